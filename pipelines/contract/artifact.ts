@@ -1,0 +1,36 @@
+/**
+ * Artifact: an ELF (program text + tables) and the manifest that names it.
+ * The artifact digest is the SHA-256 of the manifest's canonical JSON bytes.
+ */
+import { z } from 'zod'
+import { Selector } from '../policy/model.ts'
+
+export const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
+export type Digest = z.infer<typeof Digest>
+
+/**
+ * One block: subject x peers x ports with one kind. Bit `index` of every row.
+ * The agent turns subject and peers into rows for the identities that it knows;
+ * ports, CIDRs and HTTP live in the tables.
+ */
+export const Block = z.strictObject({
+  kind: z.enum(['select', 'deny', 'allow', 'judge']),
+  subject: Selector,
+  /** null = everyone, workloads and world; otherwise workloads that any selector matches. */
+  peers: z.array(Selector).nullable(),
+})
+export type Block = z.infer<typeof Block>
+
+export const Manifest = z.strictObject({
+  schema: z.literal('heddle.artifact/1'),
+  abi: z.int(),
+  kernel: z.strictObject({ minimum: z.string(), arch: z.enum(['bpfel']), hooks: z.array(z.string()) }),
+  /** Digest of the ELF without the tables: what the code key signs. */
+  code: z.strictObject({ variant: z.string(), digest: Digest }),
+  tables: z.strictObject({ digest: Digest, words: z.int() }),
+  elf: z.strictObject({ digest: Digest, bytes: z.int() }),
+  blocks: z.array(Block).max(1024),
+  policies: z.array(z.strictObject({ namespace: z.string(), name: z.string(), file: z.string() })),
+  source: z.strictObject({ repository: z.string(), commit: z.string(), author: z.string(), committed: z.string() }),
+})
+export type Manifest = z.infer<typeof Manifest>
