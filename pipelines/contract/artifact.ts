@@ -31,6 +31,11 @@ export const Manifest = z.strictObject({
   elf: z.strictObject({ digest: Digest, bytes: z.int() }),
   blocks: z.array(Block).max(1024),
   policies: z.array(z.strictObject({ namespace: z.string(), name: z.string(), file: z.string() })),
-  source: z.strictObject({ repository: z.string(), commit: z.string(), author: z.string(), committed: z.string() }),
+  source: z.strictObject({
+    repository: z.string(),
+    commit: z.string(),
+    author: z.string(),
+    committed: z.string(),
+  }),
 })
 export type Manifest = z.infer<typeof Manifest>

@@ -63,7 +63,11 @@ export class Failure extends Error {
   /** Lines for a human who wants more: a verifier log's end, a compiler's output. */
   readonly detail: readonly string[]
 
-  constructor(code: FailureCode, message: string, options: { cause?: unknown; detail?: readonly string[] } = {}) {
+  constructor(
+    code: FailureCode,
+    message: string,
+    options: { cause?: unknown; detail?: readonly string[] } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'Failure'
     this.code = code

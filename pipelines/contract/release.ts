@@ -38,7 +38,9 @@ export const Report = z.strictObject({
   number: z.int().nullable(),
   artifact: Digest.nullable(),
   generation: z.int().nullable(),
-  failure: z.strictObject({ code: z.string(), message: z.string(), detail: z.array(z.string()).max(20) }).nullable(),
+  failure: z
+    .strictObject({ code: z.string(), message: z.string(), detail: z.array(z.string()).max(20) })
+    .nullable(),
   /** Milliseconds: hint to enforced, and the flip itself. */
   timings: z.record(z.string(), z.number()),
 })
