@@ -1,0 +1,52 @@
+/** Names in the object store and in the TUF repository. Readers never list. */
+import { z } from 'zod'
+import { Digest } from './artifact.ts'
+
+/** Content-addressed and create-only: ELFs, manifests, provenance envelopes. */
+export function blobKey(digest: Digest): string {
+  return `blobs/sha256/${hexOf(digest)}`
+}
+
+/** TUF metadata by file name: `timestamp.json`, `3.release.json`. */
+export function metadataKey(fileName: string): string {
+  return `tuf/${fileName}`
+}
+
+/**
+ * A TUF target file, consistent snapshots: the digest goes before the base name
+ * (TUF 1.0.31, 6.2), so `release/canary.json` lies at
+ * `tuf/targets/release/<sha256>.canary.json`.
+ */
+export function targetKey(path: string, sha256: string): string {
+  const slash = path.lastIndexOf('/') + 1
+  return `tuf/targets/${path.slice(0, slash)}${sha256}.${path.slice(slash)}`
+}
+
+/** Target paths: which role speaks is the first segment. */
+export const releaseTarget = (ring: string): string => `release/${ring}.json`
+export const successTarget = (ring: string): string => `release/${ring}.success.json`
+export const policyTarget = (artifact: Digest): string => `policy/${hexOf(artifact)}.json`
+export const codeTarget = (variant: string): string => `code/${variant}.json`
+export const DISPATCHER_TARGET = 'code/dispatcher.o'
+
+/** Delegated roles of the top-level targets role; nothing delegates further. */
+export const DELEGATED_ROLES = ['code', 'policy', 'release'] as const
+export type DelegatedRoleName = (typeof DELEGATED_ROLES)[number]
+
+/** Content of `code/<variant>.json`. */
+export const CodeTarget = z.strictObject({ variant: z.string(), digest: Digest })
+export type CodeTarget = z.infer<typeof CodeTarget>
+
+/** `custom` of `policy/<hex>.json`: what a rollout must know before it chooses. */
+export const PolicyCustom = z.looseObject({
+  abi: z.int(),
+  kernel: z.string(),
+  commit: z.string(),
+  /** Digest of the DSSE provenance envelope, which lies among the blobs. */
+  provenance: Digest,
+})
+export type PolicyCustom = z.infer<typeof PolicyCustom>
+
+export function hexOf(digest: Digest): string {
+  return digest.slice('sha256:'.length)
+}
