@@ -1,0 +1,109 @@
+/**
+ * What a stack stands on: its directory, journal and janitor, its cgroup, its
+ * network. Everything above it is a process inside these.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { findCgroup2, makeCgroup } from './cgroup.ts'
+import { type Journal, living, livingProcess, openJournal, undo } from './journal.ts'
+import { type Host, hostOf, makeNetwork } from './network.ts'
+
+const JANITOR_DEADLINE_MS = 20_000
+
+export type Foundation = {
+  dir: string
+  /** Names this stack's namespaces and cgroup: a stack's directory is its identity. */
+  id: string
+  cgroup: string
+  cloud: Host
+  nodes: Host[]
+  client: Host
+  mountBpffs(path: string): Promise<string>
+  /** Take everything down. Acting twice is fine. */
+  down(): Promise<void>
+}
+
+export async function layFoundation(dirGiven: string, nodes: number): Promise<Foundation> {
+  const dir = resolve(dirGiven)
+  if (process.getuid?.() !== 0)
+    throw new Error('namespaces, cgroups and BPF programs need root: run this as root')
+  const owner = livingProcess(dir, 'owner')
+  if (owner !== undefined)
+    throw new Error(`a stack is up in ${dir} (process ${owner}): stop it first, or choose --dir`)
+  await clearEarlier(dir)
+  const journal = openJournal(dir)
+  const releaseJanitor = startJanitor(dir, journal)
+  const down = async () => {
+    await undo(dir)
+    await releaseJanitor()
+  }
+  try {
+    return await build(dir, nodes, journal, down)
+  } catch (error) {
+    await down()
+    throw error
+  }
+}
+
+async function build(
+  dir: string,
+  nodes: number,
+  journal: Journal,
+  down: () => Promise<void>,
+): Promise<Foundation> {
+  const id = createHash('sha256').update(dir).digest('hex').slice(0, 6)
+  for (const folder of ['log', 'nodes']) mkdirSync(join(dir, folder))
+  const cgroup = join(findCgroup2() ?? (await mountCgroup2(journal, dir)), `hdl-${id}`)
+  journal.record({ kind: 'cgroup', path: cgroup })
+  makeCgroup(cgroup)
+  const cloud = hostOf(id, 'cloud', 1)
+  const hosts = Array.from({ length: nodes }, (_, index) => hostOf(id, 'node', index + 1))
+  const client = hostOf(id, 'client', 1)
+  await makeNetwork(journal, cloud, [...hosts, client])
+  const mountBpffs = async (path: string) => {
+    mkdirSync(path, { recursive: true })
+    journal.record({ kind: 'mount', path })
+    await execa('mount', ['-t', 'bpf', 'bpf', path])
+    return path
+  }
+  return { dir, id, cgroup, cloud, nodes: hosts, client, mountBpffs, down }
+}
+
+/** An earlier stack was killed: its janitor may still be at work, and two must not clean at once. */
+async function clearEarlier(dir: string): Promise<void> {
+  const deadline = Date.now() + JANITOR_DEADLINE_MS
+  while (livingProcess(dir, 'janitor') !== undefined) {
+    if (Date.now() > deadline) throw new Error(`the janitor of an earlier stack in ${dir} does not end`)
+    await sleep(20)
+  }
+  await undo(dir)
+}
+
+async function mountCgroup2(journal: Journal, dir: string): Promise<string> {
+  const path = join(dir, 'cgroup2')
+  mkdirSync(path)
+  journal.record({ kind: 'mount', path })
+  await execa('mount', ['-t', 'cgroup2', 'cgroup2', path])
+  return path
+}
+
+/** Start the process that cleans up should this one be killed; the result waits for its end. */
+function startJanitor(dir: string, journal: Journal): () => Promise<void> {
+  const script = fileURLToPath(new URL('./janitor.js', import.meta.url))
+  // Its own session: a Ctrl-C in the terminal is for the stack, not for its janitor.
+  const janitor = spawn(process.execPath, [script, dir], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+    detached: true,
+  })
+  if (janitor.pid !== undefined) journal.record(living('janitor', janitor.pid))
+  const ended = new Promise<void>((resolve) => janitor.once('exit', () => resolve()))
+  return async () => {
+    janitor.stdin.end()
+    await ended
+  }
+}

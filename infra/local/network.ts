@@ -1,0 +1,53 @@
+/**
+ * The stack's network: one namespace that is the wire (a bridge, and the
+ * cloud's side on it), one namespace for each host. The machine's own
+ * namespace gets neither an interface, nor a route, nor an address.
+ */
+import { execa } from 'execa'
+import type { Journal } from './journal.ts'
+
+/** 10.77.<group>.<index> and fd77::<group>:<index>. Groups: 0 cloud, 1 nodes, 2 clients. */
+export type Host = { namespace: string; address4: string; address6: string }
+
+const GROUPS = { cloud: 0, node: 1, client: 2 }
+
+export function hostOf(stack: string, group: keyof typeof GROUPS, index: number): Host {
+  const suffix = { cloud: 'net', node: `n${index}`, client: `c${index}` }[group]
+  return {
+    namespace: `hdl-${stack}-${suffix}`,
+    address4: `10.77.${GROUPS[group]}.${index}`,
+    address6: `fd77::${GROUPS[group]}:${index}`,
+  }
+}
+
+/** Run `ip` commands, one a line, inside a namespace. */
+async function ipBatch(namespace: string, lines: string[]): Promise<void> {
+  await execa('ip', ['-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` })
+}
+
+async function addNamespace(journal: Journal, name: string): Promise<void> {
+  journal.record({ kind: 'netns', name })
+  await execa('ip', ['netns', 'add', name])
+}
+
+/** nodad: an address in a namespace of ours is nobody else's, and waiting for proof costs a second. */
+const addressLines = (host: Host, device: string) => [
+  'link set lo up',
+  `link set ${device} up`,
+  `addr add ${host.address4}/16 dev ${device}`,
+  `addr add ${host.address6}/64 dev ${device} nodad`,
+]
+
+/** Make the wire and join every host to it. */
+export async function makeNetwork(journal: Journal, cloud: Host, hosts: Host[]): Promise<void> {
+  await addNamespace(journal, cloud.namespace)
+  await ipBatch(cloud.namespace, ['link add br0 type bridge', ...addressLines(cloud, 'br0')])
+  for (const [index, host] of hosts.entries()) {
+    await addNamespace(journal, host.namespace)
+    await ipBatch(cloud.namespace, [
+      `link add port${index} type veth peer name eth0 netns ${host.namespace}`,
+      `link set port${index} master br0 up`,
+    ])
+    await ipBatch(host.namespace, addressLines(host, 'eth0'))
+  }
+}
