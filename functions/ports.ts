@@ -1,0 +1,66 @@
+/** What the functions need from the world: roles of a few methods each. */
+import type { CommitStatus } from '../pipelines/contract/commit-status.ts'
+import type { DeliveryEvent } from '../pipelines/contract/events.ts'
+import type { Report } from '../pipelines/contract/release.ts'
+
+/** An object and an opaque name of this very content, for compare-and-swap (S3: the ETag). */
+export type StoredObject = { bytes: Uint8Array; version: string }
+
+/** Objects by key. Every write is durable when its promise resolves, and whole or not there at all. */
+export interface ObjectStore {
+  /** Undefined = no such object. Throws Failure('store-too-large') above maxBytes. */
+  get(key: string, maxBytes: number): Promise<StoredObject | undefined>
+  /** Create only: an object that is there stays as it is. Tells which of the two happened. */
+  create(key: string, bytes: Uint8Array): Promise<'created' | 'exists'>
+  /**
+   * Compare-and-swap. `ifVersion` undefined = only if there is none. Returns the new version.
+   * Throws Failure('store-conflict') when somebody else was faster.
+   */
+  replace(key: string, bytes: Uint8Array, ifVersion: string | undefined): Promise<string>
+}
+
+/** One Ed25519 key that never leaves its keeper: a file in development, a KMS elsewhere. */
+export interface Signer {
+  /** The 32 bytes of RFC 8032. */
+  readonly publicKey: Uint8Array
+  sign(bytes: Uint8Array): Promise<Uint8Array>
+}
+
+export interface Clock {
+  now(): Date
+}
+
+/** A file of a commit, already within its limits. */
+export type RepositoryFile = { path: string; bytes: Uint8Array }
+/** `committed` is ISO 8601. */
+export type CommitFacts = { commit: string; author: string; committed: string; files: RepositoryFile[] }
+
+/** The repository of policies: what it says is asked, never taken from a webhook. */
+export interface Forge {
+  /** Undefined = no such branch. Throws Failure('forge-unavailable'). */
+  head(branch: string): Promise<string | undefined>
+  /** Policy files and facts. Throws Failure('limit-exceeded' | 'forge-unavailable'). */
+  read(commit: string): Promise<CommitFacts>
+  /** True when `ancestor` is `commit` or lies in its history. */
+  contains(commit: string, ancestor: string): Promise<boolean>
+}
+
+/** Where the people who pushed look for the answer. */
+export interface Statuses {
+  /** Keeps what is there when that is further on (see commit-status.ts): posts may come late and twice. */
+  post(commit: string, status: CommitStatus): Promise<void>
+  get(commit: string): Promise<CommitStatus | undefined>
+}
+
+/** At-least-once, in any order. */
+export interface Queue {
+  send(event: DeliveryEvent, delayMs?: number): Promise<void>
+}
+
+/** Hints out, reports in; correctness never depends on it. */
+export interface Bus {
+  /** Tells a ring to look now. Resolves, at once and without effect, when the bus is down. */
+  hint(ring: string): Promise<void>
+  onReport(handle: (report: Report) => void): void
+  close(): Promise<void>
+}

@@ -1,0 +1,59 @@
+/** Commit status: how far a commit has come, for the people who pushed it. */
+import { z } from 'zod'
+import { Digest } from './artifact.ts'
+
+/** What is wrong in a policy file, where, and what to write instead. */
+export const Finding = z.object({
+  file: z.string(),
+  line: z.int(),
+  column: z.int(),
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().nullable().optional(),
+  severity: z.string(),
+})
+export type Finding = z.infer<typeof Finding>
+
+export const RingProgress = z.strictObject({
+  ring: z.string(),
+  state: z.enum(['waiting', 'releasing', 'soaking', 'paused', 'done']),
+  enforced: z.int(),
+  nodes: z.int(),
+})
+export type RingProgress = z.infer<typeof RingProgress>
+
+/** Stages in the order in which a commit passes them; the last three end its way. */
+const STAGES = [
+  'received',
+  'validated',
+  'compiled',
+  'signed',
+  'published',
+  'rollout',
+  'done',
+  'refused',
+  'superseded',
+] as const
+
+export const CommitStatus = z.strictObject({
+  schema: z.literal('heddle.status/1'),
+  state: z.enum(['pending', 'success', 'failure', 'error']),
+  stage: z.enum(STAGES),
+  description: z.string().max(1024),
+  findings: z.array(Finding).max(1000),
+  artifact: Digest.nullable(),
+  release: z.int().nullable(),
+  /** Revision of the rollout's state that this tells of; orders statuses of one rollout. */
+  revision: z.int().nullable(),
+  rings: z.array(RingProgress),
+})
+export type CommitStatus = z.infer<typeof CommitStatus>
+
+/**
+ * Should `next` take the place of `current`? Statuses are posted at least once and in any order, so
+ * that the furthest one must win: by the rollout's revision where both have one, else by stage.
+ */
+export function isFurther(next: CommitStatus, current: CommitStatus): boolean {
+  if (next.revision !== null && current.revision !== null) return next.revision >= current.revision
+  return STAGES.indexOf(next.stage) >= STAGES.indexOf(current.stage)
+}

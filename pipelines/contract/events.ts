@@ -1,0 +1,30 @@
+/**
+ * Events between stages: the bodies of queue messages. They name things by content, so that an
+ * event that comes twice, late or out of order asks for what is already there.
+ */
+import { z } from 'zod'
+import { Digest } from './artifact.ts'
+import { Report } from './release.ts'
+
+const Commit = z.string().regex(/^[0-9a-f]{40,64}$/)
+
+export const DeliveryEvent = z.discriminatedUnion('stage', [
+  /** A branch's head, read back from the forge by receive or by the reconciler. */
+  z.strictObject({ stage: z.literal('validate'), commit: Commit }),
+  /** `validated` is the blob with the policy set and the digests of its files. */
+  z.strictObject({ stage: z.literal('compile'), commit: Commit, validated: Digest }),
+  z.strictObject({ stage: z.literal('sign'), commit: Commit, validated: Digest, artifact: Digest }),
+  z.strictObject({ stage: z.literal('publish'), commit: Commit, artifact: Digest, provenance: Digest }),
+  z.strictObject({
+    stage: z.literal('rollout'),
+    cause: z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('published'), commit: Commit, artifact: Digest }),
+      z.strictObject({ kind: z.literal('report'), report: Report }),
+      /** Time has passed: a soak may be over, metadata may need refreshing. */
+      z.strictObject({ kind: z.literal('tick') }),
+    ]),
+  }),
+])
+export type DeliveryEvent = z.infer<typeof DeliveryEvent>
+export type StageName = DeliveryEvent['stage']
+export type EventOf<S extends StageName> = Extract<DeliveryEvent, { stage: S }>
