@@ -33,12 +33,13 @@ export type Made = z.infer<typeof Made>
 
 const FILE = 'journal.jsonl'
 
-/** Kernel's start time of a process (clock ticks since boot), or undefined when it is gone. */
+/** Kernel's start time of a process (clock ticks since boot), or undefined when it is gone or a zombie. */
 export function processStart(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // Field 22; the command name before it may hold spaces and brackets.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    // Fields 3 (state) and 22 (start); the command name before them may hold spaces and brackets.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
   } catch {
     return undefined
   }

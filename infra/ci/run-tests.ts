@@ -1,0 +1,58 @@
+/**
+ * The test runner behind `npm test`.
+ *
+ *     run-tests.js [--suite NAME]… [--only PATTERN] [--deep] [--checks]
+ *
+ * --deep runs the full counts (HEDDLE_DEEP=1). --checks first runs the checks
+ * (types, lint, dead code, generated files, C warnings) and counts each as a
+ * test. The last line is `N passed, N failed[, N skipped]`; exit 1 on failure.
+ */
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { runChecks } from './checks.ts'
+import { runSuite } from './run-suite.ts'
+import { compiledFiles, SUITES } from './suites.ts'
+import { addTotals, closingLine, noTotals } from './totals.ts'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const say = (line: string) => process.stdout.write(`${line}\n`)
+const secondsSince = (start: number) => ((performance.now() - start) / 1000).toFixed(1)
+
+const { values } = parseArgs({
+  options: {
+    suite: { type: 'string', multiple: true },
+    only: { type: 'string' },
+    deep: { type: 'boolean', default: false },
+    checks: { type: 'boolean', default: false },
+  },
+})
+const unknown = values.suite?.filter((name) => SUITES.every((suite) => suite.name !== name)) ?? []
+if (unknown.length > 0) {
+  say(`no suite named ${unknown.join(', ')}; there are ${SUITES.map((suite) => suite.name).join(', ')}`)
+  process.exit(2)
+}
+
+process.chdir(root)
+process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`
+if (values.deep) process.env['HEDDLE_DEEP'] = '1'
+const only = values.only === undefined ? undefined : new RegExp(values.only)
+const start = performance.now()
+const sum = noTotals()
+
+if (values.checks) addTotals(sum, await runChecks(root, say))
+for (const suite of SUITES) {
+  if (values.suite !== undefined && !values.suite.includes(suite.name)) continue
+  const files = compiledFiles(root, suite, only)
+  if (files.length === 0) continue
+  const suiteStart = performance.now()
+  say(`${suite.name}: ${files.length} files`)
+  const totals = await runSuite(root, files, { concurrency: suite.concurrency, deep: values.deep, say })
+  addTotals(sum, totals)
+  say(`${suite.name}: ${closingLine(totals)} in ${secondsSince(suiteStart)} s`)
+}
+
+for (const [reason, count] of sum.skips) say(`skipped ${count}: ${reason}`)
+say(`total ${secondsSince(start)} s`)
+say(closingLine(sum))
+// Not process.exit: a pipe may still hold the last lines.
+process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0
