@@ -1,0 +1,82 @@
+/** What the repository says now, read from its timestamp down, and what of it grows old. */
+import {
+  type MetaFile,
+  Metadata,
+  MetadataKind,
+  type Snapshot,
+  type Targets,
+  type Timestamp,
+} from '@tufjs/models'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import { DELEGATED_ROLES, type DelegatedRoleName, metadataKey } from '../../pipelines/contract/object-keys.ts'
+import type { ObjectStore } from '../ports.ts'
+import { tufKey } from './keys.ts'
+import { decode, MAX_METADATA_BYTES, sha256Hex } from './metadata.ts'
+import { LIFETIME_MS, type OnlineKeys, REFRESH_PART, type RoleKeys, type RoleName } from './roles.ts'
+
+export type Current = {
+  /** The store's name of the timestamp that everything below was read from. */
+  timestampVersion: string
+  timestamp: Metadata<Timestamp>
+  snapshot: Metadata<Snapshot>
+  roles: Record<DelegatedRoleName, Metadata<Targets>>
+}
+
+/**
+ * The writer must not sign what somebody else has put into the store: timestamp and snapshot must
+ * carry our own signatures, the rest the digests that they name.
+ * Throws Failure('metadata-untrusted'), also when the repository was never made.
+ */
+export async function loadCurrent(store: ObjectStore, keys: OnlineKeys): Promise<Current> {
+  const stored = await store.get(metadataKey('timestamp.json'), MAX_METADATA_BYTES)
+  if (stored === undefined)
+    throw new Failure('metadata-untrusted', 'there is no TUF repository in the store yet')
+  const timestamp = decode(stored.bytes, (data) => Metadata.fromJSON(MetadataKind.Timestamp, data))
+  assertSigned(timestamp, keys.timestamp, 'timestamp')
+  const snapshot = decode(await numbered(store, 'snapshot', timestamp.signed.snapshotMeta), (data) =>
+    Metadata.fromJSON(MetadataKind.Snapshot, data),
+  )
+  assertSigned(snapshot, keys.snapshot, 'snapshot')
+  const roles: Partial<Record<DelegatedRoleName, Metadata<Targets>>> = {}
+  for (const role of DELEGATED_ROLES) {
+    const bytes = await numbered(store, role, snapshot.signed.meta[`${role}.json`])
+    roles[role] = decode(bytes, (data) => Metadata.fromJSON(MetadataKind.Targets, data))
+  }
+  return { timestampVersion: stored.version, timestamp, snapshot, roles: roles as Current['roles'] }
+}
+
+function assertSigned(
+  metadata: Metadata<Timestamp> | Metadata<Snapshot>,
+  keys: RoleKeys,
+  role: string,
+): void {
+  const signers = new Set<string>()
+  for (const signer of keys.signers) {
+    const key = tufKey(signer.publicKey)
+    try {
+      key.verifySignature(metadata)
+      signers.add(key.keyID)
+    } catch {
+      // Not by this key; the threshold below decides.
+    }
+  }
+  if (signers.size < keys.threshold)
+    throw new Failure('metadata-untrusted', `the ${role} is not signed by us`)
+}
+
+async function numbered(store: ObjectStore, role: string, meta: MetaFile | undefined): Promise<Uint8Array> {
+  const stored = meta && (await store.get(metadataKey(`${meta.version}.${role}.json`), MAX_METADATA_BYTES))
+  if (stored === undefined) throw new Failure('metadata-untrusted', `the metadata of ${role} is missing`)
+  if (sha256Hex(stored.bytes) !== meta?.hashes?.['sha256']) {
+    throw new Failure('metadata-untrusted', `the metadata of ${role} is not what the snapshot names`)
+  }
+  return stored.bytes
+}
+
+export function needsRefresh(role: RoleName, expires: string, now: Date): boolean {
+  return Date.parse(expires) - now.getTime() < LIFETIME_MS[role] * REFRESH_PART
+}
+
+export function needsTimestamp(current: Current, now: Date): boolean {
+  return needsRefresh('timestamp', current.timestamp.signed.expires, now)
+}

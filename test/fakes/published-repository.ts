@@ -1,0 +1,120 @@
+/**
+ * A whole signed repository, as the functions publish it, made from given artifacts: blobs, TUF
+ * metadata, provenance, releases and the success statements between rings.
+ */
+import type { Clock, ObjectStore } from '../../functions/ports.ts'
+import { initRepository } from '../../functions/trust/ceremony.ts'
+import { encode, sha256Hex } from '../../functions/trust/metadata.ts'
+import { Repository, type Target } from '../../functions/trust/repository.ts'
+import type { AllKeys } from '../../functions/trust/roles.ts'
+import { signStatement } from '../../functions/trust/statements.ts'
+import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
+import { PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
+import {
+  blobKey,
+  codeTarget,
+  DISPATCHER_TARGET,
+  policyTarget,
+  releaseTarget,
+  successTarget,
+} from '../../pipelines/contract/object-keys.ts'
+import type { Provenance } from '../../pipelines/contract/provenance.ts'
+import type { Release, RingSuccess } from '../../pipelines/contract/release.ts'
+import { memoryKeys, systemClock } from './keys.ts'
+
+export type PublishedRepository = {
+  store: ObjectStore
+  keys: AllKeys
+  repository: Repository
+  /** The root that a node pins when it is enrolled. */
+  root: Uint8Array
+  publishArtifact(manifest: Manifest, elf: Uint8Array): Promise<Digest>
+  /** Makes ring `ring` run the artifact. `fields` overrides what a test wants to be wrong. */
+  release(ring: string, number: number, artifact: Digest, fields?: Partial<Release>): Promise<void>
+  succeed(ring: string, number: number, artifact: Digest, fields?: Partial<RingSuccess>): Promise<void>
+}
+
+/** `code`: variant → digest of the ELF without its tables. */
+export async function publishedRepository(options: {
+  store: ObjectStore
+  code: Record<string, Digest>
+  dispatcher: Uint8Array
+  keys?: AllKeys
+  clock?: Clock
+}): Promise<PublishedRepository> {
+  const { store, keys = memoryKeys(), clock = systemClock } = options
+  const code: Target[] = Object.entries(options.code).map(([variant, digest]) => ({
+    path: codeTarget(variant),
+    bytes: encode({ variant, digest }),
+  }))
+  code.push({ path: DISPATCHER_TARGET, bytes: options.dispatcher })
+  const root = await initRepository(store, keys, code, clock)
+  const repository = new Repository(store, keys, clock)
+  const putRelease = (target: Target) => repository.update(() => ({ release: { put: [target] } }))
+  return {
+    store,
+    keys,
+    repository,
+    root,
+    async publishArtifact(manifest, elf) {
+      const bytes = encode(manifest)
+      const artifact: Digest = `sha256:${sha256Hex(bytes)}`
+      const provenance = await signStatement(
+        PAYLOAD_TYPES.provenance,
+        provenanceOf(manifest, artifact),
+        keys.policy,
+      )
+      for (const blob of [elf, bytes, provenance])
+        await store.create(blobKey(`sha256:${sha256Hex(blob)}`), blob)
+      const custom = {
+        abi: manifest.abi,
+        kernel: manifest.kernel.minimum,
+        commit: manifest.source.commit,
+        provenance: `sha256:${sha256Hex(provenance)}`,
+      }
+      await repository.update(() => ({ policy: { put: [{ path: policyTarget(artifact), bytes, custom }] } }))
+      return artifact
+    },
+    async release(ring, number, artifact, fields = {}) {
+      const rollout = `rollout-${number}`
+      const release = {
+        schema: 'heddle.release/1' as const,
+        ring,
+        number,
+        artifact,
+        commit: 'c'.repeat(40),
+        rollout,
+      }
+      await putRelease({ path: releaseTarget(ring), bytes: encode({ ...release, ...fields }) })
+    },
+    async succeed(ring, number, artifact, fields = {}) {
+      const rollout = `rollout-${number}`
+      const success = {
+        schema: 'heddle.ring-success/1' as const,
+        ring,
+        number,
+        artifact,
+        rollout,
+        nodes: ['node-0'],
+      }
+      const bytes = await signStatement(PAYLOAD_TYPES.ringSuccess, { ...success, ...fields }, keys.release)
+      await putRelease({ path: successTarget(ring), bytes })
+    },
+  }
+}
+
+function provenanceOf(manifest: Manifest, artifact: Digest): Provenance {
+  const { repository, commit } = manifest.source
+  return {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [{ name: policyTarget(artifact), digest: { sha256: artifact.slice('sha256:'.length) } }],
+    predicateType: 'https://slsa.dev/provenance/v1',
+    predicate: {
+      buildDefinition: {
+        buildType: 'https://heddle.dev/build/policy/v1',
+        externalParameters: { repository, commit },
+      },
+      runDetails: { builder: { id: 'https://heddle.dev/builder/test' } },
+    },
+  }
+}
