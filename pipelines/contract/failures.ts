@@ -52,6 +52,7 @@ export const FAILURES = {
   'attached-differs': 'alarm',
   'state-corrupt': 'alarm',
   'kernel-refused': 'alarm',
+  'disk-failed': 'retry',
 } as const
 
 export type FailureCode = keyof typeof FAILURES

@@ -1,0 +1,93 @@
+/**
+ * Confirm: ask the kernel itself what is attached, compare it with what should
+ * run, and repair it from the cache. Needs no network; after a reboot this is
+ * what brings the last verified generation back.
+ */
+import { Failure } from '../pipelines/contract/failures.ts'
+import { readManifest } from './cache.ts'
+import { identify } from './identify.ts'
+import type { Attempt, Node } from './node.ts'
+import type { AttachedFacts } from './ports.ts'
+import { clear, install, isActive, load, settle, tagsOf } from './slots.ts'
+import type { State } from './state.ts'
+
+export async function confirm(node: Node, attempt: Attempt): Promise<void> {
+  await settle(node, await node.kernel.inspect())
+  const before = await differences(node)
+  if (before.length > 0) {
+    await repair(node)
+    const after = await differences(node)
+    if (after.length > 0) throw new Failure('attached-differs', after.join('; '))
+    attempt.failures.push({
+      step: 'confirm',
+      failure: new Failure('attached-differs', `repaired: ${before.join('; ')}`),
+    })
+  }
+  const facts = await node.kernel.inspect()
+  if (facts !== null && node.state.current.enforced !== null) await clear(node, facts)
+}
+
+/** At start, before anything is contacted: the last verified generation runs again. */
+export async function restore(node: Node): Promise<void> {
+  await settle(node, await node.kernel.inspect())
+  if ((await differences(node)).length > 0) await repair(node)
+  await identify(node)
+  const left = await differences(node)
+  if (left.length > 0) throw new Failure('attached-differs', left.join('; '))
+}
+
+/** Load and flip whatever is not as it should be; every act may be done twice. */
+async function repair(node: Node): Promise<void> {
+  const { enforced, dispatcher } = node.state.current
+  if (enforced === null || dispatcher === null) return
+  node.published = null
+  const facts = await node.kernel.inspect()
+  if (dispatcherDiffers(facts, node.state.current) !== undefined) await install(node, dispatcher.digest)
+  if ((await slotDiffers(node, facts)) !== undefined) await load(node, enforced)
+  await identify(node)
+  if (!isActive(await node.kernel.inspect(), enforced)) {
+    await node.kernel.flip(enforced.slot, enforced.generation)
+  }
+}
+
+/** In words, what the kernel says that differs from what should run. */
+async function differences(node: Node): Promise<string[]> {
+  const { enforced } = node.state.current
+  if (enforced === null) return []
+  const facts = await node.kernel.inspect()
+  const active = isActive(facts, enforced)
+    ? undefined
+    : `active is ${describe(facts)}, not slot ${enforced.slot} generation ${enforced.generation}`
+  const found = [dispatcherDiffers(facts, node.state.current), await slotDiffers(node, facts), active]
+  return found.filter((text) => text !== undefined)
+}
+
+function dispatcherDiffers(facts: AttachedFacts | null, state: State): string | undefined {
+  if (facts === null) return 'no dispatcher is attached'
+  const tags = tagsOf(facts.hooks)
+  for (const [hook, tag] of Object.entries(state.dispatcher?.tags ?? {})) {
+    if (tags[hook] !== tag) return `hook ${hook} runs ${tags[hook] ?? 'nothing'}, not dispatcher ${tag}`
+  }
+  return undefined
+}
+
+async function slotDiffers(node: Node, facts: AttachedFacts | null): Promise<string | undefined> {
+  const { enforced, slots } = node.state.current
+  if (enforced === null) return undefined
+  const actual = facts?.slots.find(({ slot }) => slot === enforced.slot)
+  if (actual === undefined) return `slot ${enforced.slot} is empty`
+  const manifest = await readManifest(node.disk, enforced.artifact)
+  if (actual.tablesDigest !== manifest.tables.digest) {
+    return `slot ${enforced.slot} reads tables ${actual.tablesDigest}, not ${manifest.tables.digest}`
+  }
+  const tags = tagsOf(actual.programs)
+  for (const [program, tag] of Object.entries(slots[enforced.slot]?.tags ?? {})) {
+    if (tags[program] !== tag)
+      return `program ${program} in slot ${enforced.slot} is ${tags[program] ?? 'gone'}`
+  }
+  return undefined
+}
+
+function describe(facts: AttachedFacts | null): string {
+  return facts?.active ? `slot ${facts.active.slot} generation ${facts.active.generation}` : 'nothing'
+}

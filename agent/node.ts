@@ -1,0 +1,55 @@
+/** One node as its steps see it, and one attempt at bringing it up to date. */
+import type { Digest, Manifest } from '../pipelines/contract/artifact.ts'
+import type { Failure } from '../pipelines/contract/failures.ts'
+import type { Release } from '../pipelines/contract/release.ts'
+import type { Disk } from './disk.ts'
+import type { Bus, Kernel, Store, Workloads } from './ports.ts'
+import type { StateFile } from './state.ts'
+import type { TrustedMetadata } from './trust/metadata.ts'
+
+export type Clock = {
+  /** Milliseconds since the epoch, as the machine believes. */
+  now(): number
+  /** Milliseconds that only grow. */
+  elapsed(): number
+}
+
+export type Node = {
+  name: string
+  ring: string
+  /** The ring that must have succeeded before; null for the first ring. */
+  previousRing: string | null
+  /** root.json as pinned at enrolment. */
+  pinnedRoot: string
+  store: Store
+  kernel: Kernel
+  workloads: Workloads
+  bus: Bus
+  disk: Disk
+  state: StateFile
+  clock: Clock
+  /** What this process last published to the kernel; null = publish again. */
+  published: string | null
+  /** One line for the journal. */
+  log(line: string): void
+}
+
+/** A release whose whole chain this node has verified and cached: it may be loaded. */
+export type Verified = { release: Release; manifest: Manifest; dispatcher: Digest }
+
+/** What the steps of one reconcile hand to each other. */
+export type Attempt = {
+  startedAt: number
+  metadata?: TrustedMetadata
+  /** The release that the metadata names, as soon as it is read. */
+  release?: Release
+  /** Set when there is something new to take. */
+  verified?: Verified
+  swapped: boolean
+  /** In order; the first one names the outcome. */
+  failures: { step: string; failure: Failure }[]
+  /** Milliseconds by step name. */
+  timings: Record<string, number>
+}
+
+export type Step = (node: Node, attempt: Attempt) => Promise<void>

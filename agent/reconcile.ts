@@ -1,0 +1,60 @@
+/** One pass of a node: from what the fleet wants to what the kernel runs. */
+import { Failure } from '../pipelines/contract/failures.ts'
+import { confirm } from './confirm.ts'
+import { identify } from './identify.ts'
+import type { Attempt, Node, Step } from './node.ts'
+import { pull } from './pull.ts'
+import { report } from './report.ts'
+import { stage } from './stage.ts'
+import { swap } from './swap.ts'
+import { verify } from './verify.ts'
+
+type NamedStep = [name: string, step: Step]
+
+/** Take what is new. The first that fails ends these, and the old generation goes on. */
+const TAKE: NamedStep[] = [
+  ['pull', pull],
+  ['verify', verify],
+  ['stage', stage],
+  ['swap', swap],
+]
+
+/** Always, whatever became of the rest. */
+const IDENTIFY: NamedStep = ['identify', identify]
+const CONFIRM: NamedStep = ['confirm', confirm]
+
+/** `startedAt` is when the hint came, in the clock's elapsed milliseconds. Never throws. */
+export async function reconcile(node: Node, startedAt: number): Promise<void> {
+  const attempt: Attempt = { startedAt, swapped: false, failures: [], timings: {} }
+  await run(node, attempt, IDENTIFY)
+  for (const step of TAKE) if (!(await run(node, attempt, step))) break
+  if (attempt.swapped) attempt.timings['enforced'] = node.clock.elapsed() - startedAt
+  await run(node, attempt, CONFIRM)
+  await run(node, attempt, ['report', report])
+}
+
+/** True when the step succeeded; a failure is noted and logged, and the agent goes on. */
+async function run(node: Node, attempt: Attempt, [name, step]: NamedStep): Promise<boolean> {
+  const began = node.clock.elapsed()
+  try {
+    await step(node, attempt)
+    return true
+  } catch (error) {
+    const failure = asFailure(name, error)
+    attempt.failures.push({ step: name, failure })
+    node.log(`${name}: ${failure.code}: ${failure.message}`)
+    return false
+  } finally {
+    attempt.timings[name] = node.clock.elapsed() - began
+  }
+}
+
+/** What is no Failure came from below a port: named after the step that met it. */
+export function asFailure(step: string, cause: unknown): Failure {
+  if (cause instanceof Failure) return cause
+  const message = cause instanceof Error ? cause.message : String(cause)
+  if (cause instanceof Error && 'syscall' in cause) return new Failure('disk-failed', message, { cause })
+  if (step === 'pull') return new Failure('store-unavailable', message, { cause })
+  if (step === 'verify') return new Failure('artifact-untrusted', message, { cause })
+  return new Failure('kernel-refused', message, { cause })
+}

@@ -1,0 +1,93 @@
+/** Which slot holds what; loading one, settling what a crash left open, clearing old ones. */
+import type { Digest } from '../pipelines/contract/artifact.ts'
+import { Failure } from '../pipelines/contract/failures.ts'
+import { SLOTS } from './abi.ts'
+import { blobPath, prune, readManifest } from './cache.ts'
+import { rowsFor } from './identities.ts'
+import type { Node } from './node.ts'
+import type { AttachedFacts } from './ports.ts'
+import type { Placement, Tags } from './state.ts'
+
+/**
+ * A slot that nothing needs: not active, not the predecessor, no connection in
+ * mid-message. Throws Failure('no-free-slot'): a release waits, it never evicts.
+ */
+export async function freeSlot(node: Node, facts: AttachedFacts | null): Promise<number> {
+  const taken = await neededSlots(node, facts)
+  for (let slot = 0; slot < SLOTS; slot++) if (!taken.has(slot)) return slot
+  throw new Failure('no-free-slot', `all ${SLOTS} slots hold a generation that is still needed`)
+}
+
+/** Load an artifact's ELF into its slot and note what the kernel made of it. */
+export async function load(node: Node, placement: Placement): Promise<void> {
+  const { artifact, slot, generation } = placement
+  const manifest = await readManifest(node.disk, artifact)
+  const elf = await blobPath(node.disk, manifest.elf.digest)
+  await node.kernel.stage(slot, elf, rowsFor(manifest.blocks, node.state.current.identities))
+  const facts = await node.kernel.inspect()
+  const staged = facts?.slots.find((candidate) => candidate.slot === slot)
+  if (staged?.tablesDigest !== manifest.tables.digest) {
+    throw new Failure(
+      'attached-differs',
+      `slot ${slot} reads ${staged?.tablesDigest ?? 'nothing'} after loading`,
+    )
+  }
+  const tags = tagsOf(staged.programs)
+  await node.state.update({
+    slots: { ...node.state.current.slots, [slot]: { artifact, generation, tags } },
+  })
+}
+
+export async function install(node: Node, dispatcher: Digest): Promise<void> {
+  await node.kernel.install(await blobPath(node.disk, dispatcher))
+  const facts = await node.kernel.inspect()
+  if (facts === null) throw new Failure('attached-differs', 'no dispatcher is attached after installing it')
+  await node.state.update({ dispatcher: { digest: dispatcher, tags: tagsOf(facts.hooks) } })
+}
+
+/** The kernel has made `pending` active: so it is. Old or new, never neither. */
+export async function commit(node: Node): Promise<void> {
+  const { pending, enforced } = node.state.current
+  await node.state.update({ enforced: pending, predecessor: enforced, pending: null })
+}
+
+/** A crash around the flip leaves `pending`: the kernel says whether the flip happened. */
+export async function settle(node: Node, facts: AttachedFacts | null): Promise<void> {
+  const { pending } = node.state.current
+  if (pending === null) return
+  if (isActive(facts, pending)) await commit(node)
+  else await node.state.update({ pending: null })
+}
+
+export function isActive(facts: AttachedFacts | null, placement: Placement): boolean {
+  return facts?.active?.slot === placement.slot && facts.active.generation === placement.generation
+}
+
+export function tagsOf(programs: Record<string, { tag: string }>): Tags {
+  return Object.fromEntries(Object.entries(programs).map(([name, { tag }]) => [name, tag]))
+}
+
+/** Unload what nothing needs any more, and forget its bytes. */
+export async function clear(node: Node, facts: AttachedFacts): Promise<void> {
+  const needed = await neededSlots(node, facts)
+  for (const { slot } of facts.slots) if (!needed.has(slot)) await node.kernel.unstage(slot)
+  const { slots, enforced, predecessor, dispatcher, accepted } = node.state.current
+  const left = Object.fromEntries(Object.entries(slots).filter(([slot]) => needed.has(Number(slot))))
+  if (Object.keys(left).length !== Object.keys(slots).length) await node.state.update({ slots: left })
+  const placements = [enforced, predecessor].filter((placement) => placement !== null)
+  // What is accepted but not enforced yet is not here: it is pulled and verified again.
+  if (accepted !== null && accepted.number !== enforced?.number) return
+  await prune(node.disk, {
+    artifacts: [...placements, ...Object.values(left)].map(({ artifact }) => artifact),
+    dispatchers: dispatcher === null ? [] : [dispatcher.digest],
+    releases: placements.map(({ number }) => number),
+  })
+}
+
+async function neededSlots(node: Node, facts: AttachedFacts | null): Promise<Set<number>> {
+  const { enforced, predecessor, pending } = node.state.current
+  const needed = new Set(facts === null ? [] : await node.kernel.busySlots())
+  if (facts?.active) needed.add(facts.active.slot)
+  for (const placement of [enforced, predecessor, pending]) if (placement) needed.add(placement.slot)
+  return needed
+}

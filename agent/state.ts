@@ -1,0 +1,98 @@
+/** What a node remembers: one file, replaced atomically at every change. */
+import { z } from 'zod'
+import { Digest } from '../pipelines/contract/artifact.ts'
+import { Failure } from '../pipelines/contract/failures.ts'
+import type { Disk } from './disk.ts'
+
+const FILE = 'state.json'
+
+/** Where an artifact runs, or is about to run, and for which release. */
+export const Placement = z.strictObject({
+  number: z.int().min(1),
+  artifact: Digest,
+  slot: z.int().min(0),
+  generation: z.int().min(1),
+})
+export type Placement = z.infer<typeof Placement>
+
+const IdentityEntry = z.strictObject({
+  number: z.int().min(1),
+  namespace: z.string(),
+  labels: z.record(z.string(), z.string()),
+})
+export type IdentityEntry = z.infer<typeof IdentityEntry>
+
+const Tags = z.record(z.string(), z.string())
+export type Tags = z.infer<typeof Tags>
+
+export const State = z.strictObject({
+  schema: z.literal('heddle.node-state/1'),
+  /** Milliseconds since the epoch; no clock is believed below it. */
+  clockFloor: z.number().min(0),
+  /** Sequence of the last report. */
+  sequence: z.int().min(0),
+  /** The highest release whose whole chain was verified. */
+  accepted: z.strictObject({ number: z.int().min(1), artifact: Digest }).nullable(),
+  /** Dispatcher that belongs to what runs, and the tags the kernel gave it. */
+  dispatcher: z.strictObject({ digest: Digest, tags: Tags }).nullable(),
+  enforced: Placement.nullable(),
+  predecessor: Placement.nullable(),
+  /** Written before the flip: after a crash the kernel says whether it happened. */
+  pending: Placement.nullable(),
+  /** Slot -> what was loaded there, with the program tags the kernel gave it. */
+  slots: z.record(z.string(), z.strictObject({ artifact: Digest, generation: z.int().min(1), tags: Tags })),
+  nextGeneration: z.int().min(1),
+  identities: z.array(IdentityEntry),
+  /** Identity numbers that an address in the kernel may still name. */
+  published: z.array(z.int().min(1)),
+})
+export type State = z.infer<typeof State>
+
+const FRESH: State = {
+  schema: 'heddle.node-state/1',
+  clockFloor: 0,
+  sequence: 0,
+  accepted: null,
+  dispatcher: null,
+  enforced: null,
+  predecessor: null,
+  pending: null,
+  slots: {},
+  nextGeneration: 1,
+  identities: [],
+  published: [],
+}
+
+export type StateFile = {
+  readonly current: State
+  /** Replace the named parts; durable when it returns. */
+  update(change: Partial<State>): Promise<void>
+}
+
+/**
+ * Load, or begin afresh when there is no file. A file that is no state is
+ * refused with 'state-corrupt': to begin afresh would forget which releases
+ * were already accepted and let an old one be replayed.
+ */
+export async function openState(disk: Disk): Promise<StateFile> {
+  const bytes = await disk.read(FILE)
+  let current = bytes === undefined ? FRESH : parse(bytes)
+  return {
+    get current() {
+      return current
+    },
+    async update(change) {
+      const next = { ...current, ...change }
+      await disk.write(FILE, `${JSON.stringify(next, null, 2)}\n`)
+      current = next
+    },
+  }
+}
+
+function parse(bytes: Uint8Array): State {
+  try {
+    return State.parse(JSON.parse(new TextDecoder().decode(bytes)))
+  } catch (cause) {
+    throw new Failure('state-corrupt', `${FILE} is not a node state; enroll the node again`, { cause })
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * TUF metadata of the fleet: refreshed from the store, or opened again from
+ * what was verified before.
+ * Source: https://theupdateframework.github.io/specification/v1.0.31/
+ */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { TargetFile } from '@tufjs/models'
+import { Updater } from 'tuf-js'
+import { BadVersionError, DownloadHTTPError, ExpiredMetadataError, RuntimeError } from 'tuf-js/dist/error.js'
+import { TrustedMetadataStore } from 'tuf-js/dist/store.js'
+import { z } from 'zod'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import { DELEGATED_ROLES, type DelegatedRoleName } from '../../pipelines/contract/object-keys.ts'
+import type { Store } from '../ports.ts'
+import { METADATA_URL, storeFetcher } from './fetcher.ts'
+import { checkKeys, type Signers, signersOf } from './keys.ts'
+import { checkDelegate, checkDelegations, checkRoleNames } from './star.ts'
+
+/** Role -> raw JSON, each verified before it got here. `root` is always there. */
+export const Bundle = z.record(z.string(), z.string())
+export type Bundle = z.infer<typeof Bundle>
+
+/** Limits handed to tuf-js, in bytes and files. */
+const LIMITS = {
+  maxRootRotations: 64,
+  rootMaxLength: 65_536,
+  timestampMaxLength: 16_384,
+  snapshotMaxLength: 262_144,
+  targetsMaxLength: 8 * 1024 * 1024,
+}
+const FILES = ['root', 'timestamp', 'snapshot', 'targets', ...DELEGATED_ROLES]
+
+export type TrustedMetadata = {
+  bundle: Bundle
+  /** A target as role `role` lists it; roles never answer for each other's folders. */
+  target(role: DelegatedRoleName, path: string): TargetFile | undefined
+  signers(role: DelegatedRoleName): Signers
+}
+
+export type Refreshed = {
+  /** What was verified so far, also when the refresh failed half way (a newer root, say). */
+  bundle: Bundle
+  metadata: TrustedMetadata | Failure
+}
+
+/**
+ * Bring `bundle` up to date from the store. `now` is the time that expiry is
+ * judged by (milliseconds). tuf-js writes its files in place, so it works in a
+ * scratch folder; the caller keeps the returned bundle atomically.
+ */
+export async function refreshMetadata(
+  bundle: Bundle,
+  from: { store: Store; scratch: string; now: number },
+): Promise<Refreshed> {
+  await rm(from.scratch, { recursive: true, force: true })
+  await mkdir(from.scratch, { recursive: true, mode: 0o700 })
+  try {
+    for (const role of FILES) {
+      const raw = bundle[role]
+      if (raw !== undefined) await writeFile(join(from.scratch, `${role}.json`), raw)
+    }
+    const metadata = await refresh(from).catch((error: unknown) => metadataFailure(error))
+    const after = await collect(from.scratch)
+    return {
+      bundle: after,
+      metadata: metadata instanceof Failure ? metadata : { ...metadata, bundle: after },
+    }
+  } finally {
+    await rm(from.scratch, { recursive: true, force: true })
+  }
+}
+
+async function refresh(from: { store: Store; scratch: string; now: number }): Promise<TrustedMetadata> {
+  let last: unknown
+  const remember = (error: unknown) => {
+    last = error
+  }
+  const updater = new Updater({
+    metadataDir: from.scratch,
+    metadataBaseUrl: METADATA_URL,
+    fetcher: storeFetcher(from.store, remember),
+    config: LIMITS,
+  })
+  const trusted: TrustedMetadataStore = updater['trustedSet']
+  // tuf-js takes the machine's clock; ours never goes below the persisted floor.
+  trusted['referenceTime'] = new Date(from.now)
+  updater['trustedSet'] = observed(trusted, remember)
+  try {
+    await updater.refresh()
+    if (trusted.targets === undefined) throw new Failure('metadata-untrusted', 'no targets metadata')
+    checkDelegations(trusted.targets)
+    for (const role of DELEGATED_ROLES) await updater['loadTargets'](role, 'targets')
+  } catch (error) {
+    // tuf-js wraps causes into text; the last error that it saw is the cause.
+    throw error instanceof RuntimeError && last !== undefined ? last : error
+  }
+  return open(trusted, await collect(from.scratch))
+}
+
+/**
+ * Metadata that this node verified before, without store and without judging
+ * expiry. Signatures, versions and hashes are verified again.
+ */
+export function openMetadata(bundle: Bundle): TrustedMetadata {
+  try {
+    const trusted = new TrustedMetadataStore(raw(bundle, 'root'))
+    trusted['referenceTime'] = new Date(0)
+    trusted.updateTimestamp(raw(bundle, 'timestamp'))
+    trusted.updateSnapshot(raw(bundle, 'snapshot'), true)
+    trusted.updateDelegatedTargets(raw(bundle, 'targets'), 'targets', 'root')
+    for (const role of DELEGATED_ROLES) trusted.updateDelegatedTargets(raw(bundle, role), role, 'targets')
+    return open(trusted, bundle)
+  } catch (error) {
+    throw metadataFailure(error)
+  }
+}
+
+function open(trusted: TrustedMetadataStore, bundle: Bundle): TrustedMetadata {
+  const targets = trusted.targets
+  if (targets === undefined) throw new Failure('metadata-untrusted', 'no targets metadata')
+  checkKeys(trusted.root.signed.keys)
+  checkRoleNames(bundle['targets'] ?? '')
+  checkDelegations(targets)
+  for (const role of DELEGATED_ROLES) {
+    const delegate = trusted.getRole(role)
+    if (delegate === undefined) throw new Failure('metadata-untrusted', `no ${role} metadata`)
+    checkDelegate(role, delegate)
+  }
+  return {
+    bundle,
+    target(role, path) {
+      const listed = trusted.getRole(role)?.signed.targets ?? {}
+      return path.startsWith(`${role}/`) && Object.hasOwn(listed, path) ? listed[path] : undefined
+    },
+    signers(role) {
+      const { delegations } = targets.signed
+      const delegated = delegations?.roles?.[role]
+      if (delegations === undefined || delegated === undefined) {
+        throw new Failure('metadata-untrusted', `nobody may speak as ${role}`)
+      }
+      return signersOf(delegated, delegations.keys)
+    },
+  }
+}
+
+/** The same store, which also tells every error that it throws. */
+function observed(store: TrustedMetadataStore, remember: (error: unknown) => void): TrustedMetadataStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target)
+      if (typeof member !== 'function') return member
+      return (...values: unknown[]) => {
+        try {
+          return Reflect.apply(member, target, values)
+        } catch (error) {
+          remember(error)
+          throw error
+        }
+      }
+    },
+  })
+}
+
+function metadataFailure(cause: unknown): Failure {
+  if (cause instanceof Failure) return cause
+  const message = cause instanceof Error ? cause.message : String(cause)
+  if (cause instanceof ExpiredMetadataError) return new Failure('metadata-expired', message, { cause })
+  if (cause instanceof BadVersionError) return new Failure('metadata-rollback', message, { cause })
+  if (cause instanceof DownloadHTTPError) return new Failure('store-unavailable', message, { cause })
+  return new Failure('metadata-untrusted', message, { cause })
+}
+
+async function collect(folder: string): Promise<Bundle> {
+  const bundle: Bundle = {}
+  for (const role of FILES) {
+    const text = await readFile(join(folder, `${role}.json`), 'utf8').catch(() => undefined)
+    if (text !== undefined) bundle[role] = text
+  }
+  return bundle
+}
+
+function raw(bundle: Bundle, role: string): Buffer {
+  const text = bundle[role]
+  if (text === undefined) throw new Failure('metadata-untrusted', `no ${role} metadata`)
+  return Buffer.from(text)
+}

@@ -1,0 +1,47 @@
+/** Verify: from the metadata to bytes that may be loaded. Reads as the chain of trust; nothing loads before its end. */
+import { type Evidence, putBlob, putEvidence } from './cache.ts'
+import type { Attempt, Node } from './node.ts'
+import {
+  checkCode,
+  checkKernel,
+  readDispatcher,
+  readElf,
+  readManifest,
+  readProvenance,
+} from './trust/artifact.ts'
+import { checkRelease, checkRingOrder, readRelease } from './trust/release.ts'
+
+export async function verify(node: Node, attempt: Attempt): Promise<void> {
+  const { metadata } = attempt
+  const signed = metadata && (await readRelease(node, metadata))
+  if (metadata === undefined || signed === undefined) return
+  const { release } = signed
+  attempt.release = release
+  checkRelease(node, release)
+  if (release.number === node.state.current.enforced?.number) return
+
+  const success = await checkRingOrder(node, metadata, release)
+  const { manifest, bytes, custom } = await readManifest(node.store, metadata, release.artifact)
+  await checkKernel(node.kernel, manifest)
+  const about = { artifact: release.artifact, manifest, custom }
+  const provenance = await readProvenance(node.store, metadata, about)
+  const elf = await readElf(node.store, manifest)
+  const code = await checkCode(node.store, metadata, { manifest, elf })
+  const dispatcher = await readDispatcher(node.store, metadata)
+
+  const evidence: Evidence = {
+    schema: 'heddle.evidence/1',
+    metadata: metadata.bundle,
+    release: signed.raw,
+    success,
+    code,
+    provenance,
+  }
+  await putBlob(node.disk, bytes)
+  await putBlob(node.disk, elf)
+  const dispatcherDigest = await putBlob(node.disk, dispatcher)
+  await putEvidence(node.disk, release.number, evidence)
+  // Last: from here on an older number is a replay, also after a restart.
+  await node.state.update({ accepted: { number: release.number, artifact: release.artifact } })
+  attempt.verified = { release, manifest, dispatcher: dispatcherDigest }
+}
