@@ -51,3 +51,10 @@ export async function makeNetwork(journal: Journal, cloud: Host, hosts: Host[]):
     await ipBatch(host.namespace, addressLines(host, 'eth0'))
   }
 }
+
+/** True when something inside the namespace accepts TCP connections on the port. */
+export async function listens(namespace: string, port: number): Promise<boolean> {
+  const ss = ['ss', '-H', '-l', '-t', '-n', `sport = :${port}`]
+  const { stdout } = await execa('nsenter', [`--net=/run/netns/${namespace}`, ...ss])
+  return stdout.trim() !== ''
+}
