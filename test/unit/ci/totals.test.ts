@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { addTotals, closingLine, countSkip, noTotals } from '../../../infra/ci/totals.ts'
+
+test('the closing line names skips only when there are any', () => {
+  const totals = { ...noTotals(), passed: 3, failed: 1 }
+  assert.equal(closingLine(totals), '3 passed, 1 failed')
+  countSkip(totals, 'no corpus')
+  assert.equal(closingLine(totals), '3 passed, 1 failed, 1 skipped')
+})
+
+test('sums keep the reasons of skips apart', () => {
+  const sum = noTotals()
+  for (const reason of ['no corpus', 'no root', 'no corpus']) {
+    const part = noTotals()
+    countSkip(part, reason)
+    addTotals(sum, part)
+  }
+  assert.deepEqual(
+    [...sum.skips],
+    [
+      ['no corpus', 2],
+      ['no root', 1],
+    ],
+  )
+  assert.equal(sum.skipped, 3)
+})
