@@ -46,6 +46,17 @@ enum heddle_limit {
 	/* Distinct label sets (identities) known to one generation. */
 	HEDDLE_MAX_IDENTITIES = 16384,
 	HEDDLE_EVENTS_BYTES = 1048576,
+	/* Bytes of a stream that are looked at in one go. */
+	HEDDLE_WINDOW = 4096,
+	/* Windows a CPU can hold at once: a program may be interrupted by itself. */
+	HEDDLE_WINDOWS_PER_CPU = 4,
+	HEDDLE_MAX_CPUS = 128,
+	/* Bytes of a local reply's head; its body is padding, see protocols/http1/reply.h. */
+	HEDDLE_REPLY_HEAD = 86,
+	/* A refused segment longer than this is cut to it before it becomes the reply. */
+	HEDDLE_REPLY_MAX = 1024,
+	/* UDP flows that workloads began and whose replies are let in (LRU). */
+	HEDDLE_MAX_FLOWS = 16384,
 };
 
 /* ---- tables: one read-only blob of 32-bit words inside the artifact -------
@@ -150,6 +161,242 @@ struct heddle_tables {
 struct heddle_identity_rows {
 	__u64 subject[HEDDLE_ROW_U64];
 	__u64 peer[HEDDLE_ROW_U64];
+};
+
+/* ---- why: every verdict is counted under a name an operator understands ---- */
+enum heddle_reason {
+	HEDDLE_ALLOWED = 0, /* L7 rules allowed the request */
+	HEDDLE_PASSED = 1, /* no L7 rule applies to the connection */
+	HEDDLE_DENIED = 2, /* no rule allows the request: 403 */
+	HEDDLE_DROPPED = 3, /* L3/L4: the connection or packet is not allowed */
+	HEDDLE_BAD_METHOD = 4,
+	HEDDLE_BAD_TARGET = 5,
+	HEDDLE_BAD_VERSION = 6,
+	HEDDLE_BAD_LINE_END = 7, /* bare CR or bare LF */
+	HEDDLE_BAD_FIELD_NAME = 8, /* also space before the colon */
+	HEDDLE_OBS_FOLD = 9,
+	HEDDLE_BAD_FIELD_VALUE = 10, /* NUL and other controls */
+	HEDDLE_BAD_HOST = 11, /* missing or twice */
+	HEDDLE_BAD_CONTENT_LENGTH = 12,
+	HEDDLE_LENGTH_TWICE = 13, /* Content-Length twice */
+	HEDDLE_LENGTH_AND_CHUNKED = 14, /* Content-Length with Transfer-Encoding */
+	HEDDLE_BAD_TRANSFER_ENCODING = 15,
+	HEDDLE_BAD_UPGRADE = 16, /* h2c */
+	HEDDLE_BAD_CHUNK = 17,
+	HEDDLE_BAD_TRAILER = 18,
+	HEDDLE_HEAD_TOO_LARGE = 19, /* 431 */
+	HEDDLE_TLS = 20,
+	HEDDLE_HTTP2 = 21,
+	HEDDLE_UNPARSED_PASSED = 22, /* not HTTP/1, and the policy says pass */
+	HEDDLE_UNKNOWN_STATE = 23, /* began before a policy selected it, unparseable */
+	HEDDLE_NO_CONNECTION = 24, /* no state for this socket: closed */
+	HEDDLE_NO_WINDOW = 25, /* no scratch window free: closed */
+	HEDDLE_NO_GENERATION = 26, /* nothing staged: closed */
+	HEDDLE_EXHAUSTED = 27, /* too many connections: the new one is closed */
+	HEDDLE_AFTER_REFUSAL = 28, /* bytes after a refusal: dropped */
+	HEDDLE_UNANSWERED = 29, /* refused, but order left no place for a reply */
+	HEDDLE_ENROL_FAILED = 30,
+	HEDDLE_REASONS = 32,
+};
+
+/* ---- live maps ---------------------------------------------------------- */
+
+/* What a connection's L3/L4 context asks for. */
+enum heddle_kind {
+	HEDDLE_KIND_UNKNOWN = 0,
+	HEDDLE_KIND_PASS = 1,
+	HEDDLE_KIND_JUDGE = 2,
+	HEDDLE_KIND_DROP = 3,
+};
+
+/* Request parser: where in the stream the next byte stands. */
+enum heddle_phase {
+	HEDDLE_START = 0, /* between messages */
+	HEDDLE_METHOD = 1,
+	HEDDLE_TARGET = 2,
+	HEDDLE_VERSION = 3,
+	HEDDLE_LINE = 4, /* first byte of a field line */
+	HEDDLE_NAME = 5,
+	HEDDLE_SPACE = 6, /* optional white space before a value */
+	HEDDLE_VALUE = 7,
+	HEDDLE_VALUE_LF = 8,
+	HEDDLE_HEAD_LF = 9,
+	HEDDLE_JUDGE = 10, /* head complete, no byte consumed here */
+	HEDDLE_BODY = 11,
+	HEDDLE_CHUNK_SIZE = 12,
+	HEDDLE_CHUNK_EXT = 13,
+	HEDDLE_CHUNK_LF = 14,
+	HEDDLE_CHUNK_DATA = 15,
+	HEDDLE_CHUNK_END_CR = 16,
+	HEDDLE_CHUNK_END_LF = 17,
+	HEDDLE_TUNNEL = 18, /* after 101: bytes pass */
+	HEDDLE_OPAQUE = 19, /* not HTTP/1: bytes pass while no rule judges */
+	HEDDLE_CLOSED = 20, /* refused: bytes are dropped */
+};
+
+enum heddle_request_flag {
+	HEDDLE_REQUEST_HTTP10 = 1,
+	HEDDLE_REQUEST_HOST = 2,
+	HEDDLE_REQUEST_LENGTH = 4,
+	HEDDLE_REQUEST_CHUNKED = 8,
+	HEDDLE_REQUEST_TRAILER = 16, /* the lines being read are trailers */
+	HEDDLE_REQUEST_HEAD = 32, /* method HEAD */
+	HEDDLE_REQUEST_OPTIONS = 64,
+};
+
+/* Parser of one direction: requests. Lives across segments. */
+struct heddle_request {
+	__u64 remaining; /* bytes of body or chunk still to pass; number being read */
+	__u32 head_bytes; /* of this head (or trailer) so far */
+	__u32 state; /* automaton state */
+	__u32 state_trimmed; /* the same after the last byte that is no blank */
+	__u32 text_bytes; /* of the token, value or extension being read */
+	__u64 word; /* the last 8 bytes of a short word, folded to lower case */
+	__u32 root; /* diagram root that the path reached */
+	__u8 phase; /* enum heddle_phase */
+	__u8 flags; /* enum heddle_request_flag */
+	__u8 field; /* enum heddle_field of the line being read */
+	__u8 dim; /* dimension of the line being read, 0 = none */
+	__u64 latches[HEDDLE_LATCH_U64];
+	__u16 classes[HEDDLE_MAX_DIMS]; /* value class per dimension */
+};
+
+/* Response tracker phases: where the response stream stands. */
+enum heddle_response_phase {
+	HEDDLE_RESPONSE_START = 0,
+	HEDDLE_RESPONSE_STATUS = 1,
+	HEDDLE_RESPONSE_LINE = 2,
+	HEDDLE_RESPONSE_NAME = 3,
+	HEDDLE_RESPONSE_VALUE = 4,
+	HEDDLE_RESPONSE_HEAD_LF = 5,
+	HEDDLE_RESPONSE_BODY = 6,
+	HEDDLE_RESPONSE_CHUNK_SIZE = 7,
+	HEDDLE_RESPONSE_CHUNK_EXT = 8,
+	HEDDLE_RESPONSE_CHUNK_DATA = 9,
+	HEDDLE_RESPONSE_TRAILER = 10, /* at the start of a trailer line */
+	HEDDLE_RESPONSE_TRAILER_LINE = 11,
+	HEDDLE_RESPONSE_TO_CLOSE = 12, /* body ends with the connection */
+	HEDDLE_RESPONSE_LOST = 13, /* can't be followed: no reply can be ordered */
+};
+
+/*
+ * Follows the replies only to know how many are owed: a local reply has to wait
+ * until the earlier ones are out. Safety never depends on it.
+ */
+struct heddle_response {
+	__u64 remaining;
+	__u64 word;
+	__u32 position; /* absolute TCP sequence of the next byte to look at */
+	__u16 status;
+	__u8 phase; /* enum heddle_response_phase */
+	__u8 flags; /* 1 = Content-Length seen, 2 = chunked, 4 = position known */
+	__u32 text_bytes;
+	__u8 field; /* 0 other, 1 Content-Length, 2 Transfer-Encoding */
+	__u8 pad[3];
+};
+
+enum heddle_conn_flag {
+	HEDDLE_CONN_REPLY_DUE = 1, /* refused, the reply waits for owed responses */
+	HEDDLE_CONN_REPLY_OUT = 2, /* the reply is on its way through sk_msg */
+	HEDDLE_CONN_REPORTED = 4, /* the relay was told to end the connection */
+};
+
+/* One accepted connection, keyed by socket cookie; dies with the socket. */
+struct heddle_conn {
+	__u64 cookie;
+	__u8 remote[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
+	__u8 local[16];
+	__u16 remote_port; /* host order */
+	__u16 local_port; /* host order */
+	__u32 requests; /* heads judged so far */
+	__u64 generation; /* under which the message in progress is judged */
+	__u32 epoch; /* of the live identities that `blocks` was made from */
+	__u8 slot;
+	__u8 kind; /* enum heddle_kind */
+	__u8 flags; /* enum heddle_conn_flag */
+	__u8 reason; /* enum heddle_reason of the refusal */
+	__u64 blocks[HEDDLE_ROW_U64]; /* L7 blocks that apply */
+	__u64 opaque; /* not 0: an L7 block lets unparseable protocols pass */
+	__u64 head_bits[4]; /* ring of 256: was request n a HEAD */
+	__u16 owed; /* responses not yet complete */
+	__u16 owed_at_reply; /* the reply goes out when `owed` has come down to this */
+	__u8 next_request; /* ring index */
+	__u8 next_response; /* ring index */
+	__u16 status; /* of the local reply */
+	__u32 resume; /* offset in a segment handed to a newer generation */
+	__u32 message_at; /* offset of the message's first byte in this segment, ~0 = earlier */
+	struct heddle_request request;
+	struct heddle_response response;
+};
+
+/* Scratch for one run of one program. */
+struct heddle_window {
+	__u32 busy;
+	__u32 pos; /* next byte to read */
+	__u32 len; /* bytes loaded */
+	__u32 base; /* offset in the segment of bytes[0] */
+	__u32 end; /* a parser may read up to here: len, or less by a limit */
+	__u32 pad;
+	__u8 bytes[HEDDLE_WINDOW];
+	__u8 slack[64]; /* 8-byte reads may run past the end */
+};
+
+/* The active generation: one 8-byte store flips every hook. 0 = none. */
+struct heddle_active {
+	__u64 generation_slot; /* generation << 8 | slot */
+};
+
+/* Which slot and generation a program was staged for; a map of its own per slot. */
+struct heddle_self {
+	__u64 generation;
+	__u32 slot;
+	__u32 pad;
+};
+
+/* Knobs of one node. Writer: agent only. */
+struct heddle_node {
+	__u32 epoch; /* raised whenever identities or rows change */
+	__u32 trace; /* not 0: an event for every verdict */
+};
+
+/* Writer: programs only. */
+struct heddle_population {
+	__u64 connections; /* enrolled now */
+};
+
+/* Longest-prefix key of the identity map: IPv4 as ::ffff:0:0/96. */
+struct heddle_address {
+	__u32 prefix_bits;
+	__u8 bytes[16];
+};
+
+/* A UDP flow that a workload began. */
+struct heddle_flow {
+	__u8 remote[16];
+	__u8 local[16];
+	__u16 remote_port; /* network order */
+	__u16 local_port; /* network order */
+};
+
+enum heddle_event_kind {
+	HEDDLE_EVENT_VERDICT = 1, /* trace: one request judged */
+	HEDDLE_EVENT_END = 2, /* the relay should end this connection */
+	HEDDLE_EVENT_END_LATER = 3, /* the same, after responses owed to earlier requests */
+};
+
+struct heddle_event {
+	__u64 at; /* CLOCK_MONOTONIC, ns */
+	__u64 cookie;
+	__u64 generation;
+	__u8 remote[16];
+	__u8 local[16];
+	__u16 remote_port;
+	__u16 local_port;
+	__u32 request; /* number of the request on its connection, from 1 */
+	__u16 status; /* of the local reply, 0 = none */
+	__u8 kind; /* enum heddle_event_kind */
+	__u8 reason; /* enum heddle_reason */
+	__u32 pad;
 };
 
 #endif /* HEDDLE_ABI_H */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * bytes.h - which bytes may stand where, and eight of them at a time.
+ */
+#ifndef HEDDLE_BYTES_H
+#define HEDDLE_BYTES_H
+
+#include "platform.h"
+
+/* Sets of bytes, as bits of byte_sets[]. */
+enum byte_set {
+	BYTES_TOKEN = 1, /* tchar, RFC 9110 section 5.6.2 */
+	BYTES_TARGET = 2, /* request-target: visible ASCII but '#', RFC 9112 section 3.2 */
+	BYTES_VALUE = 4, /* field value: HTAB, SP, visible, obs-text, RFC 9110 section 5.5 */
+};
+
+#define V 4
+#define TV 6 /* target + value */
+#define KTV 7 /* token + target + value */
+static const __u8 byte_sets[256] = {
+	[0x09] = V,
+	[0x20] = V,
+	['!'] = KTV, ['"'] = TV, ['#'] = KTV & ~BYTES_TARGET, ['$'] = KTV, ['%'] = KTV, ['&'] = KTV,
+	['\''] = KTV, ['('] = TV, [')'] = TV, ['*'] = KTV, ['+'] = KTV, [','] = TV, ['-'] = KTV,
+	['.'] = KTV, ['/'] = TV, ['0' ... '9'] = KTV, [':' ... '@'] = TV, ['A' ... 'Z'] = KTV,
+	['[' ... ']'] = TV, ['^' ... 'z'] = KTV, ['{'] = TV, ['|'] = KTV, ['}'] = TV, ['~'] = KTV,
+	[0x80 ... 0xff] = V,
+};
+#undef V
+#undef TV
+#undef KTV
+
+#define EVERY_BYTE(b) (0x0101010101010101ULL * (b))
+
+/*
+ * High bit of each byte of x that is below 0x20 or equal to 0x7f. A borrow can
+ * set a bit above a true one, never below: the lowest bit is exact.
+ */
+static __always_inline __u64 controls_in(__u64 x)
+{
+	__u64 low = (x - EVERY_BYTE(0x20)) & ~x;
+	__u64 del = x ^ EVERY_BYTE(0x7f);
+
+	return (low | ((del - EVERY_BYTE(0x01)) & ~del)) & EVERY_BYTE(0x80);
+}
+
+/* Number of the lowest byte whose high bit is set; x is not 0. */
+static __always_inline __u32 first_marked(__u64 x)
+{
+	__u32 n = 0;
+
+	if (!(x & 0xffffffffULL)) {
+		n = 4;
+		x >>= 32;
+	}
+	if (!(x & 0xffff)) {
+		n += 2;
+		x >>= 16;
+	}
+	return n + !(x & 0xff);
+}
+
+static __always_inline __u8 lower(__u8 b)
+{
+	return b >= 'A' && b <= 'Z' ? b | 0x20 : b;
+}
+
+#endif /* HEDDLE_BYTES_H */

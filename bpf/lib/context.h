@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * context.h - who talks to whom: the blocks of this generation that apply to
+ * a pair of addresses and a port, and what they make of it.
+ */
+#ifndef HEDDLE_CONTEXT_H
+#define HEDDLE_CONTEXT_H
+
+#include "automaton.h"
+#include "../maps/generation.h"
+#include "../maps/live.h"
+
+/* In: addresses, port, protocol. Out: kind, blocks, opaque. */
+struct context {
+	__u8 remote[16];
+	__u8 local[16];
+	__u32 port; /* host order */
+	__u32 protocol; /* IPPROTO_* */
+	__u32 kind; /* enum heddle_kind */
+	__u32 pad;
+	__u64 opaque;
+	__u64 blocks[HEDDLE_ROW_U64];
+};
+
+static __always_inline __u32 identity_of(const __u8 *address)
+{
+	struct heddle_address key = { .prefix_bits = 128 };
+	__u32 *identity;
+
+	__builtin_memcpy(key.bytes, address, 16);
+	identity = bpf_map_lookup_elem(&identities, &key);
+	return identity ? *identity : 0;
+}
+
+static __always_inline int is_ip4(const __u8 *address)
+{
+	__u64 high;
+	__u32 mid;
+
+	__builtin_memcpy(&high, address, 8);
+	__builtin_memcpy(&mid, address + 8, 4);
+	return !high && mid == 0xffff0000;
+}
+
+/* Row (1..) that an automaton over a few bytes ends in; 0 = none. */
+static __always_inline __u32 row_of(__u32 automaton_at, const __u8 *bytes, __u32 count)
+{
+	struct automaton a;
+	__u32 state;
+
+	automaton_open(&a, automaton_at);
+	state = a.start;
+	for (__u32 i = 0; i < count; i++) {
+		if (!state)
+			return 0;
+		state = automaton_next(&a, state, bytes[i]) & HEDDLE_NEXT_STATE;
+	}
+	return automaton_final(&a, state, count);
+}
+
+static __always_inline __u64 row_word(__u32 rows_at, __u32 row, __u32 row_u64, __u32 i)
+{
+	return policy_u64(rows_at + 2 * (row * row_u64 + i));
+}
+
+/* Kind from four questions, in Cilium's order: deny, selected at all, L4 allow, L7. */
+static __always_inline __u32 kind_of(__u64 selected, __u64 denied, __u64 allowed, __u64 judged)
+{
+	if (denied)
+		return HEDDLE_KIND_DROP;
+	if (!selected || allowed)
+		return HEDDLE_KIND_PASS;
+	return judged ? HEDDLE_KIND_JUDGE : HEDDLE_KIND_DROP;
+}
+
+/* Into x->blocks: the blocks that the other side is a peer of. */
+static __always_inline void peer_blocks(struct context *x, __u32 row_u64)
+{
+	__u32 identity = identity_of(x->remote);
+	struct heddle_identity_rows *rows;
+	__u32 world;
+
+	for (__u32 i = 0; i < HEDDLE_ROW_U64; i++)
+		x->blocks[i] = 0;
+	if (identity) {
+		rows = bpf_map_lookup_elem(&identity_rows, &identity);
+		if (rows)
+			__builtin_memcpy(x->blocks, rows->peer, sizeof(x->blocks));
+		return;
+	}
+	if (is_ip4(x->remote))
+		world = row_of(TABLES(address4), x->remote + 12, 4);
+	else
+		world = row_of(TABLES(address6), x->remote, 16);
+	for (__u32 i = 0; i < HEDDLE_ROW_U64 && world; i++)
+		if (i < row_u64)
+			x->blocks[i] = row_word(policy_u32(TABLES(rows_at)), world - 1, row_u64, i);
+}
+
+/* Fills kind, blocks and opaque. */
+SEPARATE int context_make(struct context *x)
+{
+	struct heddle_identity_rows *rows;
+	__u32 local, ports, row_u64;
+	__u64 selected = 0, denied = 0, allowed = 0, judged = 0, opaque = 0;
+	__u8 key[3];
+
+	if (!x)
+		return -1;
+	x->kind = HEDDLE_KIND_PASS;
+	local = identity_of(x->local);
+	rows = bpf_map_lookup_elem(&identity_rows, &local);
+	if (!rows || !local)
+		return 0; /* no managed workload: nothing of ours */
+	row_u64 = policy_u32(TABLES(row_u64));
+	peer_blocks(x, row_u64);
+	key[0] = x->protocol;
+	key[1] = x->port >> 8;
+	key[2] = x->port;
+	ports = row_of(TABLES(ports), key, 3);
+	for (__u32 i = 0; i < HEDDLE_ROW_U64; i++) {
+		__u64 mine = rows->subject[i];
+		__u64 applies = mine & x->blocks[i];
+
+		x->blocks[i] = 0;
+		if (i >= row_u64)
+			continue;
+		selected |= mine & row_word(policy_u32(TABLES(selects_at)), 0, 0, i);
+		if (!ports)
+			continue;
+		applies &= row_word(policy_u32(TABLES(rows_at)), ports - 1, row_u64, i);
+		denied |= applies & row_word(policy_u32(TABLES(denies_at)), 0, 0, i);
+		allowed |= applies & row_word(policy_u32(TABLES(allows_at)), 0, 0, i);
+		x->blocks[i] = applies & row_word(policy_u32(TABLES(judges_at)), 0, 0, i);
+		judged |= x->blocks[i];
+		opaque |= x->blocks[i] & row_word(policy_u32(TABLES(opaque_at)), 0, 0, i);
+	}
+	x->kind = kind_of(selected, denied, allowed, judged);
+	x->opaque = opaque;
+	return 0;
+}
+
+#endif /* HEDDLE_CONTEXT_H */

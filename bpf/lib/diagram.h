@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * diagram.h - the verdict on a parsed head: from the roots that the path
+ * reached, through method, host and header classes, to sets of blocks.
+ * Cost: one step a dimension that still matters, whatever the number of rules.
+ */
+#ifndef HEDDLE_DIAGRAM_H
+#define HEDDLE_DIAGRAM_H
+
+#include "automaton.h"
+
+/* Does the leaf under `root` have a block in common with `blocks`? */
+static __always_inline int root_allows(struct heddle_conn *c, __u32 root)
+{
+	__u32 diagram_at = policy_u32(TABLES(diagram_at));
+	__u32 row_u64 = policy_u32(TABLES(row_u64));
+	__u32 at = root;
+	__u64 common = 0;
+
+	for (int i = 0; i < HEDDLE_MAX_DIMS && !(at & HEDDLE_LEAF); i++) {
+		__u32 dim = policy_u32(diagram_at + 2 * at + 1) & (HEDDLE_MAX_DIMS - 1);
+		__u64 entry = policy_u64(diagram_at + 2 * (at + 1 + c->request.classes[dim]));
+
+		at = (__u32)entry == at ? entry >> 32 : policy_u32(diagram_at + 2 * at);
+	}
+	if (!(at & HEDDLE_LEAF))
+		return 0;
+	at = (at & HEDDLE_LEAF_NUMBER) * row_u64;
+	for (__u32 i = 0; i < HEDDLE_ROW_U64; i++) {
+		if (i >= row_u64)
+			break;
+		common |= policy_u64(policy_u32(TABLES(leaves_at)) + 2 * (at + i)) & c->blocks[i];
+	}
+	return common != 0;
+}
+
+SEPARATE int diagram_root(struct heddle_conn *c, __u32 root)
+{
+	return c && root ? root_allows(c, root) : 0;
+}
+
+/* Root of the lowest latch left in *word; 0 when there is none. */
+static __always_inline __u32 next_latch(__u64 *word, __u32 index)
+{
+	__u64 lowest = *word & -*word;
+	__u32 bit = 0;
+
+#pragma unroll
+	for (int shift = 32; shift; shift >>= 1)
+		if (lowest >> (bit + shift))
+			bit += shift;
+	*word &= *word - 1;
+	return policy_u32(policy_u32(TABLES(roots_at)) + index * 64 + bit);
+}
+
+struct latched {
+	struct heddle_conn *conn;
+	__u64 word;
+	__u32 index;
+	int allowed;
+};
+
+static long try_latch(__u32 turn, struct latched *l)
+{
+	if (!l->word)
+		return 1;
+	l->allowed = diagram_root(l->conn, next_latch(&l->word, l->index));
+	OPAQUE_TO_COMPILER(l->allowed);
+	return l->allowed & 1;
+}
+
+/* 1 = a rule that applies to this connection allows the head in c->request. */
+SEPARATE int diagram_allows(struct heddle_conn *c)
+{
+	struct latched l = {};
+
+	if (!c)
+		return 0;
+	if (diagram_root(c, c->request.root))
+		return 1;
+	for (int i = 0; i < HEDDLE_LATCH_U64; i++) {
+		l.conn = c;
+		l.index = i;
+		l.word = c->request.latches[i];
+		if (!l.word)
+			continue;
+		REPEAT(64, try_latch, &l);
+		if (l.allowed)
+			return 1;
+	}
+	return 0;
+}
+
+#endif /* HEDDLE_DIAGRAM_H */

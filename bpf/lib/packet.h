@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * packet.h - L3/L4: which connections and datagrams reach a workload at all.
+ * TCP is judged at its SYN (the stream verdict looks again at each message);
+ * other protocols at each packet, replies to own flows let in.
+ */
+#ifndef HEDDLE_PACKET_H
+#define HEDDLE_PACKET_H
+
+#include "context.h"
+#include "count.h"
+#include <bpf/bpf_endian.h>
+
+enum packet_answer { PACKET_DROP = 0, PACKET_PASS = 1 };
+
+enum ip_protocol { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58, PROTO_SCTP = 132 };
+
+#define TCP_FLAGS_AT 13
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+
+struct packet {
+	struct context context;
+	__u32 transport_at;
+	__u32 fragment; /* not the first fragment: no ports to see */
+};
+
+static __always_inline int packet_ip4(struct __sk_buff *skb, struct packet *p)
+{
+	__u8 head[20];
+
+	if (bpf_skb_load_bytes(skb, 0, head, sizeof(head)))
+		return -1;
+	p->context.remote[10] = p->context.remote[11] = 0xff;
+	p->context.local[10] = p->context.local[11] = 0xff;
+	__builtin_memcpy(p->context.remote + 12, head + 12, 4);
+	__builtin_memcpy(p->context.local + 12, head + 16, 4);
+	p->context.protocol = head[9];
+	p->transport_at = (head[0] & 15) * 4;
+	p->fragment = (head[6] & 0x1f) | head[7];
+	return 0;
+}
+
+/* Extension headers that may stand before the transport header (RFC 8200). */
+#define MAX_EXTENSIONS 6
+
+static __always_inline int packet_ip6(struct __sk_buff *skb, struct packet *p)
+{
+	__u8 next, two[2];
+	__u32 at = 40;
+
+	if (bpf_skb_load_bytes(skb, 6, &next, 1) || bpf_skb_load_bytes(skb, 8, p->context.remote, 16) ||
+	    bpf_skb_load_bytes(skb, 24, p->context.local, 16))
+		return -1;
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		if (next != 0 && next != 43 && next != 44 && next != 60)
+			break;
+		if (bpf_skb_load_bytes(skb, at, two, 2))
+			return -1;
+		at += next == 44 ? 8 : (two[1] + 1) * 8;
+		next = two[0];
+	}
+	p->context.protocol = next;
+	p->transport_at = at;
+	return 0;
+}
+
+/* A datagram that answers a flow which the workload began. */
+static __always_inline int packet_answers(const struct packet *p, __u16 source_port, __u16 own_port)
+{
+	struct heddle_flow flow = { .remote_port = source_port, .local_port = own_port };
+
+	__builtin_memcpy(flow.remote, p->context.remote, 16);
+	__builtin_memcpy(flow.local, p->context.local, 16);
+	return bpf_map_lookup_elem(&flows, &flow) != NULL;
+}
+
+static __always_inline int connections_full(void)
+{
+	__u32 zero = 0;
+	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
+
+	/* Handshakes under way may still be born: leave them room. */
+	return !n || n->connections >= HEDDLE_MAX_CONNS - HEDDLE_MAX_CONNS / 16;
+}
+
+static __always_inline int packet_verdict(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	__u16 ports[2];
+	__u8 flags;
+
+	if (skb->protocol == bpf_htons(0x0800) ? packet_ip4(skb, &p) : packet_ip6(skb, &p))
+		return PACKET_DROP;
+	if (p.context.protocol == PROTO_TCP) {
+		if (bpf_skb_load_bytes(skb, p.transport_at + TCP_FLAGS_AT, &flags, 1))
+			return PACKET_DROP;
+		if ((flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+			return PACKET_PASS;
+		if (connections_full()) {
+			count(HEDDLE_EXHAUSTED);
+			return PACKET_DROP;
+		}
+	} else if (p.context.protocol != PROTO_UDP && p.context.protocol != PROTO_SCTP) {
+		return PACKET_PASS; /* ICMP and others carry no port that a rule could mean */
+	}
+	if (p.fragment || bpf_skb_load_bytes(skb, p.transport_at, ports, sizeof(ports)))
+		return p.fragment ? PACKET_PASS : PACKET_DROP;
+	if (p.context.protocol == PROTO_UDP && packet_answers(&p, ports[0], ports[1]))
+		return PACKET_PASS;
+	p.context.port = bpf_ntohs(ports[1]);
+	if (context_make(&p.context) || p.context.kind == HEDDLE_KIND_DROP) {
+		count(HEDDLE_DROPPED);
+		return PACKET_DROP;
+	}
+	return PACKET_PASS;
+}
+
+#endif /* HEDDLE_PACKET_H */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * reply_order.h - runs on what the application sends: counts responses down, and
+ * puts a waiting local reply behind the last one that is owed before it.
+ *
+ * Places are absolute (write_seq), not counted from what was offered: under
+ * back-pressure the kernel takes part of a message and is offered the rest again.
+ */
+#ifndef HEDDLE_REPLY_ORDER_H
+#define HEDDLE_REPLY_ORDER_H
+
+#include "count.h"
+#include "window.h"
+#include "../protocols/http1/reply.h"
+#include "../protocols/http1/response.h"
+
+struct sock {
+	int sk_wmem_queued;
+	int sk_sndbuf;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock {
+	__u32 write_seq;
+} __attribute__((preserve_access_index));
+
+struct reply_run {
+	struct sk_msg_md *msg;
+	struct heddle_conn *conn;
+	struct heddle_window *window;
+	__u32 write_seq;
+	__u32 at; /* offset in the message of the next byte to look at */
+	__u32 size;
+	__u32 due_at; /* offset where the local reply belongs, ~0 = nowhere yet */
+};
+
+#define NOT_DUE (~0U)
+/* Bytes of a message looked at in one go; heads are seldom longer. */
+#define MESSAGE_WINDOW 2048
+
+/* Copies message bytes from run->at on into the window. */
+static __always_inline int message_load(struct reply_run *k)
+{
+	struct sk_msg_md *msg = k->msg;
+	struct heddle_window *w = k->window;
+	__u32 want = min_u32(k->size - k->at, MESSAGE_WINDOW);
+	long have = (long)msg->data_end - (long)msg->data;
+
+	if (k->at || have < (long)want) {
+		if (bpf_msg_pull_data(msg, k->at, k->at + want, 0))
+			return -1;
+		have = (long)msg->data_end - (long)msg->data;
+	}
+	if (have > (long)want)
+		have = want;
+	if (have < 1 || have > HEDDLE_WINDOW)
+		return -1;
+	w->base = k->at;
+	w->pos = 0;
+	w->len = have;
+	have -= 1;
+	OPAQUE_TO_COMPILER(have);
+	return bpf_probe_read_kernel(w->bytes, (have & (HEDDLE_WINDOW - 1)) + 1, (void *)(long)msg->data);
+}
+
+static __always_inline void response_done(struct reply_run *k)
+{
+	struct heddle_conn *c = k->conn;
+
+	c->next_response++;
+	if (c->owed)
+		c->owed--;
+	if (c->flags & HEDDLE_CONN_REPLY_DUE && c->owed == c->owed_at_reply)
+		k->due_at = k->at;
+}
+
+/* Bodies are counted, not read. Returns 1 when the message is used up. */
+static __always_inline int skip_body(struct reply_run *k)
+{
+	struct heddle_response *p = &k->conn->response;
+	__u32 left = k->size - k->at;
+	__u32 take;
+
+	if (p->phase != HEDDLE_RESPONSE_BODY && p->phase != HEDDLE_RESPONSE_CHUNK_DATA)
+		return 0;
+	take = p->remaining < left ? p->remaining : left;
+	k->at += take;
+	p->remaining -= take;
+	k->window->len = 0;
+	if (p->remaining)
+		return 1;
+	if (p->phase == HEDDLE_RESPONSE_BODY) {
+		p->phase = HEDDLE_RESPONSE_START;
+		response_done(k);
+	} else {
+		p->phase = HEDDLE_RESPONSE_CHUNK_SIZE;
+	}
+	return k->at >= k->size || k->due_at != NOT_DUE;
+}
+
+static long reply_turn(__u32 turn, struct reply_run *k)
+{
+	struct heddle_conn *c = k->conn;
+	struct heddle_window *w = k->window;
+	__u8 at = c->next_response;
+	int action;
+
+	if (skip_body(k) || k->at >= k->size)
+		return 1;
+	if (c->response.phase >= HEDDLE_RESPONSE_TO_CLOSE)
+		return 1;
+	if (c->response.phase == HEDDLE_RESPONSE_START && !c->owed) {
+		/* Said without being asked (408, another protocol): nothing to order. */
+		c->response.phase = HEDDLE_RESPONSE_LOST;
+		return 1;
+	}
+	if (!(w->len && w->base + w->pos == k->at && w->pos < w->len) && message_load(k)) {
+		c->response.phase = HEDDLE_RESPONSE_LOST;
+		return 1;
+	}
+	action = response_parse(&c->response, w, c->head_bits[(at >> 6) & 3] >> (at & 63) & 1);
+	k->at = w->base + w->pos;
+	if (action == RESPONSE_END)
+		response_done(k);
+	else if (action == RESPONSE_TUNNEL && c->request.phase == HEDDLE_START)
+		c->request.phase = HEDDLE_TUNNEL;
+	return k->due_at != NOT_DUE;
+}
+
+/* Room for the reply in the send buffer: a push that is only half taken would repeat bytes. */
+static __always_inline int has_room(struct tcp_sock *tp, __u32 bytes)
+{
+	struct sock *sk = (struct sock *)tp;
+
+	return sk->sk_wmem_queued + (int)bytes + 4096 < sk->sk_sndbuf;
+}
+
+/* Cut what follows the last owed response and put the local reply there. */
+static __always_inline int reply_append(struct sk_msg_md *msg, struct heddle_conn *c, __u32 at, __u32 size)
+{
+	struct http1_reply reply;
+	char *to;
+
+	if (at < size && bpf_msg_pop_data(msg, at, size - at, 0))
+		return -1;
+	if (bpf_msg_push_data(msg, at, HEDDLE_REPLY_HEAD, 0) ||
+	    bpf_msg_pull_data(msg, at, at + HEDDLE_REPLY_HEAD, 0))
+		return -1;
+	to = (char *)(long)msg->data;
+	if (to + HEDDLE_REPLY_HEAD > (char *)(long)msg->data_end)
+		return -1;
+	reply_write(&reply, c->status, 0);
+	__builtin_memcpy(to, reply.head, HEDDLE_REPLY_HEAD);
+	return 0;
+}
+
+/* After a refusal the application's words go nowhere, but for responses still owed. */
+static __always_inline int message_after_refusal(struct heddle_conn *c)
+{
+	if (c->flags & HEDDLE_CONN_REPLY_OUT) {
+		c->flags &= ~HEDDLE_CONN_REPLY_OUT; /* the local reply itself */
+		return SK_PASS;
+	}
+	count(HEDDLE_AFTER_REFUSAL);
+	return SK_DROP;
+}
+
+static __always_inline void reply_follow(struct reply_run *k)
+{
+	k->window = window_claim();
+	if (!k->window) {
+		k->conn->response.phase = HEDDLE_RESPONSE_LOST;
+		return;
+	}
+	k->window->len = 0;
+	bpf_loop(HEDDLE_WINDOW, reply_turn, k, 0);
+	window_release(k->window);
+}
+
+/* Where in the message the first byte stands that was not looked at before. */
+static __always_inline int reply_place(struct reply_run *k, struct tcp_sock *tp)
+{
+	struct heddle_response *p = &k->conn->response;
+
+	k->write_seq = tp->write_seq;
+	if (!(p->flags & RESPONSE_PLACED)) {
+		p->flags |= RESPONSE_PLACED;
+		p->position = k->write_seq;
+	}
+	k->at = p->position - k->write_seq;
+	if (k->at > k->size) {
+		p->phase = HEDDLE_RESPONSE_LOST;
+		return -1;
+	}
+	p->position = k->write_seq + k->size;
+	return 0;
+}
+
+static __always_inline int reply_order(struct sk_msg_md *msg)
+{
+	__u64 *cookie = msg->sk ? bpf_sk_storage_get(&cookies, msg->sk, 0, 0) : NULL;
+	struct reply_run k = { .msg = msg, .size = msg->size, .due_at = NOT_DUE };
+	struct heddle_conn *c = cookie ? bpf_map_lookup_elem(&conns, cookie) : NULL;
+	struct tcp_sock *tp;
+
+	if (!c)
+		return SK_PASS;
+	if (c->request.phase == HEDDLE_CLOSED && !(c->flags & HEDDLE_CONN_REPLY_DUE))
+		return message_after_refusal(c);
+	if (c->response.phase >= HEDDLE_RESPONSE_TO_CLOSE)
+		return SK_PASS;
+	tp = bpf_skc_to_tcp_sock(msg->sk);
+	if (!tp)
+		return SK_PASS;
+	k.conn = c;
+	if (reply_place(&k, tp))
+		return SK_PASS;
+	reply_follow(&k);
+	if (k.due_at == NOT_DUE)
+		return SK_PASS;
+	c->flags &= ~HEDDLE_CONN_REPLY_DUE;
+	if (!has_room(tp, k.size) || reply_append(msg, c, k.due_at, k.size))
+		count(HEDDLE_UNANSWERED);
+	tell(c, HEDDLE_EVENT_END, c->reason, c->status);
+	return SK_PASS;
+}
+
+#endif /* HEDDLE_REPLY_ORDER_H */

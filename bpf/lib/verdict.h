@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * verdict.h - what happens to one segment of a connection: which generation
+ * judges it, what the parser finds in it, and how a refusal is carried out.
+ */
+#ifndef HEDDLE_VERDICT_H
+#define HEDDLE_VERDICT_H
+
+#include "context.h"
+#include "count.h"
+#include "diagram.h"
+#include "window.h"
+#include "../protocols/http1/request.h"
+#include "../protocols/http1/reply.h"
+
+enum verdict_action {
+	VERDICT_PASS = 0,
+	VERDICT_DROP = 1,
+	VERDICT_REFUSE = 2, /* reason and status are set */
+	VERDICT_OTHER_SLOT = 3, /* tail-call `slot`; conn->resume says from where */
+};
+
+struct verdict {
+	struct __sk_buff *skb;
+	struct heddle_conn *conn;
+	struct heddle_window *window;
+	__u32 action; /* enum verdict_action */
+	__u32 slot;
+	__u32 at; /* offset of the next byte to look at */
+	__u32 len;
+	__u32 reason;
+	__u32 status;
+};
+
+#define EARLIER_SEGMENT (~0U)
+
+static __always_inline __u64 active_now(void)
+{
+	__u32 zero = 0;
+	struct heddle_active *a = bpf_map_lookup_elem(&active, &zero);
+
+	return a ? a->generation_slot : 0;
+}
+
+static __always_inline __u32 epoch_now(void)
+{
+	__u32 zero = 0;
+	struct heddle_node *n = bpf_map_lookup_elem(&node, &zero);
+
+	return n ? n->epoch : 0;
+}
+
+/* Blocks of the generation in charge for this connection. */
+SEPARATE int verdict_context(struct heddle_conn *c)
+{
+	struct context x = {};
+
+	if (!c)
+		return -1;
+	__builtin_memcpy(x.remote, c->remote, 16);
+	__builtin_memcpy(x.local, c->local, 16);
+	x.port = c->local_port;
+	x.protocol = 6;
+	c->epoch = epoch_now();
+	context_make(&x);
+	__builtin_memcpy(c->blocks, x.blocks, sizeof(c->blocks));
+	c->opaque = x.opaque;
+	c->kind = x.kind;
+	return 0;
+}
+
+/*
+ * Which generation judges the next byte? A message that has begun stays where
+ * it began; a new one goes to this program's generation, never to an older one
+ * than the connection has already seen (a flip may race with the dispatcher).
+ */
+static __always_inline void verdict_adopt(struct heddle_conn *c, struct verdict *v)
+{
+	__u32 zero = 0;
+	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
+	__u8 phase = c->request.phase;
+
+	if (!me) {
+		v->action = VERDICT_DROP;
+		return;
+	}
+	if (phase != HEDDLE_START && phase != HEDDLE_OPAQUE && phase != HEDDLE_TUNNEL) {
+		if (c->slot != me->slot && phase != HEDDLE_CLOSED) {
+			v->action = VERDICT_OTHER_SLOT;
+			v->slot = c->slot;
+		}
+		return;
+	}
+	if (me->generation < c->generation) {
+		v->action = VERDICT_OTHER_SLOT;
+		v->slot = active_now() & 0xff;
+		return;
+	}
+	if (c->generation != me->generation || c->epoch != epoch_now() || c->kind == HEDDLE_KIND_UNKNOWN) {
+		c->generation = me->generation;
+		c->slot = me->slot;
+		verdict_context(c);
+	}
+}
+
+static __always_inline __u32 status_of(__u32 reason)
+{
+	if (reason == HEDDLE_DENIED)
+		return 403;
+	if (reason == HEDDLE_HEAD_TOO_LARGE)
+		return 431;
+	/* Nobody who speaks TLS reads a plain-text answer. */
+	return reason == HEDDLE_TLS || reason == HEDDLE_DROPPED || reason == HEDDLE_UNKNOWN_STATE ? 0 : 400;
+}
+
+/*
+ * Bytes that are not HTTP/1. Where no rule judges the connection, or the policy
+ * says so, they pass from now on; else the connection is refused.
+ */
+static __always_inline void verdict_unparsed(struct verdict *v, __u32 reason)
+{
+	struct heddle_conn *c = v->conn;
+
+	if (c->kind == HEDDLE_KIND_PASS || (c->opaque && !c->requests)) {
+		if (c->kind != HEDDLE_KIND_PASS)
+			count(HEDDLE_UNPARSED_PASSED);
+		c->request.phase = HEDDLE_OPAQUE;
+		v->at = v->len;
+		return;
+	}
+	v->action = VERDICT_REFUSE;
+	v->reason = reason;
+	v->status = status_of(reason);
+}
+
+static __always_inline void owe_response(struct heddle_conn *c)
+{
+	__u8 at = c->next_request++;
+	__u64 bit = 1ULL << (at & 63);
+
+	if (c->request.flags & HEDDLE_REQUEST_HEAD)
+		c->head_bits[at >> 6] |= bit;
+	else
+		c->head_bits[at >> 6] &= ~bit;
+	c->owed++;
+	if (c->owed > HEDDLE_MAX_OWED)
+		c->response.phase = HEDDLE_RESPONSE_LOST;
+}
+
+/* A complete head: allowed or denied. */
+SEPARATE int verdict_head(struct heddle_conn *c)
+{
+	__u32 zero = 0, reason = HEDDLE_PASSED;
+	struct heddle_node *n = bpf_map_lookup_elem(&node, &zero);
+
+	if (!c || !n)
+		return HEDDLE_NO_CONNECTION;
+	c->requests++;
+	if (c->kind == HEDDLE_KIND_JUDGE)
+		reason = diagram_allows(c) ? HEDDLE_ALLOWED : HEDDLE_DENIED;
+	if (n->trace)
+		tell(c, HEDDLE_EVENT_VERDICT, reason, status_of(reason) == 403 ? 403 : 0);
+	if (reason != HEDDLE_DENIED) {
+		count(reason);
+		owe_response(c);
+	}
+	return reason;
+}
+
+/* After a message: has a newer generation become active meanwhile? */
+static __always_inline int newer_generation(struct verdict *v)
+{
+	__u64 now = active_now();
+
+	if (now >> 8 <= v->conn->generation)
+		return 0;
+	v->conn->resume = v->at;
+	v->slot = now & 0xff;
+	v->action = VERDICT_OTHER_SLOT;
+	return 1;
+}
+
+/* Bytes of a body that need no look. Returns 1 when the segment is used up. */
+static __always_inline int skip_unread(struct verdict *v)
+{
+	struct heddle_request *r = &v->conn->request;
+	__u32 left = v->len - v->at;
+	__u32 take;
+
+	if (r->phase != HEDDLE_BODY && r->phase != HEDDLE_CHUNK_DATA)
+		return v->at >= v->len;
+	take = r->remaining < left ? r->remaining : left;
+	v->at += take;
+	r->remaining -= take;
+	if (!r->remaining)
+		r->phase = r->phase == HEDDLE_BODY ? HEDDLE_START : HEDDLE_CHUNK_END_CR;
+	v->window->len = 0; /* what was loaded is behind us */
+	return v->at >= v->len;
+}
+
+static __always_inline int load_window(struct verdict *v)
+{
+	struct heddle_window *w = v->window;
+	__u32 n = min_u32(v->len - v->at, HEDDLE_WINDOW);
+
+	if (w->len && w->base + w->pos == v->at && w->pos < w->len)
+		return 0;
+	w->base = v->at;
+	w->pos = 0;
+	w->len = n;
+	/* The caller saw at < len, so n is 1..WINDOW: said so that the verifier sees it too. */
+	n -= 1;
+	OPAQUE_TO_COMPILER(n);
+	n = (n & (HEDDLE_WINDOW - 1)) + 1;
+	return bpf_skb_load_bytes(v->skb, v->at, w->bytes, n);
+}
+
+static long verdict_turn(__u32 turn, struct verdict *v)
+{
+	struct heddle_conn *c = v->conn;
+	__u32 action, reason;
+
+	if (skip_unread(v))
+		return 1;
+	if (load_window(v)) {
+		v->action = VERDICT_DROP;
+		return 1;
+	}
+	if (c->request.phase == HEDDLE_START) {
+		if (v->at && newer_generation(v))
+			return 1;
+		request_begin(&c->request);
+		c->message_at = v->at;
+	}
+	action = http1_parse(&c->request, v->window);
+	v->at = v->window->base + v->window->pos;
+	if (action & HTTP1_REFUSE) {
+		verdict_unparsed(v, action & 0xff);
+	} else if (action == HTTP1_HEAD) {
+		reason = verdict_head(c);
+		if (reason == HEDDLE_DENIED || reason == HEDDLE_NO_CONNECTION) {
+			v->action = VERDICT_REFUSE;
+			v->reason = reason;
+			v->status = 403;
+			return 1;
+		}
+		request_body(&c->request);
+	}
+	return v->action != VERDICT_PASS;
+}
+
+/* Turns a segment of 64 KB can need: a head or a chunk header is at least 3 bytes. */
+#define VERDICT_TURNS 32768
+
+/* Phases that need no parser. Returns 1 when the segment is decided. */
+static __always_inline int verdict_shortcut(struct heddle_conn *c, struct verdict *v)
+{
+	__u8 phase = c->request.phase;
+
+	if (v->action != VERDICT_PASS)
+		return 1;
+	if (phase == HEDDLE_CLOSED) {
+		count(HEDDLE_AFTER_REFUSAL);
+		v->action = VERDICT_DROP;
+		return 1;
+	}
+	if (phase == HEDDLE_START || phase == HEDDLE_OPAQUE || phase == HEDDLE_TUNNEL) {
+		if (c->kind == HEDDLE_KIND_DROP) {
+			v->action = VERDICT_REFUSE;
+			v->reason = HEDDLE_DROPPED;
+			return 1;
+		}
+		if (phase == HEDDLE_TUNNEL)
+			return 1;
+	}
+	if (phase == HEDDLE_OPAQUE) {
+		if (c->kind == HEDDLE_KIND_PASS || c->opaque)
+			return 1;
+		v->action = VERDICT_REFUSE;
+		v->reason = HEDDLE_UNKNOWN_STATE;
+		return 1;
+	}
+	return 0;
+}
+
+static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_conn *c, struct verdict *v)
+{
+	if (verdict_shortcut(c, v))
+		return;
+	v->skb = skb;
+	v->conn = c;
+	v->len = skb->len;
+	v->at = c->resume;
+	if (!v->at)
+		c->message_at = EARLIER_SEGMENT;
+	c->resume = 0;
+	v->window = window_claim();
+	if (!v->window) {
+		count(HEDDLE_NO_WINDOW);
+		v->action = VERDICT_REFUSE;
+		v->reason = HEDDLE_NO_WINDOW;
+		return;
+	}
+	v->window->len = 0;
+	bpf_loop(VERDICT_TURNS, verdict_turn, v, 0);
+	if (v->action == VERDICT_PASS && v->at < v->len) {
+		v->action = VERDICT_REFUSE; /* turns used up: no request is that fine-grained */
+		v->reason = HEDDLE_NO_WINDOW;
+	}
+	window_release(v->window);
+}
+
+/* ---- refusals ------------------------------------------------------------ */
+
+/* The segment becomes the reply and leaves by the socket it came from. */
+static __always_inline int reply_now(struct __sk_buff *skb, struct heddle_conn *c, struct verdict *v)
+{
+	__u32 size = skb->len;
+	struct http1_reply reply;
+	__u64 key = c->cookie;
+	__u64 blanks = EVERY_BYTE(' ');
+
+	if (c->request.flags & HEDDLE_REQUEST_HEAD || size < HEDDLE_REPLY_HEAD)
+		size = HEDDLE_REPLY_HEAD; /* a HEAD has no body to pad */
+	if (size > HEDDLE_REPLY_MAX)
+		size = HEDDLE_REPLY_MAX;
+	if (size != skb->len && bpf_skb_change_tail(skb, size, 0))
+		return SK_DROP;
+	reply_write(&reply, v->status, size - HEDDLE_REPLY_HEAD);
+	if (bpf_skb_store_bytes(skb, 0, reply.head, HEDDLE_REPLY_HEAD, 0))
+		return SK_DROP;
+	for (__u32 at = HEDDLE_REPLY_HEAD; at + 8 <= HEDDLE_REPLY_MAX; at += 8)
+		if (at + 8 <= size && bpf_skb_store_bytes(skb, at, &blanks, 8, 0))
+			return SK_DROP;
+	for (__u32 i = 1; i < 8; i++)
+		if (size >= HEDDLE_REPLY_HEAD + i && bpf_skb_store_bytes(skb, size - i, &blanks, 1, 0))
+			return SK_DROP;
+	c->flags |= HEDDLE_CONN_REPLY_OUT;
+	return bpf_sk_redirect_hash(skb, &sockets, &key, 0);
+}
+
+static long blank_out(__u32 turn, struct verdict *v)
+{
+	static const char crlf[] = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
+	__u32 left = v->len - v->at;
+
+	if (v->at >= v->len)
+		return 1;
+	if (left >= 32) {
+		bpf_skb_store_bytes(v->skb, v->at, crlf, 32, 0);
+		v->at += 32;
+		return 0;
+	}
+	bpf_skb_store_bytes(v->skb, v->at, crlf + (left & 1), 1, 0);
+	v->at += 1;
+	return 0;
+}
+
+/*
+ * Something before the refused message in this segment belongs to the server:
+ * let that pass and turn the rest into empty lines, which begin no request.
+ */
+static __always_inline int pass_before(struct __sk_buff *skb, struct verdict *v, __u32 refused_at)
+{
+	v->skb = skb;
+	v->len = skb->len;
+	v->at = refused_at;
+	bpf_loop(2048 + 64, blank_out, v, 0);
+	return SK_PASS;
+}
+
+/*
+ * A refusal ends the connection. The reply waits for responses owed to earlier
+ * requests; where the head of the refused message has gone to the server in an
+ * earlier segment (a bad chunk), the reply takes the place of its response.
+ */
+static __always_inline int verdict_refuse(struct __sk_buff *skb, struct heddle_conn *c, struct verdict *v)
+{
+	__u32 at = c->message_at;
+	__u16 own = c->request.phase >= HEDDLE_BODY || c->request.flags & HEDDLE_REQUEST_TRAILER;
+
+	count(v->reason);
+	if (own && at != EARLIER_SEGMENT) {
+		own = 0; /* it was counted, but will not reach the server */
+		c->owed--;
+		c->next_request--;
+	}
+	c->request.phase = HEDDLE_CLOSED;
+	c->reason = v->reason;
+	c->status = v->status;
+	if (v->status && c->owed > own) {
+		c->owed_at_reply = own;
+		c->flags |= HEDDLE_CONN_REPLY_DUE;
+		tell(c, HEDDLE_EVENT_END_LATER, v->reason, v->status);
+	} else {
+		tell(c, HEDDLE_EVENT_END, v->reason, v->status);
+	}
+	if (at && at != EARLIER_SEGMENT)
+		return pass_before(skb, v, at);
+	if (c->owed > own || !v->status)
+		return SK_DROP;
+	if (c->response.phase != HEDDLE_RESPONSE_START) {
+		count(HEDDLE_UNANSWERED);
+		return SK_DROP;
+	}
+	return reply_now(skb, c, v);
+}
+
+#endif /* HEDDLE_VERDICT_H */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Maps of one generation: created with its programs, filled by the agent before
+ * the flip, gone with the slot. A flip never reinterprets live data: an identity
+ * means here what it means to this generation's blocks.
+ */
+#ifndef HEDDLE_MAPS_GENERATION_H
+#define HEDDLE_MAPS_GENERATION_H
+
+#include "../lib/platform.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_IDENTITIES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct heddle_identity_rows);
+} identity_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct heddle_self);
+} self SEC(".maps");
+
+#endif /* HEDDLE_MAPS_GENERATION_H */

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * dispatcher.c - the stable programs, attached once. They hand every event to
+ * the active generation by a tail call, and enrol connections at birth. Where no
+ * generation is staged nothing passes: a managed workload without a verified
+ * policy is closed.
+ */
+#include "../lib/platform.h"
+#include "../lib/count.h"
+#include "../maps/live.h"
+#include <bpf/bpf_endian.h>
+
+static __always_inline __u32 active_slot(void)
+{
+	__u32 zero = 0;
+	struct heddle_active *a = bpf_map_lookup_elem(&active, &zero);
+
+	/* Generation 0 does not exist: HEDDLE_SLOTS is no slot, the tail call fails. */
+	return a && a->generation_slot >> 8 ? a->generation_slot & 0xff : HEDDLE_SLOTS;
+}
+
+SEC("sk_skb/stream_verdict")
+int dispatch_verdict(struct __sk_buff *skb)
+{
+	bpf_tail_call(skb, &verdicts, active_slot());
+	count(HEDDLE_NO_GENERATION);
+	return SK_DROP;
+}
+
+SEC("sk_msg")
+int dispatch_message(struct sk_msg_md *msg)
+{
+	bpf_tail_call(msg, &messages, active_slot());
+	return SK_PASS;
+}
+
+SEC("cgroup_skb/ingress")
+int dispatch_packet(struct __sk_buff *skb)
+{
+	bpf_tail_call(skb, &packets, active_slot());
+	count(HEDDLE_NO_GENERATION);
+	return 0;
+}
+
+/* Remember UDP flows that leave, so that their replies are let in. */
+SEC("cgroup_skb/egress")
+int note_flow(struct __sk_buff *skb)
+{
+	struct heddle_flow flow = {};
+	__u64 now = bpf_ktime_get_ns();
+	__u32 ports_at;
+	__u8 head[20];
+
+	if (bpf_skb_load_bytes(skb, 0, head, sizeof(head)))
+		return 1;
+	if (head[0] >> 4 == 4) {
+		if (head[9] != 17)
+			return 1;
+		flow.local[10] = flow.local[11] = flow.remote[10] = flow.remote[11] = 0xff;
+		__builtin_memcpy(flow.local + 12, head + 12, 4);
+		__builtin_memcpy(flow.remote + 12, head + 16, 4);
+		ports_at = (head[0] & 15) * 4;
+	} else {
+		if (head[6] != 17)
+			return 1;
+		if (bpf_skb_load_bytes(skb, 8, flow.local, 16) || bpf_skb_load_bytes(skb, 24, flow.remote, 16))
+			return 1;
+		ports_at = 40;
+	}
+	if (bpf_skb_load_bytes(skb, ports_at, &flow.local_port, 2) ||
+	    bpf_skb_load_bytes(skb, ports_at + 2, &flow.remote_port, 2))
+		return 1;
+	bpf_map_update_elem(&flows, &flow, &now, BPF_ANY);
+	return 1;
+}
+
+static __always_inline void address_of(__u8 *to, __u32 family, __u32 ip4, const __u32 *ip6)
+{
+	if (family == 2) {
+		__builtin_memset(to, 0, 10);
+		to[10] = to[11] = 0xff;
+		__builtin_memcpy(to + 12, &ip4, 4);
+	} else {
+		__builtin_memcpy(to, ip6, 16);
+	}
+}
+
+/* Far too large for a stack: a template that every birth copies from. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct heddle_conn);
+} newborn SEC(".maps");
+
+static __always_inline int enrol_birth(struct bpf_sock_ops *ops, __u64 cookie)
+{
+	__u32 zero = 0;
+	struct heddle_conn *c = bpf_map_lookup_elem(&newborn, &zero);
+	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
+	__u32 remote6[4], local6[4];
+	__u64 *stored;
+
+	if (!c || !n)
+		return -1;
+	remote6[0] = ops->remote_ip6[0];
+	remote6[1] = ops->remote_ip6[1];
+	remote6[2] = ops->remote_ip6[2];
+	remote6[3] = ops->remote_ip6[3];
+	local6[0] = ops->local_ip6[0];
+	local6[1] = ops->local_ip6[1];
+	local6[2] = ops->local_ip6[2];
+	local6[3] = ops->local_ip6[3];
+	address_of(c->remote, ops->family, ops->remote_ip4, remote6);
+	address_of(c->local, ops->family, ops->local_ip4, local6);
+	c->cookie = cookie;
+	c->local_port = ops->local_port;
+	c->remote_port = bpf_ntohl(ops->remote_port);
+	if (bpf_map_update_elem(&conns, &cookie, c, BPF_ANY))
+		return -1;
+	__sync_fetch_and_add(&n->connections, 1);
+	if (ops->sk) {
+		stored = bpf_sk_storage_get(&cookies, ops->sk, &cookie, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!stored)
+			count(HEDDLE_ENROL_FAILED);
+	}
+	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	return 0;
+}
+
+/*
+ * Every accepted connection gets a parser and a verdict program at birth, chosen
+ * by a policy or not: a policy that begins to select it later finds a known
+ * state. No state (map full) still means enrolled: then its bytes are dropped.
+ */
+SEC("sockops")
+int enrol(struct bpf_sock_ops *ops)
+{
+	__u64 cookie = bpf_get_socket_cookie(ops);
+	__u32 zero = 0;
+	struct heddle_population *n;
+
+	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
+		if (enrol_birth(ops, cookie))
+			count(HEDDLE_EXHAUSTED);
+		if (bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
+			count(HEDDLE_ENROL_FAILED);
+	} else if (ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE) {
+		n = bpf_map_lookup_elem(&population, &zero);
+		if (!bpf_map_delete_elem(&conns, &cookie) && n)
+			__sync_fetch_and_add(&n->connections, -1);
+	}
+	return 1;
+}
+
+char LICENSE[] SEC("license") = "GPL";

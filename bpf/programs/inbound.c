@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * inbound.c - one generation: judges what reaches the sockets of managed
+ * workloads. Allowed bytes pass untouched, a refusal ends the connection.
+ * Attached never, tail-called by the dispatcher.
+ */
+#include "../maps/policy.h"
+#include "../maps/live.h"
+#include "../maps/generation.h"
+#include "../lib/verdict.h"
+#include "../lib/packet.h"
+#include "../lib/reply_order.h"
+
+SEC("sk_skb/stream_verdict")
+int inbound_verdict(struct __sk_buff *skb)
+{
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	struct heddle_conn *c = bpf_map_lookup_elem(&conns, &cookie);
+	struct verdict v = {};
+
+	if (!c) {
+		count(HEDDLE_NO_CONNECTION);
+		return SK_DROP;
+	}
+	if (!skb->len)
+		return SK_PASS; /* FIN */
+	verdict_adopt(c, &v);
+	if (v.action == VERDICT_OTHER_SLOT)
+		goto other;
+	verdict_stream(skb, c, &v);
+	if (v.action == VERDICT_OTHER_SLOT)
+		goto other;
+	if (v.action == VERDICT_REFUSE)
+		return verdict_refuse(skb, c, &v);
+	return v.action == VERDICT_PASS ? SK_PASS : SK_DROP;
+other:
+	bpf_tail_call(skb, &verdicts, v.slot);
+	count(HEDDLE_NO_GENERATION);
+	return SK_DROP;
+}
+
+SEC("sk_msg")
+int inbound_message(struct sk_msg_md *msg)
+{
+	return reply_order(msg);
+}
+
+SEC("cgroup_skb/ingress")
+int inbound_packet(struct __sk_buff *skb)
+{
+	return packet_verdict(skb);
+}
+
+char LICENSE[] SEC("license") = "GPL";
