@@ -91,3 +91,13 @@ export function prefixContains(prefix: Prefix, address: Address): boolean {
     return ((byte ^ (address[index] as number)) & (0xff00 >> kept) & 0xff) === 0
   })
 }
+
+/** The one text of a prefix: lower case, no `::`, so that equal prefixes have equal models. */
+export function prefixText({ address, bits }: Prefix): string {
+  if (address.length === 4) return `${[...address].join('.')}/${bits}`
+  const words: string[] = []
+  for (let index = 0; index < address.length; index += 2) {
+    words.push((((address[index] as number) << 8) | (address[index + 1] as number)).toString(16))
+  }
+  return `${words.join(':')}/${bits}`
+}

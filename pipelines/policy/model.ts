@@ -86,7 +86,7 @@ export const Policy = z.strictObject({
   subject: Selector,
   /** What an L7 port does with TLS, HTTP/2 and anything else that is not HTTP/1. */
   unparsed: z.enum(['refuse', 'pass']),
-  /** False for a policy that only denies: then nothing becomes default-deny. */
+  /** False when the policy's rules apply but nothing becomes default-deny by it. */
   selects: z.boolean(),
   allow: z.array(Rule),
   deny: z.array(Rule),

@@ -1,0 +1,149 @@
+/** `cilium.io/v2 CiliumNetworkPolicy`: one document → policies of the model, or findings. */
+import type { Policy, Rule } from '../../policy/model.ts'
+import { type Finding, problem } from '../finding.ts'
+import { nearestName } from '../nearest-name.ts'
+import { type Reader, readerOf } from '../reader.ts'
+import { schemaFindings } from '../schema-findings.ts'
+import { nodeAt, type Path, placeOf, plainValue, type SourceNode } from '../source-node.ts'
+import { UNSUPPORTED, UNSUPPORTED_KINDS } from './features.ts'
+import { httpOf } from './http-rules.ts'
+import { peersOf } from './peers.ts'
+import { portsOf } from './ports.ts'
+import {
+  CiliumNetworkPolicy,
+  type CiliumRule,
+  FIELDS,
+  type IngressDenyRule,
+  type IngressRule,
+  type PortRule,
+} from './schema.ts'
+import { subjectSelector } from './selectors.ts'
+
+const OWN_ANNOTATIONS = 'heddle.dev/'
+const UNPARSED = 'heddle.dev/unparsed'
+const DEFAULT_NAMESPACE = 'default'
+/** Ports where a client most often speaks TLS. */
+const TLS_PORTS = [443, 8443]
+
+function unparsedOf(reader: Reader, annotations: Record<string, string>): Policy['unparsed'] {
+  const path = ['metadata', 'annotations']
+  for (const key of Object.keys(annotations)) {
+    if (!key.startsWith(OWN_ANNOTATIONS) || key === UNPARSED) continue
+    const near = nearestName(key, [UNPARSED])
+    const hint = near === undefined ? 'remove it' : `did you mean \`${near}\`?`
+    reader.refuse([...path, key], 'unknown-field', `unknown annotation \`${key}\``, hint)
+  }
+  const value = annotations[UNPARSED] ?? 'refuse'
+  if (value === 'refuse' || value === 'pass') return value
+  reader.refuse([...path, UNPARSED], 'schema-violation', `\`${value}\` is no answer`, 'write pass or refuse')
+  return 'refuse'
+}
+
+function portRule(reader: Reader, rule: PortRule, path: Path): Pick<Rule, 'source' | 'ports' | 'http'> {
+  const ports = portsOf(reader, rule.ports, [...path, 'ports'])
+  const http = httpOf(reader, rule.rules, [...path, 'rules'])
+  if (http !== null) {
+    for (const [index, { protocol, port }] of rule.ports.entries()) {
+      const here = [...path, 'ports', index]
+      if (protocol !== 'TCP') {
+        const message = `HTTP rules apply to TCP only, not to ${protocol ?? 'ANY'}`
+        reader.refuse(here, 'schema-violation', message, 'write protocol: TCP')
+      }
+      if (port === '0') {
+        const message = 'HTTP rules cannot apply to every port'
+        reader.refuse([...here, 'port'], 'schema-violation', message, 'list the ports that speak HTTP')
+      }
+      if (TLS_PORTS.includes(Number(port))) {
+        const message = `HTTP rules on port ${port}: TLS cannot be read`
+        const hint = `TLS is refused there, or let through unread with the annotation ${UNPARSED}: pass`
+        reader.warn([...here, 'port'], message, hint)
+      }
+    }
+  }
+  return { source: reader.place(path), ports, http }
+}
+
+/** An ingress entry makes a rule for each entry of its toPorts. */
+function rulesOf(reader: Reader, rule: IngressRule | IngressDenyRule, path: Path, namespace: string): Rule[] {
+  const peers = peersOf(reader, rule, path, namespace)
+  const toPorts = rule.toPorts ?? []
+  if (toPorts.length === 0) return [{ source: reader.place(path), peers, ports: null, http: null }]
+  return toPorts.map((entry, index) => ({ peers, ...portRule(reader, entry, [...path, 'toPorts', index]) }))
+}
+
+type Named = Pick<Policy, 'name' | 'namespace' | 'unparsed'>
+
+function policyOf(reader: Reader, rule: CiliumRule, path: Path, named: Named): Policy {
+  const { ingress = [], ingressDeny = [], enableDefaultDeny = {} } = rule
+  if (enableDefaultDeny.egress === true) {
+    const message = '`enableDefaultDeny.egress` is not supported'
+    reader.refuse(
+      [...path, 'enableDefaultDeny', 'egress'],
+      'unsupported-feature',
+      message,
+      UNSUPPORTED.egress,
+    )
+  }
+  // cilium/cilium pkg/policy/api/rule_validation.go, Rule.Sanitize.
+  const selects = enableDefaultDeny.ingress ?? ingress.length + ingressDeny.length > 0
+  if (!selects && ingress.length + ingressDeny.length === 0) {
+    const message = 'a policy without rules changes nothing'
+    reader.warn(path, message, 'write ingress: [{}] to let no one in, or remove the policy')
+  }
+  const each = <T extends IngressRule | IngressDenyRule>(field: string, list: T[]) =>
+    list.flatMap((entry, index) => rulesOf(reader, entry, [...path, field, index], named.namespace))
+  return {
+    ...named,
+    source: reader.place(path),
+    subject: subjectSelector(reader, rule.endpointSelector, [...path, 'endpointSelector'], named.namespace),
+    selects,
+    allow: each('ingress', ingress),
+    deny: each('ingressDeny', ingressDeny),
+  }
+}
+
+/** A document of another kind, told by name. */
+function wrongKind(root: SourceNode): Finding | undefined {
+  const text = (field: string) => {
+    const node = nodeAt(root, [field])
+    return node.kind === 'scalar' ? String(node.value) : ''
+  }
+  const [version, kind] = root.kind === 'map' ? [text('apiVersion'), text('kind')] : ['', '']
+  if (kind === 'CiliumNetworkPolicy' && version === 'cilium.io/v2') return undefined
+  const at = placeOf(root, [kind === 'CiliumNetworkPolicy' ? 'apiVersion' : 'kind'])
+  const hint = Object.hasOwn(UNSUPPORTED_KINDS, kind)
+    ? (UNSUPPORTED_KINDS[kind] as string)
+    : 'a policy has apiVersion: cilium.io/v2 and kind: CiliumNetworkPolicy'
+  const message = kind === '' ? 'no policy: the document has no kind' : `${version} ${kind} is not supported`
+  return problem(at, 'unsupported-kind', message, hint)
+}
+
+export type ReadDocument = { policies: Policy[]; findings: Finding[] }
+
+/** Read one document. Policies are there only when no finding is an error. */
+export function readCiliumDocument(root: SourceNode): ReadDocument {
+  const foreign = wrongKind(root)
+  if (foreign !== undefined) return { policies: [], findings: [foreign] }
+  const parsed = CiliumNetworkPolicy.safeParse(plainValue(root))
+  if (!parsed.success) {
+    const findings = schemaFindings(root, parsed.error, { fields: FIELDS, unsupported: UNSUPPORTED })
+    return { policies: [], findings }
+  }
+  const { metadata, spec, specs = [] } = parsed.data
+  const reader = readerOf(root)
+  const unparsed = unparsedOf(reader, metadata.annotations ?? {})
+  const named = { name: metadata.name, namespace: metadata.namespace ?? DEFAULT_NAMESPACE, unparsed }
+  const rules: [CiliumRule, Path][] = specs.map((rule, index) => [rule, ['specs', index]])
+  if (spec !== undefined) rules.unshift([spec, ['spec']])
+  if (rules.length === 0) {
+    reader.refuse(
+      [],
+      'schema-violation',
+      'a policy without spec',
+      'write what it selects and allows under spec',
+    )
+  }
+  const policies = rules.map(([rule, path]) => policyOf(reader, rule, path, named))
+  const refused = reader.findings.some(({ severity }) => severity === 'error')
+  return { policies: refused ? [] : policies, findings: reader.findings }
+}
