@@ -8,7 +8,7 @@ import { readManifest } from './cache.ts'
 import { identify } from './identify.ts'
 import type { Attempt, Node } from './node.ts'
 import type { AttachedFacts } from './ports.ts'
-import { clear, install, isActive, load, settle, tagsOf } from './slots.ts'
+import { activate, clear, install, isActive, prepare, settle, tagsOf } from './slots.ts'
 import type { State } from './state.ts'
 
 export async function confirm(node: Node, attempt: Attempt): Promise<void> {
@@ -36,18 +36,19 @@ export async function restore(node: Node): Promise<void> {
   if (left.length > 0) throw new Failure('attached-differs', left.join('; '))
 }
 
-/** Load and flip whatever is not as it should be; every act may be done twice. */
+/**
+ * What runs wrongly is not mended in place, where traffic could meet half of
+ * it: the same artifact is loaded into a free slot and flipped to.
+ */
 async function repair(node: Node): Promise<void> {
   const { enforced, dispatcher } = node.state.current
   if (enforced === null || dispatcher === null) return
   node.published = null
   const facts = await node.kernel.inspect()
   if (dispatcherDiffers(facts, node.state.current) !== undefined) await install(node, dispatcher.digest)
-  if ((await slotDiffers(node, facts)) !== undefined) await load(node, enforced)
   await identify(node)
-  if (!isActive(await node.kernel.inspect(), enforced)) {
-    await node.kernel.flip(enforced.slot, enforced.generation)
-  }
+  if ((await slotDiffers(node, facts)) !== undefined) await activate(node, await prepare(node, enforced))
+  else await node.kernel.flip(enforced.slot, enforced.generation)
 }
 
 /** In words, what the kernel says that differs from what should run. */

@@ -12,14 +12,14 @@ import type { Placement, Tags } from './state.ts'
  * A slot that nothing needs: not active, not the predecessor, no connection in
  * mid-message. Throws Failure('no-free-slot'): a release waits, it never evicts.
  */
-export async function freeSlot(node: Node, facts: AttachedFacts | null): Promise<number> {
+async function freeSlot(node: Node, facts: AttachedFacts | null): Promise<number> {
   const taken = await neededSlots(node, facts)
   for (let slot = 0; slot < SLOTS; slot++) if (!taken.has(slot)) return slot
   throw new Failure('no-free-slot', `all ${SLOTS} slots hold a generation that is still needed`)
 }
 
 /** Load an artifact's ELF into its slot and note what the kernel made of it. */
-export async function load(node: Node, placement: Placement): Promise<void> {
+async function load(node: Node, placement: Placement): Promise<void> {
   const { artifact, slot, generation } = placement
   const manifest = await readManifest(node.disk, artifact)
   const elf = await blobPath(node.disk, manifest.elf.digest)
@@ -45,10 +45,34 @@ export async function install(node: Node, dispatcher: Digest): Promise<void> {
   await node.state.update({ dispatcher: { digest: dispatcher, tags: tagsOf(facts.hooks) } })
 }
 
+/** Load an artifact into a free slot, under a generation number that was never used before. */
+export async function prepare(node: Node, run: Pick<Placement, 'number' | 'artifact'>): Promise<Placement> {
+  const slot = await freeSlot(node, await node.kernel.inspect())
+  const generation = node.state.current.nextGeneration
+  await node.state.update({ nextGeneration: generation + 1 })
+  const placement = { number: run.number, artifact: run.artifact, slot, generation }
+  await load(node, placement)
+  await node.state.update({ pending: placement })
+  return placement
+}
+
+/** The one store that makes a prepared placement active; microseconds that it took. */
+export async function activate(node: Node, placement: Placement): Promise<number> {
+  const micros = await node.kernel.flip(placement.slot, placement.generation)
+  await commit(node)
+  return micros
+}
+
 /** The kernel has made `pending` active: so it is. Old or new, never neither. */
-export async function commit(node: Node): Promise<void> {
-  const { pending, enforced } = node.state.current
-  await node.state.update({ enforced: pending, predecessor: enforced, pending: null })
+async function commit(node: Node): Promise<void> {
+  const { pending, enforced, predecessor } = node.state.current
+  // A repair runs the same release in another slot: what was there before it is still its predecessor.
+  const repaired = pending?.number === enforced?.number
+  await node.state.update({
+    enforced: pending,
+    predecessor: repaired ? predecessor : enforced,
+    pending: null,
+  })
 }
 
 /** A crash around the flip leaves `pending`: the kernel says whether the flip happened. */

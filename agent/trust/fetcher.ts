@@ -1,6 +1,7 @@
 /** tuf-js's door to the object store: every download has an end. */
 import type { Fetcher } from 'tuf-js'
 import { DownloadHTTPError } from 'tuf-js/dist/error.js'
+import { Failure } from '../../pipelines/contract/failures.ts'
 import { metadataKey } from '../../pipelines/contract/object-keys.ts'
 import type { Store } from '../ports.ts'
 
@@ -21,7 +22,9 @@ export function storeFetcher(store: Store, remember: (error: unknown) => void): 
         // tuf-js ends its walk over newer roots at a 404.
         if (bytes === undefined) throw new DownloadHTTPError(`${key} is not in the store`, 404)
         return Buffer.from(bytes)
-      } catch (error) {
+      } catch (cause) {
+        const known = cause instanceof Failure || cause instanceof DownloadHTTPError
+        const error = known ? cause : new Failure('store-unavailable', `can't read ${key}`, { cause })
         remember(error)
         throw error
       }

@@ -16,9 +16,9 @@ import { checkKeys } from './keys.ts'
 /** Check the top-level targets. Throws Failure('metadata-untrusted'). */
 export function checkDelegations(targets: Metadata<Targets>): void {
   const { delegations } = targets.signed
-  if (delegations === undefined) return refuse('targets delegates to nobody')
+  if (delegations === undefined) refuse('targets delegates to nobody')
   if (delegations.succinctRoles !== undefined || delegations.roles === undefined) {
-    return refuse('targets uses hash bins')
+    refuse('targets uses hash bins')
   }
   const names = Object.keys(delegations.roles).sort()
   if (names.join() !== [...DELEGATED_ROLES].sort().join()) {

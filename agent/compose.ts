@@ -1,0 +1,43 @@
+/** From a configuration to a node: which adapter stands behind which port. */
+import { readFile } from 'node:fs/promises'
+import { fileWorkloads } from './adapters/file-workloads.ts'
+import { fsStore } from './adapters/fs-store.ts'
+import { httpStore } from './adapters/http-store.ts'
+import { natsBus } from './adapters/nats-bus.ts'
+import type { NodeConfig } from './config.ts'
+import { openDisk } from './disk.ts'
+import type { Clock, Node } from './node.ts'
+import type { Bus, Kernel } from './ports.ts'
+import { openState } from './state.ts'
+
+const clock: Clock = { now: () => Date.now(), elapsed: () => performance.now() }
+
+/** Throws Failure('state-corrupt') when the node's memory is unreadable. */
+export async function openNode(
+  config: NodeConfig,
+  kernel: Kernel,
+  log: (line: string) => void,
+): Promise<Node> {
+  const disk = openDisk(config.stateDirectory)
+  return {
+    name: config.node,
+    ring: config.ring,
+    previousRing: config.previousRing,
+    pinnedRoot: await readFile(config.root, 'utf8'),
+    store: config.store.startsWith('/') ? fsStore(config.store) : httpStore(config.store),
+    kernel,
+    workloads: fileWorkloads(config.workloads),
+    bus: openBus(config, log),
+    disk,
+    state: await openState(disk),
+    clock,
+    published: null,
+    log,
+  }
+}
+
+function openBus(config: NodeConfig, log: (line: string) => void): Bus {
+  if (config.nats === null) return { onHint: async () => {}, report: async () => {}, close: async () => {} }
+  const { url, seed } = config.nats
+  return natsBus({ url, seedFile: seed, node: config.node, ring: config.ring }, log)
+}

@@ -1,0 +1,36 @@
+/** The agent's configuration: one JSON file, written by `heddle node enroll`. */
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { NodeName, RingName } from '../pipelines/contract/release.ts'
+
+const Path = z.string().startsWith('/')
+
+export const NodeConfig = z.strictObject({
+  schema: z.literal('heddle.node/1'),
+  node: NodeName,
+  ring: RingName,
+  /** The ring whose signed success this node asks for first; null in the first ring. */
+  previousRing: RingName.nullable(),
+  /** Directory of the object store, or its http(s) URL. */
+  store: z.union([Path, z.url({ protocol: /^https?$/ })]),
+  stateDirectory: Path,
+  /** Mount point of the BPF file system that holds this node's pins. */
+  bpffs: Path,
+  /** Cgroup whose sockets are managed. */
+  cgroup: Path,
+  /** YAML or JSON file: `workloads: [...]`. */
+  workloads: Path,
+  /** Null = no bus: the timer alone keeps the node up to date. */
+  nats: z.strictObject({ url: z.string(), seed: Path }).nullable(),
+  /** root.json as pinned at enrolment. */
+  root: Path,
+  /** Milliseconds between two looks without a hint, and the part of it that chance adds or takes. */
+  pollMs: z.int().min(100).max(86_400_000).default(30_000),
+  jitter: z.number().min(0).max(0.9).default(0.2),
+})
+export type NodeConfig = z.infer<typeof NodeConfig>
+
+/** Throws a ZodError or the file system's error. */
+export async function readConfig(file: string): Promise<NodeConfig> {
+  return NodeConfig.parse(JSON.parse(await readFile(file, 'utf8')))
+}

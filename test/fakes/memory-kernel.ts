@@ -1,0 +1,134 @@
+/** A kernel in memory: it keeps what it was told while agents come and go. */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { tablesOf } from './test-elf.ts'
+import type { AddressIdentity, AttachedFacts, IdentityRows, Kernel } from '../../agent/ports.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
+
+/** What a kernel holds; plain data, so that it can outlive the process that told it. */
+export type KernelContent = {
+  dispatcher: string | null
+  active: { slot: number; generation: number } | null
+  slots: Record<string, { elf: string; tablesDigest: string; rows: string }>
+  addresses: AddressIdentity[]
+}
+
+export type MemoryKernel = Kernel & {
+  content: KernelContent
+  release: string
+  missing: string[]
+  busy: Set<number>
+  /** Calls so far, by name. */
+  calls: string[]
+  /** The verifier refuses every program. */
+  rejecting: boolean
+  /** A reboot: everything pinned or attached is gone. */
+  reboot(): void
+}
+
+const HOOKS = ['sockops', 'ingress', 'verdict']
+
+/** `before` and `after` surround each act that changes the kernel: a test stops the world there. */
+export function memoryKernel(
+  observe: { before?(call: string): void; after?(call: string): void } = {},
+  content: KernelContent = empty(),
+): MemoryKernel {
+  const kernel: MemoryKernel = {
+    content,
+    release: '6.18.44',
+    missing: [],
+    busy: new Set(),
+    calls: [],
+    rejecting: false,
+    reboot: () => {
+      kernel.content = empty()
+      kernel.busy.clear()
+    },
+    probe: async () => ({ release: kernel.release, missing: kernel.missing }),
+    install: (file) =>
+      act('install', async () => {
+        kernel.content.dispatcher = hash(await readFile(file))
+      }),
+    stage: (slot, file, rows) =>
+      act(`stage ${slot}`, async () => {
+        if (kernel.rejecting) throw new Failure('verifier-rejected', 'too complex', { detail: ['line 1'] })
+        if (kernel.content.dispatcher === null) throw new Error('stage before install')
+        if (kernel.content.active?.slot === slot && !isSame(slot, await readFile(file))) {
+          throw new Error(`stage over the active slot ${slot}`)
+        }
+        if (kernel.busy.has(slot)) throw new Error(`stage over the busy slot ${slot}`)
+        const elf = await readFile(file)
+        kernel.content.slots[slot] = { elf: hash(elf), tablesDigest: tablesOf(elf), rows: spell(rows) }
+      }),
+    setRows: (slot, rows) =>
+      act(`setRows ${slot}`, async () => {
+        const held = kernel.content.slots[slot]
+        if (held === undefined) throw new Error(`no rows in empty slot ${slot}`)
+        held.rows = spell(rows)
+      }),
+    setAddresses: (addresses) =>
+      act('setAddresses', async () => {
+        if (kernel.content.dispatcher === null) throw new Error('setAddresses before install')
+        kernel.content.addresses = addresses
+      }),
+    flip: async (slot, generation) => {
+      await act(`flip ${slot}`, async () => {
+        if (kernel.content.slots[slot] === undefined) throw new Error(`flip to empty slot ${slot}`)
+        kernel.content.active = { slot, generation }
+      })
+      return 12
+    },
+    inspect: async () => (kernel.content.dispatcher === null ? null : facts(kernel.content)),
+    busySlots: async () => kernel.busy,
+    unstage: (slot) =>
+      act(`unstage ${slot}`, async () => {
+        if (kernel.content.active?.slot === slot) throw new Error(`unstage of the active slot ${slot}`)
+        delete kernel.content.slots[slot]
+      }),
+    detach: () => act('detach', async () => kernel.reboot()),
+  }
+  const isSame = (slot: number, elf: Uint8Array) => kernel.content.slots[slot]?.elf === hash(elf)
+  async function act(call: string, change: () => Promise<void>): Promise<void> {
+    observe.before?.(call)
+    kernel.calls.push(call)
+    await change()
+    observe.after?.(call)
+  }
+  return kernel
+}
+
+/** Rows of a slot, by identity: which blocks it is subject of and peer of. */
+export function rowsOf(kernel: MemoryKernel, slot: number): Map<number, { subject: string; peer: string }> {
+  const rows: [number, string, string][] = JSON.parse(kernel.content.slots[slot]?.rows ?? '[]')
+  return new Map(rows.map(([identity, subject, peer]) => [identity, { subject, peer }]))
+}
+
+function facts(content: KernelContent): AttachedFacts {
+  const dispatcher = { id: 1, tag: (content.dispatcher ?? '').slice(0, 16) }
+  return {
+    hooks: Object.fromEntries(HOOKS.map((hook) => [hook, dispatcher])),
+    active: content.active,
+    slots: Object.entries(content.slots).map(([slot, { elf, tablesDigest }]) => ({
+      slot: Number(slot),
+      programs: { inbound: { id: 100 + Number(slot), tag: elf.slice(0, 16) } },
+      tablesDigest,
+    })),
+  }
+}
+
+function empty(): KernelContent {
+  return { dispatcher: null, active: null, slots: {}, addresses: [] }
+}
+
+function hash(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** First word of each row as bits: tests have few blocks. */
+function spell(rows: IdentityRows[]): string {
+  return JSON.stringify(rows.map(({ identity, subject, peer }) => [identity, bits(subject), bits(peer)]))
+}
+
+function bits(row: bigint[]): string {
+  return (row[0] ?? 0n).toString(2)
+}
