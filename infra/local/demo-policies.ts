@@ -1,0 +1,78 @@
+/** The policies that the demo pushes: two that are good, three that are broken each in its own way. */
+import { NAMESPACE } from './fleet.ts'
+import { SERVICE_PORT } from './service.ts'
+
+export const POLICY_FILE = `policies/${NAMESPACE}/api.yaml`
+export const BROKEN_FILE = `policies/${NAMESPACE}/orders.yaml`
+
+/** app=web may read and upload below /public; everything else is refused. `extra` are more matches. */
+export const goodPolicy = (extra = ''): string => `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata:
+  name: api
+  namespace: ${NAMESPACE}
+spec:
+  endpointSelector:
+    matchLabels:
+      app: api
+  ingress:
+    - fromEndpoints:
+        - matchLabels:
+            app: web
+      toPorts:
+        - ports:
+            - port: "${SERVICE_PORT}"
+              protocol: TCP
+          rules:
+            http:
+              - method: GET
+                path: /public/.*
+              - method: POST
+                path: /public/upload
+${extra}`
+
+export const SECOND_POLICY = goodPolicy(`              - method: GET
+                path: /reports/[0-9]+
+`)
+
+const broken = (rules: string): string => `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata:
+  name: orders
+  namespace: ${NAMESPACE}
+spec:
+  endpointSelector:
+    matchLabels:
+      app: orders
+  ingress:
+    - toPorts:
+        - ports:
+            - port: "${SERVICE_PORT}"
+              protocol: TCP
+          rules:
+            http:
+${rules}`
+
+export type Broken = { what: string; text: string; code: string; line: number }
+
+/** What is wrong, and the line that the push must name. */
+export const BROKEN: readonly Broken[] = [
+  {
+    what: 'a YAML mistake',
+    text: broken('              - method: GET\n               path: /orders\n'),
+    code: 'yaml-syntax',
+    line: 18,
+  },
+  {
+    what: 'an unknown field',
+    text: broken('              - methd: GET\n                path: /orders\n'),
+    code: 'unknown-field',
+    line: 17,
+  },
+  {
+    what: "an expression that can't compile",
+    text: broken('              - method: GET\n                path: /orders/(open|done\n'),
+    code: 'expression-invalid',
+    line: 18,
+  },
+]
