@@ -34,8 +34,23 @@ function dumpBtf(): BtfType[] {
     writeFileSync(source, `#include <linux/types.h>\n${header}\n${uses.join('\n')}\n`)
     const object = join(directory, 'abi.o')
     const include = '-I/usr/include/x86_64-linux-gnu'
-    execFileSync('clang-22', ['-g', '-O1', '-target', 'bpf', '-Wall', '-Wextra', '-Wpadded', '-Werror', include, '-c', source, '-o', object])
-    return JSON.parse(execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', object], { encoding: 'utf8' })).types
+    execFileSync('clang-22', [
+      '-g',
+      '-O1',
+      '-target',
+      'bpf',
+      '-Wall',
+      '-Wextra',
+      '-Wpadded',
+      '-Werror',
+      include,
+      '-c',
+      source,
+      '-o',
+      object,
+    ])
+    return JSON.parse(execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', object], { encoding: 'utf8' }))
+      .types
   } finally {
     rmSync(directory, { recursive: true })
   }

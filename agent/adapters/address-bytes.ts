@@ -1,0 +1,34 @@
+import { isIPv4, isIPv6 } from 'node:net'
+
+/** 16 bytes in network order; IPv4 as ::ffff:a.b.c.d. Throws TypeError on anything else. */
+export function addressBytes(address: string): Buffer {
+  if (isIPv4(address)) {
+    const mapped = Buffer.alloc(16)
+    mapped.fill(0xff, 10, 12)
+    mapped.set(address.split('.').map(Number), 12)
+    return mapped
+  }
+  if (!isIPv6(address) || address.includes('%')) throw new TypeError(`not an IP address: ${address}`)
+  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address)
+  if (dotted) {
+    const tail = addressBytes(dotted[2] ?? '').subarray(12)
+    const hex = `${tail.readUInt16BE(0).toString(16)}:${tail.readUInt16BE(2).toString(16)}`
+    return addressBytes(`${dotted[1]}${hex}`)
+  }
+  const [head = '', rest] = address.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = rest === undefined || rest === '' ? [] : rest.split(':')
+  const groups = [...left, ...Array(8 - left.length - right.length).fill('0'), ...right]
+  const bytes = Buffer.alloc(16)
+  for (const [i, group] of groups.entries()) bytes.writeUInt16BE(Number.parseInt(group, 16), 2 * i)
+  return bytes
+}
+
+/** The other way: 16 bytes to text, mapped IPv4 in dotted form. */
+export function addressText(bytes: Uint8Array): string {
+  const b = Buffer.from(bytes)
+  if (b.subarray(0, 10).every((x) => x === 0) && b.readUInt16BE(10) === 0xffff)
+    return [...b.subarray(12)].join('.')
+  const groups = Array.from({ length: 8 }, (_, i) => b.readUInt16BE(2 * i).toString(16))
+  return groups.join(':')
+}

@@ -1,0 +1,47 @@
+/** bpftool through execa: loading, pinning, attaching and asking, one bounded process each. */
+import { execa } from 'execa'
+import { Failure } from '../../pipelines/contract/failures.ts'
+
+/** Milliseconds; a large artifact verifies in well under one second. */
+const TIMEOUT = 30_000
+const OUTPUT_BYTES = 64 * 1024 * 1024
+/** Lines of a verifier log that tell the reason: its end. */
+const LOG_LINES = 15
+
+/** Runs bpftool; throws Failure('kernel-refused') with the end of what it said. */
+export async function bpftool(...args: string[]): Promise<string> {
+  const result = await execa('bpftool', args, {
+    reject: false,
+    timeout: TIMEOUT,
+    maxBuffer: OUTPUT_BYTES,
+    stdin: 'ignore',
+    stripFinalNewline: true,
+  })
+  if (result.exitCode === 0) return result.stdout
+  const said = `${result.stdout}\n${result.stderr}`.split('\n').filter((line) => line.trim() !== '')
+  throw new Failure(
+    'kernel-refused',
+    `bpftool ${args.slice(0, 2).join(' ')} failed: ${result.shortMessage}`,
+    {
+      detail: said.slice(-LOG_LINES),
+    },
+  )
+}
+
+export async function bpftoolJson(...args: string[]): Promise<unknown> {
+  return JSON.parse((await bpftool('-j', ...args)) || 'null')
+}
+
+/** The same, when what was refused is a program: the verifier's last lines are the detail. */
+export async function loadPrograms(...args: string[]): Promise<void> {
+  try {
+    await bpftool('prog', 'loadall', ...args)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const verifier = error.detail.filter((line) => !/^(Warning|If it used to work)/.test(line))
+    throw new Failure('verifier-rejected', 'the kernel refused to load the program', {
+      detail: verifier,
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The node's real kernel behind port Kernel: bpftool loads, pins and attaches,
+ * libbpf does the stores. Everything is idempotent; the one act that changes
+ * what traffic meets is flip().
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { release } from 'node:os'
+import {
+  AddressLayout,
+  ConnLayout,
+  Limit,
+  NodeLayout,
+  Phase,
+  RequestLayout,
+  SelfLayout,
+} from '../../bpf/abi/heddle.gen.ts'
+import type { AddressIdentity, IdentityRows, Kernel } from '../ports.ts'
+import { addressBytes } from './address-bytes.ts'
+import { attachDispatcher, detachDispatcher } from './attach.ts'
+import { inspectKernel } from './inspect.ts'
+import { BpfMap, u32, u64, withPinnedProgram } from './libbpf.ts'
+import { loadPrograms } from './bpftool.ts'
+import { GENERATION_PROGRAMS, LIVE_MAPS, Pins } from './pins.ts'
+
+export type KernelOptions = {
+  /** A directory on a mounted bpffs, this node's own. */
+  bpffs: string
+  /** Directory of the cgroup (v2) that holds the managed workloads. */
+  cgroup: string
+}
+
+export function createKernel(options: KernelOptions): Kernel {
+  const pins = new Pins(options.bpffs)
+  return {
+    probe: () => probe(options),
+    install: (dispatcherElf) => install(pins, options.cgroup, dispatcherElf),
+    stage: (slot, elf, rows) => stage(pins, slot, elf, rows),
+    setRows: async (slot, rows) => writeRows(pins, slot, rows),
+    setAddresses: async (addresses) => writeAddresses(pins, addresses),
+    flip: async (slot, generation) => flip(pins, slot, generation),
+    inspect: () => inspectKernel(pins, options.cgroup),
+    busySlots: async () => busySlots(pins),
+    unstage: (slot) => unstage(pins, slot),
+    detach: () => detach(pins, options.cgroup),
+  }
+}
+
+async function probe(options: KernelOptions): Promise<{ release: string; missing: string[] }> {
+  const missing: string[] = []
+  if (!existsSync('/sys/kernel/btf/vmlinux')) missing.push('BTF of the kernel (CONFIG_DEBUG_INFO_BTF)')
+  const jit = await readFile('/proc/sys/net/core/bpf_jit_enable', 'utf8').catch(() => '0')
+  if (jit.trim() === '0') missing.push('BPF JIT (net.core.bpf_jit_enable)')
+  if (!existsSync(`${options.cgroup}/cgroup.procs`)) missing.push(`cgroup v2 directory ${options.cgroup}`)
+  const mounts = await readFile('/proc/self/mounts', 'utf8')
+  const types = new Map(mounts.split('\n').map((line) => [line.split(' ')[1], line.split(' ')[2]]))
+  const parents = options.bpffs.split('/').map((_, i, all) => all.slice(0, i + 1).join('/') || '/')
+  if (!parents.some((path) => types.get(path) === 'bpf')) missing.push(`bpffs at ${options.bpffs}`)
+  return { release: release(), missing }
+}
+
+async function install(pins: Pins, cgroup: string, dispatcherElf: string): Promise<void> {
+  if (!existsSync(pins.base)) {
+    await mkdir(pins.base, { recursive: true })
+    try {
+      await loadPrograms(dispatcherElf, `${pins.base}/programs`, 'pinmaps', pins.maps)
+    } catch (error) {
+      await removePins(pins.base)
+      throw error
+    }
+  }
+  const complete = LIVE_MAPS.every((name) => existsSync(pins.map(name)))
+  if (!complete) {
+    // A death in the middle of loading: nothing can be attached yet, so begin again.
+    await removePins(pins.base)
+    return install(pins, cgroup, dispatcherElf)
+  }
+  await attachDispatcher(pins, cgroup)
+}
+
+async function stage(pins: Pins, slot: number, elf: string, rows: IdentityRows[]): Promise<void> {
+  await unstage(pins, slot)
+  await mkdir(pins.slot(slot), { recursive: true })
+  const maps = LIVE_MAPS.flatMap((name) => ['map', 'name', name, 'pinned', pins.map(name)])
+  try {
+    await loadPrograms(elf, `${pins.slot(slot)}/programs`, ...maps, 'pinmaps', `${pins.slot(slot)}/maps`)
+    writeRows(pins, slot, rows)
+    for (const [program, array] of Object.entries(GENERATION_PROGRAMS))
+      withMap(pins.map(array), (map) =>
+        withPinnedProgram(pins.slotProgram(slot, program), (fd) => map.update(u32(slot), fd)),
+      )
+  } catch (error) {
+    await unstage(pins, slot)
+    throw error
+  }
+}
+
+function writeRows(pins: Pins, slot: number, rows: IdentityRows[]): void {
+  const words = Limit.ROW_U64
+  withMap(pins.slotMap(slot, 'identity_rows'), (map) => {
+    const keep = new Set(rows.map((row) => row.identity))
+    for (const row of rows) {
+      const value = Buffer.alloc(words * 16)
+      for (const [i, word] of row.subject.entries()) value.writeBigUInt64LE(BigInt.asUintN(64, word), 8 * i)
+      for (const [i, word] of row.peer.entries())
+        value.writeBigUInt64LE(BigInt.asUintN(64, word), 8 * (words + i))
+      map.update(u32(row.identity), value)
+    }
+    for (const key of [...map.keys(4, Limit.MAX_IDENTITIES)])
+      if (!keep.has(key.readUInt32LE())) map.delete(key)
+  })
+  raiseEpoch(pins)
+}
+
+function writeAddresses(pins: Pins, addresses: AddressIdentity[]): void {
+  const wanted = new Map(addresses.map((a) => [addressKey(a.address).toString('hex'), a]))
+  withMap(pins.map('identities'), (map) => {
+    // Delete before reuse: an address that moved must never mean its old owner.
+    for (const key of [...map.keys(AddressLayout.bytes, Limit.MAX_ADDRESSES)])
+      if (map.lookup(key, 4)?.readUInt32LE() !== wanted.get(key.toString('hex'))?.identity) map.delete(key)
+    for (const { address, identity } of wanted.values()) map.update(addressKey(address), u32(identity))
+  })
+  raiseEpoch(pins)
+}
+
+/** struct heddle_address: prefix length, then 16 bytes. */
+function addressKey(address: string): Buffer {
+  return Buffer.concat([u32(128), addressBytes(address)])
+}
+
+/** Connections look their context up again at their next message. */
+function raiseEpoch(pins: Pins): void {
+  withMap(pins.map('node'), (map) => {
+    const value = map.lookup(u32(0), NodeLayout.bytes) ?? Buffer.alloc(NodeLayout.bytes)
+    value.writeUInt32LE(
+      (value.readUInt32LE(NodeLayout.fields.epoch.at) + 1) >>> 0,
+      NodeLayout.fields.epoch.at,
+    )
+    map.update(u32(0), value)
+  })
+}
+
+function flip(pins: Pins, slot: number, generation: number): number {
+  const self = Buffer.alloc(SelfLayout.bytes)
+  self.writeBigUInt64LE(BigInt(generation), SelfLayout.fields.generation.at)
+  self.writeUInt32LE(slot, SelfLayout.fields.slot.at)
+  withMap(pins.slotMap(slot, 'self'), (map) => map.update(u32(0), self))
+  return withMap(pins.map('active'), (map) => {
+    const value = u64((BigInt(generation) << 8n) | BigInt(slot))
+    const begun = process.hrtime.bigint()
+    map.update(u32(0), value)
+    return Number(process.hrtime.bigint() - begun) / 1000
+  })
+}
+
+/** Slots that a connection in mid-message holds. */
+function busySlots(pins: Pins): Set<number> {
+  const busy = new Set<number>()
+  if (!existsSync(pins.base)) return busy
+  const { slot, request } = ConnLayout.fields
+  const phaseAt = request.at + RequestLayout.fields.phase.at
+  withMap(pins.map('conns'), (map) => {
+    for (const key of map.keys(8, 2 * Limit.MAX_CONNS)) {
+      const conn = map.lookup(key, ConnLayout.bytes)
+      if (conn && !IDLE_PHASES.has(conn.readUInt8(phaseAt))) busy.add(conn.readUInt8(slot.at))
+    }
+  })
+  return busy
+}
+
+const IDLE_PHASES = new Set<number>([Phase.START, Phase.TUNNEL, Phase.OPAQUE, Phase.CLOSED])
+
+async function unstage(pins: Pins, slot: number): Promise<void> {
+  for (const array of Object.values(GENERATION_PROGRAMS))
+    if (existsSync(pins.map(array))) withMap(pins.map(array), (map) => map.delete(u32(slot)))
+  await removePins(pins.slot(slot))
+}
+
+async function detach(pins: Pins, cgroup: string): Promise<void> {
+  if (existsSync(pins.base)) await detachDispatcher(pins, cgroup)
+  await removePins(pins.root)
+}
+
+/** bpffs has no recursive unlink of its own kind: files first, then directories. */
+async function removePins(path: string): Promise<void> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
+  for (const entry of entries)
+    if (entry.isDirectory()) await removePins(`${path}/${entry.name}`)
+    else await rm(`${path}/${entry.name}`, { force: true })
+  await rmdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+  })
+}
+
+function withMap<T>(path: string, use: (map: BpfMap) => T): T {
+  const map = BpfMap.pinned(path)
+  try {
+    return use(map)
+  } finally {
+    map.close()
+  }
+}
