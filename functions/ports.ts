@@ -1,7 +1,9 @@
 /** What the functions need from the world: roles of a few methods each. */
+import type { Manifest } from '../pipelines/contract/artifact.ts'
 import type { CommitStatus } from '../pipelines/contract/commit-status.ts'
 import type { DeliveryEvent } from '../pipelines/contract/events.ts'
 import type { Report } from '../pipelines/contract/release.ts'
+import type { PolicySet } from '../pipelines/policy/model.ts'
 
 /** An object and an opaque name of this very content, for compare-and-swap (S3: the ETag). */
 export type StoredObject = { bytes: Uint8Array; version: string }
@@ -63,4 +65,12 @@ export interface Bus {
   hint(ring: string): Promise<void>
   onReport(handle: (report: Report) => void): void
   close(): Promise<void>
+}
+
+/** What a compiler makes of a policy set: an ELF and the parts of its manifest. */
+export type Compiled = Pick<Manifest, 'abi' | 'kernel' | 'code' | 'tables' | 'blocks'> & { elf: Uint8Array }
+
+/** Throws Failure('limit-exceeded' | 'expression-invalid' | 'compiler-failed'). */
+export interface Compiler {
+  compile(set: PolicySet): Promise<Compiled>
 }

@@ -47,16 +47,15 @@ export class Repository {
 
   /**
    * Brings the repository to what `change` asks for, and keeps its metadata fresh. `change` is asked
-   * again after a lost race. Writes nothing when nothing changes and nothing ages.
+   * again after a lost race. Writes nothing, and says so, when nothing changes and nothing ages.
    * Throws Failure('store-conflict' | 'store-unavailable' | 'metadata-untrusted').
    */
-  async update(change: (view: View) => Change): Promise<void> {
+  async update(change: (view: View) => Change): Promise<boolean> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const current = await loadCurrent(this.#store, this.#keys)
       const wanted = change((role) => viewOf(current.roles[role].signed))
       try {
-        await this.#commit(current, wanted)
-        return
+        return await this.#commit(current, wanted)
       } catch (error) {
         if (!(error instanceof Failure && error.code === 'store-conflict')) throw error
       }
@@ -65,11 +64,11 @@ export class Repository {
   }
 
   /** Signs anew what has lived half of its life. */
-  refresh(): Promise<void> {
+  refresh(): Promise<boolean> {
     return this.update(() => ({}))
   }
 
-  async #commit(current: Current, wanted: Change): Promise<void> {
+  async #commit(current: Current, wanted: Change): Promise<boolean> {
     const now = this.#clock.now()
     const meta: Record<string, MetaFile> = { ...current.snapshot.signed.meta }
     let changed = needsRefresh('snapshot', current.snapshot.signed.expires, now)
@@ -83,6 +82,8 @@ export class Repository {
     }
     if (changed) await writeSnapshot(this.#store, this.#keys, now, current, meta)
     else if (needsTimestamp(current, now)) await writeTimestamp(this.#store, this.#keys, now, current)
+    else return false
+    return true
   }
 
   /** Undefined = the role says that already. */

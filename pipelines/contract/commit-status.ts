@@ -3,14 +3,14 @@ import { z } from 'zod'
 import { Digest } from './artifact.ts'
 
 /** What is wrong in a policy file, where, and what to write instead. */
-export const Finding = z.object({
+export const Finding = z.strictObject({
   file: z.string(),
   line: z.int(),
   column: z.int(),
   code: z.string(),
   message: z.string(),
-  hint: z.string().nullable().optional(),
-  severity: z.string(),
+  hint: z.string(),
+  severity: z.enum(['error', 'warning']),
 })
 export type Finding = z.infer<typeof Finding>
 
@@ -51,9 +51,11 @@ export type CommitStatus = z.infer<typeof CommitStatus>
 
 /**
  * Should `next` take the place of `current`? Statuses are posted at least once and in any order, so
- * that the furthest one must win: by the rollout's revision where both have one, else by stage.
+ * that the furthest must win: the rollout's word by its revision, then the stage. What ended in an
+ * error (not in a refusal) may be tried again.
  */
 export function isFurther(next: CommitStatus, current: CommitStatus): boolean {
-  if (next.revision !== null && current.revision !== null) return next.revision >= current.revision
+  if (current.revision !== null) return next.revision !== null && next.revision >= current.revision
+  if (next.revision !== null || current.state === 'error') return true
   return STAGES.indexOf(next.stage) >= STAGES.indexOf(current.stage)
 }

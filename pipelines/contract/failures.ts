@@ -31,6 +31,8 @@ export const FAILURES = {
   'store-conflict': 'retry',
   'store-too-large': 'alarm',
   'bus-unavailable': 'retry',
+  // queue
+  'delivery-exhausted': 'alarm',
   // trust
   'metadata-untrusted': 'alarm',
   'metadata-expired': 'alarm',

@@ -1,0 +1,69 @@
+/**
+ * Bus over NATS core subjects. The server may be down for as long as it likes: hints are lost (nodes
+ * also look by their timers), reports are lost (nodes repeat them), nothing waits.
+ */
+import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
+import { Report } from '../../pipelines/contract/release.ts'
+import { hint, inbox, report } from '../../pipelines/contract/subjects.ts'
+import type { Bus } from '../ports.ts'
+
+/** Bytes of a report; larger ones are not looked at. */
+const MAX_REPORT_BYTES = 262_144
+const RECONNECT_MS = 500
+
+export type NatsSettings = { url: string; seed?: Uint8Array; log: (line: string) => void }
+
+/** Returns at once; connects, and reconnects for ever, behind it. */
+export function natsBus({ url, seed, log }: NatsSettings): Bus {
+  const handlers: ((report: Report) => void)[] = []
+  let connection: NatsConnection | undefined
+  let closed = false
+
+  const connecting = (async () => {
+    const opened = await connect({
+      servers: url,
+      name: 'heddle-functions',
+      inboxPrefix: inbox('functions'),
+      waitOnFirstConnect: true,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: RECONNECT_MS,
+      ...(seed === undefined ? {} : { authenticator: nkeyAuthenticator(seed) }),
+    })
+    if (closed) return opened.close()
+    connection = opened
+    opened.subscribe(report('*'), {
+      callback: (error, message) => {
+        if (error !== null) return log(`bus: ${error.message}`)
+        const parsed = parseReport(message.subject, message.data)
+        if (parsed === undefined) return log(`bus: not a report of its subject: ${message.subject}`)
+        for (const handle of handlers) handle(parsed)
+      },
+    })
+  })().catch((error: Error) => log(`bus: ${error.message}`))
+
+  return {
+    async hint(ring) {
+      if (connection !== undefined && !connection.isClosed()) connection.publish(hint(ring))
+    },
+    onReport(handle) {
+      handlers.push(handle)
+    },
+    async close() {
+      closed = true
+      if (connection === undefined) return
+      await connection.close()
+      await connecting
+    },
+  }
+}
+
+/** The server lets a node publish on its own subject only: a report must be of that node. */
+export function parseReport(subject: string, data: Uint8Array): Report | undefined {
+  if (data.length > MAX_REPORT_BYTES) return undefined
+  try {
+    const parsed = Report.parse(JSON.parse(Buffer.from(data).toString('utf8')))
+    return subject === report(parsed.node) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,26 @@
+/** Compile: a validated policy set → ELF and manifest, as blobs. Nothing is signed yet. */
+import { type Manifest, Manifest as ManifestSchema } from '../../pipelines/contract/artifact.ts'
+import type { EventOf } from '../../pipelines/contract/events.ts'
+import { Validated } from '../../pipelines/contract/validated.ts'
+import { getJson, putBlob, putJson } from '../blobs.ts'
+import type { Compiler, ObjectStore, Queue, Statuses } from '../ports.ts'
+import { statusOf } from '../statuses.ts'
+
+export type CompilePorts = { store: ObjectStore; queue: Queue; statuses: Statuses; compiler: Compiler }
+
+/** Throws Failure('limit-exceeded' | 'compiler-failed' | 'store-unavailable'). */
+export async function compile(ports: CompilePorts, event: EventOf<'compile'>): Promise<void> {
+  const { set, source } = await getJson(ports.store, event.validated, Validated)
+  const { elf, ...parts } = await ports.compiler.compile(set)
+  const manifest: Manifest = ManifestSchema.parse({
+    schema: 'heddle.artifact/1',
+    ...parts,
+    elf: { digest: await putBlob(ports.store, elf), bytes: elf.length },
+    policies: set.policies.map(({ namespace, name, source: { file } }) => ({ namespace, name, file })),
+    source,
+  } satisfies Manifest)
+  const artifact = await putJson(ports.store, manifest)
+  const description = `compiled to ${elf.length} bytes, ${parts.tables.words} words of tables`
+  await ports.statuses.post(event.commit, statusOf('pending', 'compiled', description, { artifact }))
+  await ports.queue.send({ stage: 'sign', commit: event.commit, validated: event.validated, artifact })
+}

@@ -1,0 +1,48 @@
+/** Composition: ports and settings in, one handler a stage out. Who hosts them chooses the adapters. */
+import type { StageName } from '../pipelines/contract/events.ts'
+import type { RolloutPlan } from '../pipelines/rollout.ts'
+import { compileHandler } from './compile/handler.ts'
+import type { Bus, Clock, Compiler, Forge, ObjectStore, Queue, Statuses } from './ports.ts'
+import { publishHandler } from './publish/handler.ts'
+import { receiveHandler, type WebhookHandler } from './receive/handler.ts'
+import { rolloutHandler } from './rollout/handler.ts'
+import { signHandler } from './sign/handler.ts'
+import type { SqsHandler } from './sqs.ts'
+import { Repository } from './trust/repository.ts'
+import type { OnlineKeys } from './trust/roles.ts'
+import { validateHandler } from './validate/handler.ts'
+
+export type Parts = {
+  store: ObjectStore
+  queue: Queue
+  forge: Forge
+  statuses: Statuses
+  bus: Bus
+  clock: Clock
+  compiler: Compiler
+  keys: OnlineKeys
+  plan: RolloutPlan
+  /** The policy repository's full name on the forge, and the branch that is delivered. */
+  repository: string
+  branch: string
+  secrets: readonly string[]
+  builderId: string
+  log: (line: string) => void
+}
+
+export type Functions = { receive: WebhookHandler; stages: Record<StageName, SqsHandler> }
+
+export function composeFunctions(parts: Parts): Functions {
+  const { repository: name, ...rest } = parts
+  const tuf = new Repository(parts.store, parts.keys, parts.clock)
+  return {
+    receive: receiveHandler(parts),
+    stages: {
+      validate: validateHandler({ ...rest, repository: name }),
+      compile: compileHandler(rest),
+      sign: signHandler({ ...rest, builder: parts.keys.policy }),
+      publish: publishHandler({ ...rest, repository: tuf }),
+      rollout: rolloutHandler({ ...rest, repository: tuf, director: parts.keys.release }),
+    },
+  }
+}

@@ -1,0 +1,112 @@
+/** All functions in one process: ports to this machine's adapters, a queue worked off, a reconciler. */
+import { randomBytes } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { openDevKeys } from '../../functions/adapters/dev-keys.ts'
+import { openFileStatuses } from '../../functions/adapters/file-statuses.ts'
+import { openFsStore } from '../../functions/adapters/fs-store.ts'
+import { gitForge } from '../../functions/adapters/git-forge.ts'
+import { natsBus } from '../../functions/adapters/nats-bus.ts'
+import { composeFunctions } from '../../functions/compose.ts'
+import type { Bus, Clock, Compiler } from '../../functions/ports.ts'
+import { giveUp } from '../../functions/sqs.ts'
+import { initRepository } from '../../functions/trust/ceremony.ts'
+import type { Target } from '../../functions/trust/repository.ts'
+import { DeliveryEvent } from '../../pipelines/contract/events.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import { prepareRepository } from './bare-repository.ts'
+import { openDiskQueue } from './disk-queue.ts'
+import { type HostConfig, statusDirectory } from './host-config.ts'
+import { reconciler } from './reconciler.ts'
+import { listen } from './webhook-server.ts'
+import { startWorker } from './worker.ts'
+
+export type Host = { port: number; stop(): Promise<void> }
+
+/** `code` is what the offline code key has to say; in development this host holds that key too. */
+export type Build = { compiler: Compiler; code: readonly Target[] }
+
+const NO_BUS: Bus = { hint: async () => {}, onReport: () => {}, close: async () => {} }
+const clock: Clock = { now: () => new Date() }
+
+/** Starts everything and writes the port last: who reads it finds a host that answers. */
+export async function startHost(configFile: string, config: HostConfig, build: Build): Promise<Host> {
+  const log = (line: string) => console.log(line)
+  const queue = await openDiskQueue(config.queue, clock)
+  const keys = await openDevKeys(config.keys)
+  const store = await openFsStore(config.store)
+  await write(config.rootFile, await initRepository(store, keys, build.code, clock))
+  await prepareRepository(config.repository.path, config.repository.branch, configFile)
+  const statuses = await openFileStatuses(statusDirectory(config))
+  const forge = gitForge(config.repository.path)
+  const bus =
+    config.nats === null ? NO_BUS : natsBus({ url: config.nats.url, log, ...(await seedOf(config)) })
+  const { name: repository, branch } = config.repository
+  const secrets = await readSecrets(config.secretFile)
+  const { rings, soakMs } = config
+  const { policy, release, snapshot, timestamp } = keys
+  const functions = composeFunctions({
+    store,
+    queue,
+    forge,
+    statuses,
+    bus,
+    clock,
+    log,
+    repository,
+    branch,
+    secrets,
+    compiler: build.compiler,
+    keys: { policy, release, snapshot, timestamp },
+    plan: { rings, soakMs },
+    builderId: 'https://heddle.dev/builder/local',
+  })
+  bus.onReport((report) => {
+    queue
+      .send({ stage: 'rollout', cause: { kind: 'report', report } })
+      .catch((error: Error) => log(error.message))
+  })
+  const worker = startWorker({ queue, clock, stages: functions.stages, log, onDead: tellDead })
+  const server = await listen(config.port, functions.receive, statuses)
+  const reconcile = reconciler({ forge, statuses, queue, branch, log }, config.reconcileMs)
+  const port = (server.address() as AddressInfo).port
+  await write(config.portFile, Buffer.from(`${port}\n`))
+  log(`functions listen on 127.0.0.1:${port}`)
+  return {
+    port,
+    async stop() {
+      reconcile.stop()
+      await new Promise((resolve) => server.close(resolve))
+      await worker.stop()
+      await bus.close()
+      queue.close()
+    },
+  }
+
+  async function tellDead(body: string): Promise<void> {
+    const event = DeliveryEvent.parse(JSON.parse(body))
+    await giveUp(
+      statuses,
+      event,
+      new Failure('delivery-exhausted', `${event.stage} did not succeed; see the log`),
+    )
+  }
+}
+
+async function seedOf({ nats }: HostConfig): Promise<{ seed?: Uint8Array }> {
+  if (nats?.seedFile === undefined) return {}
+  return { seed: Buffer.from((await readFile(nats.seedFile, 'utf8')).trim()) }
+}
+
+/** A secret that nobody chose is made: 32 random bytes. */
+async function readSecrets(file: string): Promise<string[]> {
+  const existing = await readFile(file, 'utf8').catch(() => undefined)
+  if (existing === undefined) await write(file, Buffer.from(`${randomBytes(32).toString('hex')}\n`), 0o600)
+  const lines = (existing ?? (await readFile(file, 'utf8'))).split('\n')
+  return lines.map((line) => line.trim()).filter((line) => line !== '')
+}
+
+async function write(file: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
+  await writeFile(`${file}.new`, bytes, { mode })
+  await rename(`${file}.new`, file)
+}
