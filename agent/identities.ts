@@ -1,9 +1,9 @@
 /** Label sets get numbers, addresses get label sets, blocks become rows. Pure. */
+import { Limit } from '../bpf/abi/heddle.gen.ts'
 import type { Block } from '../pipelines/contract/artifact.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
 import type { Workload } from '../pipelines/policy/model.ts'
 import { selectorMatches } from '../pipelines/policy/selector.ts'
-import { MAX_ADDRESSES, MAX_IDENTITIES, ROW_U64 } from './abi.ts'
 import type { AddressIdentity, IdentityRows } from './ports.ts'
 import type { IdentityEntry } from './state.ts'
 
@@ -29,8 +29,11 @@ export function assign(
   for (const [key, { namespace, labels }] of wanted) {
     if (numbers.has(key)) continue
     while (taken.has(next)) next++
-    if (next >= MAX_IDENTITIES) {
-      throw new Failure('limit-exceeded', `more than ${MAX_IDENTITIES - 1} distinct label sets on one node`)
+    if (next >= Limit.MAX_IDENTITIES) {
+      throw new Failure(
+        'limit-exceeded',
+        `more than ${Limit.MAX_IDENTITIES - 1} distinct label sets on one node`,
+      )
     }
     taken.add(next)
     numbers.set(key, next)
@@ -66,14 +69,14 @@ function addressesOf(workloads: Workload[], numbers: Map<string, number>): Addre
       owner.set(address, identity)
     }
   }
-  if (owner.size > MAX_ADDRESSES) {
-    throw new Failure('limit-exceeded', `${owner.size} addresses; the limit is ${MAX_ADDRESSES}`)
+  if (owner.size > Limit.MAX_ADDRESSES) {
+    throw new Failure('limit-exceeded', `${owner.size} addresses; the limit is ${Limit.MAX_ADDRESSES}`)
   }
   return [...owner].map(([address, identity]) => ({ address, identity }))
 }
 
 function row(blocks: Block[], holds: (block: Block) => boolean): bigint[] {
-  const words = new Array<bigint>(ROW_U64).fill(0n)
+  const words = new Array<bigint>(Limit.ROW_U64).fill(0n)
   for (const [index, block] of blocks.entries()) {
     const word = index >> 6
     if (holds(block)) words[word] = (words[word] ?? 0n) | (1n << BigInt(index & 63))

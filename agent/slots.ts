@@ -1,7 +1,7 @@
 /** Which slot holds what; loading one, settling what a crash left open, clearing old ones. */
 import type { Digest } from '../pipelines/contract/artifact.ts'
+import { Limit } from '../bpf/abi/heddle.gen.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
-import { SLOTS } from './abi.ts'
 import { blobPath, prune, readManifest } from './cache.ts'
 import { rowsFor } from './identities.ts'
 import type { Node } from './node.ts'
@@ -14,8 +14,8 @@ import type { Placement, Tags } from './state.ts'
  */
 async function freeSlot(node: Node, facts: AttachedFacts | null): Promise<number> {
   const taken = await neededSlots(node, facts)
-  for (let slot = 0; slot < SLOTS; slot++) if (!taken.has(slot)) return slot
-  throw new Failure('no-free-slot', `all ${SLOTS} slots hold a generation that is still needed`)
+  for (let slot = 0; slot < Limit.SLOTS; slot++) if (!taken.has(slot)) return slot
+  throw new Failure('no-free-slot', `all ${Limit.SLOTS} slots hold a generation that is still needed`)
 }
 
 /** Load an artifact's ELF into its slot and note what the kernel made of it. */

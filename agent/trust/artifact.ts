@@ -1,5 +1,5 @@
 /** The artifact that a release names: its manifest, where it came from, its bytes, its code. */
-import { HEDDLE_ABI } from '../abi.ts'
+import { Abi } from '../../bpf/abi/heddle.gen.ts'
 import { type Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import { MAX_ENVELOPE_BYTES, open, PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -39,10 +39,10 @@ export async function readManifest(
   const custom = PolicyCustom.safeParse(target.custom)
   if (!custom.success) throw new Failure('artifact-untrusted', `target ${target.path} lacks its custom part`)
   // Before the schema: a manifest of another ABI may well look different.
-  if (custom.data.abi !== HEDDLE_ABI) throw abiMismatch(custom.data.abi)
+  if (custom.data.abi !== Abi.ABI) throw abiMismatch(custom.data.abi)
   const bytes = await readTarget(store, target, MAX_TARGET_BYTES)
   const manifest = decode(bytes, Manifest, 'artifact-untrusted', 'manifest')
-  if (manifest.abi !== HEDDLE_ABI) throw abiMismatch(manifest.abi)
+  if (manifest.abi !== Abi.ABI) throw abiMismatch(manifest.abi)
   return { manifest, bytes, custom: custom.data }
 }
 
@@ -133,5 +133,5 @@ export async function readDispatcher(store: Store, metadata: TrustedMetadata): P
 }
 
 function abiMismatch(abi: number): Failure {
-  return new Failure('abi-mismatch', `the artifact speaks ABI ${abi}; this agent speaks ${HEDDLE_ABI}`)
+  return new Failure('abi-mismatch', `the artifact speaks ABI ${abi}; this agent speaks ${Abi.ABI}`)
 }
