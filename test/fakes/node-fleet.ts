@@ -65,7 +65,7 @@ export type Fleet = {
   /** Publish an artifact with these tables. */
   artifact(tables: string, fields?: Partial<Manifest>): Promise<Digest>
   /** A node as after a start: memory from disk, the same kernel. */
-  node(options?: Partial<Node> & { before?: BeforeOperation }): Promise<Node>
+  node(options?: Partial<Node> & { before?: BeforeOperation; directory?: string }): Promise<Node>
   /** One pass of a freshly started node; its report. */
   pass(options?: Partial<Node>): Promise<Report>
   close(): Promise<void>
@@ -101,8 +101,8 @@ export async function nodeFleet(): Promise<Fleet> {
       const elf = testElf(CODE, tables)
       return published.publishArtifact(manifestOf(elf, fields), elf)
     },
-    async node({ before, ...options } = {}) {
-      const disk = openDisk(directory, before)
+    async node({ before, directory: own = directory, ...options } = {}) {
+      const disk = openDisk(own, before)
       return {
         name: 'node-0',
         ring: 'canary',
