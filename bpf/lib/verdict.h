@@ -399,7 +399,8 @@ static __always_inline int verdict_refuse(struct __sk_buff *skb, struct heddle_c
 		return pass_before(skb, v, at);
 	if (c->owed > own || !v->status)
 		return SK_DROP;
-	if (c->response.phase != HEDDLE_RESPONSE_START) {
+	/* In the middle of a response, or after it (one was early), there is no place. */
+	if (c->response.phase != HEDDLE_RESPONSE_START || c->owed < own) {
 		count(HEDDLE_UNANSWERED);
 		return SK_DROP;
 	}
