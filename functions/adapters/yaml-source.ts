@@ -4,6 +4,8 @@
  * is refused: duplicate keys, keys that are no strings, custom tags.
  */
 import {
+  Composer,
+  type CST,
   isAlias,
   isMap,
   isScalar,
@@ -11,7 +13,7 @@ import {
   LineCounter,
   type Node,
   type ParsedNode,
-  parseAllDocuments,
+  Parser,
 } from 'yaml'
 import type { FailureCode } from '../../pipelines/contract/failures.ts'
 import { type Finding, problem } from '../../pipelines/languages/finding.ts'
@@ -100,27 +102,51 @@ function nodeOf(context: Context, value: unknown, depth: number): SourceNode {
   return scalarOf(context, node)
 }
 
+/** Tokens directly inside a token: items of a collection, a document's value. */
+function inside(token: CST.Token): CST.Token[] {
+  const children: (CST.Token | null | undefined)[] = []
+  if (token.type === 'document') children.push(token.value)
+  if ('items' in token) for (const { key, value } of token.items) children.push(key, value)
+  return children.filter((child) => child !== null && child !== undefined)
+}
+
+/**
+ * Depth is bounded on the flat work list of tokens, before anything recurses: a
+ * file of brackets would otherwise exhaust the stack, which V8 does not always survive.
+ */
+function checkDepth(context: Context, tokens: CST.Token[]): void {
+  let level = tokens
+  for (let depth = 0; level.length > 0; depth++) {
+    // One level is the document itself.
+    if (depth > MAX_DEPTH + 1) {
+      const offset = (level[0] as CST.Token).offset
+      const hint = 'flatten it'
+      throw new Refusal(
+        problem(place(context, offset), 'yaml-limit', `deeper than ${MAX_DEPTH} levels`, hint),
+      )
+    }
+    level = level.flatMap(inside)
+  }
+}
+
 function parse(file: string, text: string): SourceNode[] {
   const lines = new LineCounter()
   const context: Context = { file, lines, nodes: 0, resolve: () => undefined }
   if (Buffer.byteLength(text) > MAX_BYTES) {
     return refuse(context, null, 'yaml-limit', `longer than ${MAX_BYTES} bytes`, 'split the file')
   }
-  const parsed = parseAllDocuments(text, {
-    lineCounter: lines,
-    version: '1.2',
-    uniqueKeys: true,
-    stringKeys: false,
-  })
-  const documents = Array.isArray(parsed) ? parsed : []
+  const tokens = [...new Parser(lines.addNewLine).parse(text)]
+  checkDepth(context, tokens)
+  const documents = [...new Composer({ version: '1.2', uniqueKeys: true }).compose(tokens)]
   if (documents.length > MAX_DOCUMENTS) {
     return refuse(context, null, 'yaml-limit', `more than ${MAX_DOCUMENTS} documents`, 'split the file')
   }
   return documents.flatMap((document) => {
     const wrong = document.errors[0] ?? document.warnings[0]
     if (wrong !== undefined) {
-      const [message = wrong.message] = wrong.message.split(/ at line \d+/)
-      throw new Refusal(problem(place(context, wrong.pos[0]), 'yaml-syntax', message, 'correct the YAML'))
+      throw new Refusal(
+        problem(place(context, wrong.pos[0]), 'yaml-syntax', wrong.message, 'correct the YAML'),
+      )
     }
     context.resolve = (node) => (isAlias(node) ? node.resolve(document) : undefined)
     const { contents } = document
@@ -136,8 +162,6 @@ export function readYaml(file: string, text: string): { documents: SourceNode[] 
     return { documents: parse(file, text) }
   } catch (error) {
     if (error instanceof Refusal) return { finding: error.finding }
-    // The composer recurses: a file of a million brackets ends here, not in a crash.
-    if (!(error instanceof RangeError)) throw error
-    return { finding: problem({ file, line: 1, column: 1 }, 'yaml-limit', 'nested too deeply', 'flatten it') }
+    throw error
   }
 }

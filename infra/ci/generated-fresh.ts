@@ -1,24 +1,24 @@
 /**
- * Files that are generated and committed: each is made again in memory and
- * compared. Define once, generate, fail when stale.
+ * Files that are generated and committed: each generator makes its file again
+ * and compares. Define once, generate, fail when stale.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { execa } from 'execa'
 
-/** `command` prints the file's content. */
-type Generated = { file: string; command: string[] }
+/** A command exits with 1 when its file is stale. */
+const GENERATED: readonly { file: string; check: string[]; renew: string }[] = [
+  {
+    file: 'bpf/abi/heddle.gen.ts',
+    check: ['dist/bpf/abi/generate.js', '--check'],
+    renew: 'node dist/bpf/abi/generate.js',
+  },
+]
 
-const GENERATED: readonly Generated[] = []
-
-/** The generated files that differ from what their generator prints, and how to renew them. */
+/** The generated files that differ from what their generator makes, and how to renew them. */
 export async function staleFiles(root: string): Promise<string> {
   const stale: string[] = []
-  for (const { file, command } of GENERATED) {
-    const [program = '', ...args] = command
-    const { stdout } = await execa(program, args, { cwd: root, stripFinalNewline: false })
-    const committed = existsSync(join(root, file)) ? readFileSync(join(root, file), 'utf8') : undefined
-    if (committed !== stdout) stale.push(`${file} is stale: ${command.join(' ')} > ${file}`)
+  for (const { file, check, renew } of GENERATED) {
+    const result = await execa(process.execPath, check, { cwd: root, reject: false, all: true })
+    if (result.failed) stale.push(`${file} is stale, run: ${renew}\n${result.all ?? ''}`)
   }
   return stale.join('\n')
 }

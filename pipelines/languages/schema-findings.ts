@@ -44,7 +44,7 @@ function hintFor(root: SourceNode, path: Path, issue: Issue): string {
   if (issue.code === 'invalid_type' && issue.expected === 'string' && node.kind === 'scalar') {
     return `write it in quotes: "${node.value}"`
   }
-  return 'see pipelines/languages/cilium/schema.json for what is accepted'
+  return 'see pipelines/languages/cilium/schema.gen.json for what is accepted'
 }
 
 /** One issue; several findings when a union or an object hides several. */

@@ -1,6 +1,6 @@
 /**
  * The dialect of `cilium.io/v2 CiliumNetworkPolicy` that Heddle honours, as one
- * strict schema. schema.json is made from it (make-schema.ts). Fields that
+ * strict schema. schema.gen.json is made from it (json-schema.ts). Fields that
  * Cilium knows and Heddle does not honour stand in it as `refused`, so that an
  * editor marks them too.
  */

@@ -1,0 +1,4 @@
+/** Prints pipelines/languages/cilium/schema.gen.json. */
+import { ciliumJsonSchema } from '../../pipelines/languages/cilium/json-schema.ts'
+
+process.stdout.write(ciliumJsonSchema())

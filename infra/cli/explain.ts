@@ -1,0 +1,140 @@
+/** `heddle explain`: what would these policies say to this request, and which line decides? */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { parseWorkloads } from '../../agent/adapters/file-workloads.ts'
+import { readPolicies } from '../../functions/validate/load-policies.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import { parseAddress } from '../../pipelines/policy/address.ts'
+import { type Connection, evaluate, type Verdict } from '../../pipelines/policy/evaluate.ts'
+import { utf8 } from '../../pipelines/policy/http-match.ts'
+import type { PolicySet, Workload } from '../../pipelines/policy/model.ts'
+import { parseHttp1 } from '../../pipelines/protocols/http1.ts'
+import type { Request } from '../../pipelines/protocols/http1-request.ts'
+import { readSources } from './policy-sources.ts'
+import { paint } from './style.ts'
+import { UsageError } from './usage.ts'
+
+type Options = {
+  policies: string[]
+  request: string
+  header: string[]
+  from?: string
+  to: string
+  namespace: string
+  fromNamespace?: string
+  port: string
+  fromAddress: string
+  workloads?: string
+  json?: boolean
+}
+type End = Pick<Workload, 'namespace' | 'labels'>
+type Answer = Verdict | { kind: 'refused'; reason: string; status: number; deciding: undefined }
+
+/** `app=web,tier=front`, or the name of a workload in the workloads file. */
+function endOf(text: string, namespace: string, workloads: Workload[]): End {
+  if (!text.includes('=')) {
+    const named = workloads.filter(({ name }) => name === text)
+    const exact = named.length > 1 ? named.filter((workload) => workload.namespace === namespace) : named
+    if (exact.length !== 1)
+      throw new UsageError(`${text}: neither labels (key=value) nor one workload of the file`)
+    return exact[0] as Workload
+  }
+  const pairs = text.split(',').map((pair): [string, string] => {
+    const equals = pair.indexOf('=')
+    if (equals < 1) throw new UsageError(`${pair}: a label is key=value`)
+    return [pair.slice(0, equals), pair.slice(equals + 1)]
+  })
+  return { namespace, labels: Object.fromEntries(pairs) }
+}
+
+function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (port < 1 || port > 65535) throw new UsageError(`${text}: a port is a number from 1 to 65535`)
+  return port
+}
+
+/** The request as the kernel would parse it; a Host is added when none is given. */
+function requestOf(options: Options): Request | { reason: string; status: number } {
+  const headers = options.header
+  const named = headers.some((header) => /^host\s*:/i.test(header))
+  const line = options.request.includes(' HTTP/') ? options.request : `${options.request} HTTP/1.1`
+  const lines = [line, ...(named ? [] : ['Host: explain']), ...headers, '', '']
+  const [first] = parseHttp1(utf8(lines.join('\r\n')))
+  if (first?.kind === 'head') return first.request
+  if (first?.kind === 'refused') return { reason: first.reason, status: first.status }
+  throw new UsageError(`${options.request}: no request line like 'GET /path HTTP/1.1'`)
+}
+
+function connectionOf(options: Options): Connection {
+  const { workloads: file, namespace } = options
+  const workloads = file === undefined ? [] : parseWorkloads(file, readFileSync(file, 'utf8'))
+  const address = parseAddress(options.fromAddress)?.join('.')
+  if (address === undefined) throw new UsageError(`${options.fromAddress}: no address`)
+  const known = workloads.find(({ addresses }) =>
+    addresses.some((text) => parseAddress(text)?.join('.') === address),
+  )
+  return {
+    subject: endOf(options.to, namespace, workloads),
+    peer:
+      options.from === undefined ? known : endOf(options.from, options.fromNamespace ?? namespace, workloads),
+    peerAddress: options.fromAddress,
+    port: portOf(options.port),
+    protocol: 'TCP',
+  }
+}
+
+function loadSet(names: string[]): { root: string; set: PolicySet } {
+  const { root, files } = readSources(names)
+  const loaded = readPolicies(files)
+  if ('set' in loaded) return { root, set: loaded.set }
+  const detail = loaded.findings.map(
+    ({ file, line, column, message }) => `${join(root, file)}:${line}:${column}: ${message}`,
+  )
+  throw new Failure('schema-violation', 'the policies are refused (see heddle policy lint)', { detail })
+}
+
+/** Policy first: a connection that no L7 rule judges is never parsed. */
+function answer(set: PolicySet, connection: Connection, request: ReturnType<typeof requestOf>): Answer {
+  if ('method' in request) return evaluate(set, connection, request)
+  const unjudged = evaluate(set, connection, 'unparsed')
+  if (unjudged.kind === 'pass' || unjudged.kind === 'deny-l4') return unjudged
+  return { kind: 'refused', reason: request.reason, status: request.status, deciding: undefined }
+}
+
+function explain(options: Options): void {
+  const { root, set } = loadSet(options.policies)
+  const verdict = answer(set, connectionOf(options), requestOf(options))
+  const { deciding } = verdict
+  const source = deciding && { ...deciding.source, file: join(root, deciding.source.file) }
+  const told = { ...verdict, deciding: deciding && { ...deciding, source } }
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ ...told, deciding: told.deciding ?? null }, null, 2)}\n`)
+    return
+  }
+  const passes = verdict.kind === 'pass' || verdict.kind === 'allow'
+  process.stdout.write(`${paint(passes ? 'green' : 'red', verdict.kind)} (${verdict.reason})\n`)
+  if (deciding !== undefined && source !== undefined) {
+    process.stdout.write(`  ${deciding.namespace}/${deciding.policy} ${source.file}:${source.line}\n`)
+  }
+}
+
+const collect = (value: string, list: string[]) => [...list, value]
+
+export function register(program: Command): void {
+  program
+    .command('explain')
+    .description('say what policies decide about one request, and which line decides')
+    .requiredOption('-f, --policies <files...>', 'YAML files, or folders with them')
+    .requiredOption('--request <line>', "request line: 'GET /public HTTP/1.1'")
+    .requiredOption('--to <labels>', 'the workload that is asked: app=api[,k=v], or its name')
+    .option('--from <labels>', 'the workload that asks; without it, an address of the world')
+    .option('--header <field>', "a header, 'Host: x'; may be repeated", collect, [])
+    .option('--namespace <name>', 'namespace of both', 'default')
+    .option('--from-namespace <name>', 'namespace of the one that asks')
+    .option('--port <number>', 'port that is asked', '80')
+    .option('--from-address <address>', 'address that asks', '192.0.2.1')
+    .option('--workloads <file>', 'workloads, to name them and to know addresses')
+    .option('--json', 'print the verdict as JSON')
+    .action(explain)
+}

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../../infra/cli/main.js', import.meta.url))
+const POLICY = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api}
+spec:
+  endpointSelector: {matchLabels: {app: api}}
+  ingress:
+  - fromEndpoints: [{matchLabels: {app: web}}]
+    toPorts:
+    - ports: [{port: "80", protocol: TCP}]
+      rules:
+        http:
+        - {method: GET, path: /public}
+        - {path: /host, host: internal, headers: ["X-Key: 1"]}
+`
+const WORKLOADS = `workloads:
+- {name: api-1, namespace: default, labels: {app: api}, addresses: [10.0.0.2]}
+- {name: web-1, namespace: default, labels: {app: web}, addresses: [10.0.0.3]}
+`
+
+let folder = ''
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'heddle-cli-'))
+  mkdirSync(join(folder, 'good/deep'), { recursive: true })
+  mkdirSync(join(folder, 'good/.hidden'))
+  writeFileSync(join(folder, 'good/deep/api.yaml'), POLICY)
+  writeFileSync(join(folder, 'good/README.md'), '# no policy')
+  writeFileSync(join(folder, 'good/.hidden/ci.yaml'), 'on: push')
+  writeFileSync(join(folder, 'bad.yaml'), POLICY.replace('ingress:', 'ingres:'))
+  writeFileSync(join(folder, 'workloads.yaml'), WORKLOADS)
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+function heddle(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  return { status, stdout, stderr }
+}
+
+describe('heddle', () => {
+  test('tells its version and its commands', () => {
+    assert.match(heddle('--version').stdout, /^\d+\.\d+\.\d+\n$/)
+    const help = heddle('--help')
+    assert.equal(help.status, 0)
+    assert.match(help.stdout, /policy[\s\S]*explain/)
+  })
+  const WRONG: string[][] = [
+    ['frobnicate'],
+    ['policy', 'lint'],
+    ['policy', 'lint', '--frob', 'good'],
+    ['policy', 'lint', 'nowhere'],
+    ['explain', '--to', 'app=api'],
+    ['explain', '-f', 'good', '--request', 'GET /', '--to', 'nobody'],
+    ['explain', '-f', 'good', '--request', 'GET /', '--to', 'app=api', '--port', '0'],
+    ['explain', '-f', 'good', '--request', 'GET /', '--to', 'app=api', '--from-address', 'x'],
+  ]
+  for (const args of WRONG) {
+    test(`\`heddle ${args.join(' ')}\` is wrong usage`, () => {
+      const { status, stderr } = heddle(...args)
+      assert.equal(status, 2)
+      assert.match(stderr, /^error: /)
+    })
+  }
+})
+
+describe('heddle policy lint', () => {
+  test('accepts a folder', () => {
+    const { status, stdout } = heddle('policy', 'lint', 'good')
+    assert.equal(status, 0)
+    assert.equal(stdout, 'accepted: 1 policies in 1 files\n')
+  })
+  test('refuses, and says where and why', () => {
+    const { status, stdout } = heddle('policy', 'lint', 'good', 'bad.yaml')
+    assert.equal(status, 1)
+    assert.match(stdout, /^bad\.yaml:6:3 error unknown-field: .*\n {4}did you mean `ingress`\?\n/)
+  })
+  test('prints findings as JSON', () => {
+    const { status, stdout } = heddle('policy', 'lint', '--json', 'bad.yaml')
+    assert.equal(status, 1)
+    const [finding] = JSON.parse(stdout)
+    assert.deepEqual(Object.keys(finding).sort(), [
+      'code',
+      'column',
+      'file',
+      'hint',
+      'line',
+      'message',
+      'severity',
+    ])
+    assert.deepEqual(JSON.parse(heddle('policy', 'lint', '--json', 'good').stdout), [])
+  })
+})
+
+describe('heddle explain', () => {
+  const explain = (...args: string[]) => heddle('explain', '-f', 'good', ...args)
+  const TABLE: [string, string[], RegExp][] = [
+    [
+      'allowed',
+      ['--request', 'GET /public HTTP/1.1', '--from', 'app=web', '--to', 'app=api'],
+      /^allow .*\n {2}default\/api good\/deep\/api\.yaml:12\n/,
+    ],
+    [
+      'no version in the line',
+      ['--request', 'GET /public', '--from', 'app=web', '--to', 'app=api'],
+      /^allow /,
+    ],
+    [
+      'denied',
+      ['--request', 'PUT /public', '--from', 'app=web', '--to', 'app=api'],
+      /^deny-l7 .*\n {2}default\/api good\/deep\/api\.yaml:9\n/,
+    ],
+    [
+      'headers',
+      [
+        '--request',
+        'GET /host',
+        '--header',
+        'Host: internal',
+        '--header',
+        'x-key: 1',
+        '--from',
+        'app=web',
+        '--to',
+        'app=api',
+      ],
+      /^allow .*\n.*:13\n/,
+    ],
+    ['the world', ['--request', 'GET /public', '--to', 'app=api'], /^deny-l4 /],
+    [
+      'another namespace',
+      ['--request', 'GET /public', '--from', 'app=web', '--from-namespace', 'x', '--to', 'app=api'],
+      /^deny-l4 /,
+    ],
+    [
+      'another port',
+      ['--request', 'GET /public', '--from', 'app=web', '--to', 'app=api', '--port', '81'],
+      /^deny-l4 /,
+    ],
+    [
+      'nobody selected',
+      ['--request', 'GET /public', '--from', 'app=web', '--to', 'app=db'],
+      /^pass \(not-selected\)\n$/,
+    ],
+    [
+      'no canonical request',
+      ['--request', 'GET  /public', '--from', 'app=web', '--to', 'app=api'],
+      /^refused \(bad-target\)\n$/,
+    ],
+    [
+      'names of workloads',
+      ['--workloads', 'workloads.yaml', '--request', 'GET /public', '--from', 'web-1', '--to', 'api-1'],
+      /^allow /,
+    ],
+    [
+      'addresses of workloads',
+      [
+        '--workloads',
+        'workloads.yaml',
+        '--request',
+        'GET /public',
+        '--from-address',
+        '10.0.0.3',
+        '--to',
+        'api-1',
+      ],
+      /^allow /,
+    ],
+  ]
+  for (const [says, args, expected] of TABLE) {
+    test(says, () => {
+      const { status, stdout, stderr } = explain(...args)
+      assert.equal(stderr, '')
+      assert.equal(status, 0)
+      assert.match(stdout, expected)
+    })
+  }
+  test('prints the verdict as JSON', () => {
+    const { stdout } = explain('--json', '--request', 'GET /public', '--from', 'app=web', '--to', 'app=api')
+    assert.deepEqual(JSON.parse(stdout), {
+      kind: 'allow',
+      reason: 'request-matches',
+      deciding: {
+        policy: 'api',
+        namespace: 'default',
+        source: { file: 'good/deep/api.yaml', line: 12, column: 11 },
+      },
+    })
+  })
+  test('policies that are refused decide nothing', () => {
+    const { status, stderr } = heddle('explain', '-f', 'bad.yaml', '--request', 'GET /', '--to', 'app=api')
+    assert.equal(status, 1)
+    assert.match(stderr, /^schema-violation: .*\n {2}bad\.yaml:6:3: /)
+  })
+})
