@@ -188,6 +188,7 @@ export const RequestFlag = {
   REQUEST_TRAILER: 16,
   REQUEST_HEAD: 32,
   REQUEST_OPTIONS: 64,
+  REQUEST_PRI: 128,
 } as const
 
 /** struct heddle_request */

@@ -242,6 +242,7 @@ enum heddle_request_flag {
 	HEDDLE_REQUEST_TRAILER = 16, /* the lines being read are trailers */
 	HEDDLE_REQUEST_HEAD = 32, /* method HEAD */
 	HEDDLE_REQUEST_OPTIONS = 64,
+	HEDDLE_REQUEST_PRI = 128, /* HTTP/2's preface, so far */
 };
 
 /* Parser of one direction: requests. Lives across segments. */

@@ -120,8 +120,12 @@ static __always_inline __u32 status_of(__u32 reason)
 static __always_inline void verdict_unparsed(struct verdict *v, __u32 reason)
 {
 	struct heddle_conn *c = v->conn;
+	__u32 foreign = reason == HEDDLE_TLS || reason == HEDDLE_HTTP2;
 
-	if (c->kind == HEDDLE_KIND_PASS || (c->opaque && !c->requests)) {
+	/* Another protocol begins with a connection; later it is only a bad head. */
+	if (foreign && c->requests)
+		reason = HEDDLE_BAD_METHOD;
+	if (c->kind == HEDDLE_KIND_PASS || (c->opaque && foreign && !c->requests)) {
 		if (c->kind != HEDDLE_KIND_PASS)
 			count(HEDDLE_UNPARSED_PASSED);
 		c->request.phase = HEDDLE_OPAQUE;

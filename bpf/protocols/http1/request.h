@@ -146,7 +146,7 @@ SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 			       HEDDLE_BAD_METHOD;
 	w->pos++;
 	if (r->text_bytes == 3 && r->word == WORD4(0, 'P', 'R', 'I'))
-		return HEDDLE_HTTP2;
+		r->flags |= HEDDLE_REQUEST_PRI;
 	if (r->text_bytes == 4 && r->word == WORD4('H', 'E', 'A', 'D'))
 		r->flags |= HEDDLE_REQUEST_HEAD;
 	if (r->text_bytes == 7) {
@@ -163,6 +163,8 @@ SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 	return 0;
 }
 
+#define ASTERISK_METHODS (HEDDLE_REQUEST_OPTIONS | HEDDLE_REQUEST_PRI)
+
 SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 {
 	struct walk k = {};
@@ -172,16 +174,17 @@ SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 	if (!r->text_bytes) {
 		__u8 first = window_byte(w, w->pos);
 
-		if (first != '/' && !(first == '*' && r->flags & HEDDLE_REQUEST_OPTIONS))
+		if (r->flags & HEDDLE_REQUEST_PRI && first != '*')
+			return HEDDLE_BAD_METHOD;
+		if (first != '/' && !(first == '*' && r->flags & ASTERISK_METHODS))
 			return HEDDLE_BAD_TARGET;
-		r->word = first == '*';
 		if (first == '/')
 			r->flags &= ~HEDDLE_REQUEST_OPTIONS;
 	}
 	automaton_open(&k.automaton, TABLES(path));
 	walk_token(&k, r, w, BYTES_TARGET);
-	/* The flag is left only where the target began with '*': then that is all of it. */
-	if (r->flags & HEDDLE_REQUEST_OPTIONS && r->text_bytes > 1)
+	/* A flag is left only where the target began with '*': then that is all of it. */
+	if (r->flags & ASTERISK_METHODS && r->text_bytes > 1)
 		return HEDDLE_BAD_TARGET;
 	if (w->pos >= w->end)
 		return 0;
@@ -204,6 +207,9 @@ static __always_inline int version_byte(struct heddle_request *r, __u8 b)
 {
 	__u32 at = r->text_bytes++;
 
+	/* "PRI * HTTP/2.0" (RFC 9113 section 3.4); with any other version PRI is no method. */
+	if (r->flags & HEDDLE_REQUEST_PRI && at == 5)
+		return b == '2' ? HEDDLE_HTTP2 : HEDDLE_BAD_METHOD;
 	if (at < 7)
 		return b == (__u8)(HTTP1_VERSION_WORD >> 8 * at) ? 0 : HEDDLE_BAD_VERSION;
 	if (at == 7) {
@@ -225,7 +231,7 @@ SEPARATE int http1_version(struct heddle_request *r, struct heddle_window *w)
 	if (!r || !w)
 		return HEDDLE_NO_WINDOW;
 	word = window_u64(w, w->pos);
-	if (!r->text_bytes && w->end - w->pos >= HTTP1_VERSION_BYTES &&
+	if (!r->text_bytes && w->end - w->pos >= HTTP1_VERSION_BYTES && !(r->flags & HEDDLE_REQUEST_PRI) &&
 	    (word & HTTP1_VERSION_MASK) == HTTP1_VERSION_WORD && word >> 56 == '1' &&
 	    window_byte(w, w->pos + 8) == '\r' && window_byte(w, w->pos + 9) == '\n') {
 		w->pos += HTTP1_VERSION_BYTES;
