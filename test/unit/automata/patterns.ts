@@ -5,10 +5,10 @@ const ATOMS = ['a', 'b', 'c', '/', '.', '[ab]', '[^a]', '[a-c]', '\\d', '\\w', '
 const EDGES = ['^', '$', '\\b', '\\B', '\\A', '\\z']
 
 /** Patterns over a small alphabet, with every operator that RE2 has. */
-export function regexPattern(): fc.Arbitrary<string> {
+export function regexPattern(maxDepth = 4): fc.Arbitrary<string> {
   const { pattern } = fc.letrec<{ pattern: string; term: string; atom: string }>((tie) => ({
     atom: fc.oneof(
-      { maxDepth: 4, depthIdentifier: 'regex' },
+      { maxDepth, depthIdentifier: `regex${maxDepth}` },
       { weight: 6, arbitrary: fc.constantFrom(...ATOMS) },
       { weight: 1, arbitrary: fc.constantFrom(...EDGES) },
       { weight: 3, arbitrary: tie('pattern').map((inner) => `(${inner})`) },
