@@ -316,13 +316,30 @@ static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_
 
 /* ---- refusals ------------------------------------------------------------ */
 
+/* One turn of the reply's body: blanks from v->at on, to v->len. */
+static long pad_reply(__u32 turn, struct verdict *v)
+{
+	static const char blanks[] = "                                ";
+	__u32 left = v->len - v->at;
+
+	if (v->at >= v->len)
+		return 1;
+	if (left >= 32) {
+		v->action = bpf_skb_store_bytes(v->skb, v->at, blanks, 32, 0);
+		v->at += 32;
+	} else {
+		v->action = bpf_skb_store_bytes(v->skb, v->at, blanks, 1, 0);
+		v->at += 1;
+	}
+	return v->action != 0;
+}
+
 /* The segment becomes the reply and leaves by the socket it came from. */
 static __always_inline int reply_now(struct __sk_buff *skb, struct heddle_conn *c, struct verdict *v)
 {
 	__u32 size = skb->len;
 	struct http1_reply reply;
 	__u64 key = c->cookie;
-	__u64 blanks = EVERY_BYTE(' ');
 
 	if (c->request.flags & HEDDLE_REQUEST_HEAD || size < HEDDLE_REPLY_HEAD)
 		size = HEDDLE_REPLY_HEAD; /* a HEAD has no body to pad */
@@ -333,12 +350,14 @@ static __always_inline int reply_now(struct __sk_buff *skb, struct heddle_conn *
 	reply_write(&reply, v->status, size - HEDDLE_REPLY_HEAD);
 	if (bpf_skb_store_bytes(skb, 0, reply.head, HEDDLE_REPLY_HEAD, 0))
 		return SK_DROP;
-	for (__u32 at = HEDDLE_REPLY_HEAD; at + 8 <= HEDDLE_REPLY_MAX; at += 8)
-		if (at + 8 <= size && bpf_skb_store_bytes(skb, at, &blanks, 8, 0))
-			return SK_DROP;
-	for (__u32 i = 1; i < 8; i++)
-		if (size >= HEDDLE_REPLY_HEAD + i && bpf_skb_store_bytes(skb, size - i, &blanks, 1, 0))
-			return SK_DROP;
+	v->skb = skb;
+	v->at = HEDDLE_REPLY_HEAD;
+	v->len = size;
+	v->action = 0;
+	/* A loop of the verifier's own: unrolled, it costs 6.1 a million instructions. */
+	bpf_loop(HEDDLE_REPLY_MAX / 32 + 32, pad_reply, v, 0);
+	if (v->action)
+		return SK_DROP;
 	c->flags |= HEDDLE_CONN_REPLY_OUT;
 	return bpf_sk_redirect_hash(skb, &sockets, &key, 0);
 }
