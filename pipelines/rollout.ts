@@ -64,7 +64,8 @@ export function begin(
 ): RolloutState {
   const numbers = Object.values(state.released).map((release) => release.number)
   const number = Math.max(0, state.current?.number ?? 0, ...numbers) + 1
-  const named = { id: `${number}-${what.commit.slice(0, 12)}`, number, ...what }
+  const { commit, artifact } = what
+  const named = { id: `${number}-${commit.slice(0, 12)}`, number, commit, artifact }
   const cut =
     state.current !== null && state.current.state !== 'done' ? name(state.current) : state.superseded
   return release(

@@ -18,7 +18,7 @@ let flock: Flock | undefined
 export function tryLock(path: string): (() => void) | undefined {
   flock ??= koffi.load('libc.so.6').func('int flock(int descriptor, int operation)') as unknown as Flock
   const descriptor = openSync(path, 'a', 0o600)
-  if (flock(descriptor, LOCK_EX | LOCK_NB) === 0) return () => closeSync(descriptor)
+  if (flock(descriptor, LOCK_EX | LOCK_NB) === 0) return once(() => closeSync(descriptor))
   closeSync(descriptor)
   return undefined
 }
@@ -37,4 +37,13 @@ export async function withLock<T>(path: string, tries: number, work: () => Promi
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
   }
   throw new Failure('store-unavailable', `${path} stayed locked`)
+}
+
+/** A descriptor closed twice may be somebody else's by then. */
+function once(act: () => void): () => void {
+  let done = false
+  return () => {
+    if (!done) act()
+    done = true
+  }
 }

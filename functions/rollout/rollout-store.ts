@@ -24,5 +24,5 @@ export async function saveRollout(
   state: RolloutState,
   version: string | undefined,
 ): Promise<void> {
-  await store.replace(KEY, Buffer.from(canonicalJson(state as Json)), version)
+  await store.replace(KEY, Buffer.from(canonicalJson(RolloutState.parse(state) as Json)), version)
 }
