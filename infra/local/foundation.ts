@@ -8,10 +8,10 @@ import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { execa } from 'execa'
 import { findCgroup2, makeCgroup } from './cgroup.ts'
 import { type Journal, living, livingProcess, openJournal, undo } from './journal.ts'
 import { type Host, hostOf, makeNetwork } from './network.ts'
+import { perform } from './perform.ts'
 
 const JANITOR_DEADLINE_MS = 20_000
 
@@ -23,7 +23,7 @@ export type Foundation = {
   cloud: Host
   nodes: Host[]
   client: Host
-  mountBpffs(path: string): Promise<string>
+  mountBpffs(path: string): string
   /** Take everything down. Acting twice is fine. */
   down(): Promise<void>
 }
@@ -43,32 +43,27 @@ export async function layFoundation(dirGiven: string, nodes: number): Promise<Fo
     await releaseJanitor()
   }
   try {
-    return await build(dir, nodes, journal, down)
+    return build(dir, nodes, journal, down)
   } catch (error) {
     await down()
     throw error
   }
 }
 
-async function build(
-  dir: string,
-  nodes: number,
-  journal: Journal,
-  down: () => Promise<void>,
-): Promise<Foundation> {
+function build(dir: string, nodes: number, journal: Journal, down: () => Promise<void>): Foundation {
   const id = createHash('sha256').update(dir).digest('hex').slice(0, 6)
   for (const folder of ['log', 'nodes']) mkdirSync(join(dir, folder))
-  const cgroup = join(findCgroup2() ?? (await mountCgroup2(journal, dir)), `hdl-${id}`)
+  const cgroup = join(findCgroup2() ?? mountCgroup2(journal, dir), `hdl-${id}`)
   journal.record({ kind: 'cgroup', path: cgroup })
   makeCgroup(cgroup)
   const cloud = hostOf(id, 'cloud', 1)
   const hosts = Array.from({ length: nodes }, (_, index) => hostOf(id, 'node', index + 1))
   const client = hostOf(id, 'client', 1)
-  await makeNetwork(journal, cloud, [...hosts, client])
-  const mountBpffs = async (path: string) => {
+  makeNetwork(journal, cloud, [...hosts, client])
+  const mountBpffs = (path: string) => {
     mkdirSync(path, { recursive: true })
     journal.record({ kind: 'mount', path })
-    await execa('mount', ['-t', 'bpf', 'bpf', path])
+    perform(['mount', '-t', 'bpf', 'bpf', path])
     return path
   }
   return { dir, id, cgroup, cloud, nodes: hosts, client, mountBpffs, down }
@@ -84,11 +79,11 @@ async function clearEarlier(dir: string): Promise<void> {
   await undo(dir)
 }
 
-async function mountCgroup2(journal: Journal, dir: string): Promise<string> {
+function mountCgroup2(journal: Journal, dir: string): string {
   const path = join(dir, 'cgroup2')
   mkdirSync(path)
   journal.record({ kind: 'mount', path })
-  await execa('mount', ['-t', 'cgroup2', 'cgroup2', path])
+  perform(['mount', '-t', 'cgroup2', 'cgroup2', path])
   return path
 }
 

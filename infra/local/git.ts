@@ -30,10 +30,16 @@ export class Clone {
     return { stdout, stderr }
   }
 
-  async start(remote: string): Promise<void> {
+  /**
+   * `namespace` is where the functions listen: the receiving side of a push, and so the hook, runs
+   * in it, while whoever pushes stays where he is.
+   */
+  async start(remote: string, namespace: string): Promise<void> {
     mkdirSync(this.dir, { recursive: true })
     await this.git('init', '-q', '-b', this.branch)
     await this.git('remote', 'add', 'origin', remote)
+    const receive = `nsenter --net=/run/netns/${namespace} git-receive-pack`
+    await this.git('config', 'remote.origin.receivepack', receive)
   }
 
   /** Commit these files (null = delete) and push; resolves when the push has said what came of it. */

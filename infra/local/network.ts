@@ -5,6 +5,7 @@
  */
 import { execa } from 'execa'
 import type { Journal } from './journal.ts'
+import { perform } from './perform.ts'
 
 /** 10.77.<group>.<index> and fd77::<group>:<index>. Groups: 0 cloud, 1 nodes, 2 clients. */
 export type Host = { namespace: string; address4: string; address6: string }
@@ -21,13 +22,13 @@ export function hostOf(stack: string, group: keyof typeof GROUPS, index: number)
 }
 
 /** Run `ip` commands, one a line, inside a namespace. */
-async function ipBatch(namespace: string, lines: string[]): Promise<void> {
-  await execa('ip', ['-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` })
+function ipBatch(namespace: string, lines: string[]): void {
+  perform(['ip', '-n', namespace, '-batch', '-'], `${lines.join('\n')}\n`)
 }
 
-async function addNamespace(journal: Journal, name: string): Promise<void> {
+function addNamespace(journal: Journal, name: string): void {
   journal.record({ kind: 'netns', name })
-  await execa('ip', ['netns', 'add', name])
+  perform(['ip', 'netns', 'add', name])
 }
 
 /** nodad: an address in a namespace of ours is nobody else's, and waiting for proof costs a second. */
@@ -39,16 +40,16 @@ const addressLines = (host: Host, device: string) => [
 ]
 
 /** Make the wire and join every host to it. */
-export async function makeNetwork(journal: Journal, cloud: Host, hosts: Host[]): Promise<void> {
-  await addNamespace(journal, cloud.namespace)
-  await ipBatch(cloud.namespace, ['link add br0 type bridge', ...addressLines(cloud, 'br0')])
+export function makeNetwork(journal: Journal, cloud: Host, hosts: Host[]): void {
+  addNamespace(journal, cloud.namespace)
+  ipBatch(cloud.namespace, ['link add br0 type bridge', ...addressLines(cloud, 'br0')])
   for (const [index, host] of hosts.entries()) {
-    await addNamespace(journal, host.namespace)
-    await ipBatch(cloud.namespace, [
+    addNamespace(journal, host.namespace)
+    ipBatch(cloud.namespace, [
       `link add port${index} type veth peer name eth0 netns ${host.namespace}`,
       `link set port${index} master br0 up`,
     ])
-    await ipBatch(host.namespace, addressLines(host, 'eth0'))
+    ipBatch(host.namespace, addressLines(host, 'eth0'))
   }
 }
 

@@ -53,7 +53,7 @@ async function startFront(
   const host = stack.nodes[index]
   if (host === undefined) throw new Error(`no node for ${front}`)
   const dir = join(stack.dir, 'nodes', front)
-  const bpffs = await stack.mountBpffs(join(dir, 'bpf'))
+  const bpffs = stack.mountBpffs(join(dir, 'bpf'))
   const kind: Front = front === 'nginx' || front === 'haproxy' ? front : 'nothing'
   const server = await startServer({ host, dir, bpffs, cgroup: join(stack.cgroup, front) }, kind)
   const rules = rulesOf(front)

@@ -16,7 +16,10 @@ const dirs: string[] = []
 const children: ChildProcess[] = []
 after(async () => {
   for (const child of children) child.kill('SIGKILL')
-  for (const dir of dirs) await undo(dir)
+  for (const dir of dirs) {
+    await until(() => livingProcess(dir, 'janitor') === undefined, 'the janitor ends')
+    await undo(dir)
+  }
   rmSync(parent, { recursive: true, force: true })
 })
 const holder = fileURLToPath(new URL('./hold-stack.js', import.meta.url))
@@ -80,9 +83,9 @@ describe('the foundation of a local stack', { skip }, () => {
   test('is not touched by a second start while it is up', async () => {
     const dir = newDir('taken')
     const { child, id } = await hold(dir)
-    const before = leftovers(dir, id)
+    const before = new Set(leftovers(dir, id))
     await assert.rejects(hold(dir), /a stack is up in .* \(process \d+\)/)
-    assert.deepEqual(leftovers(dir, id), before)
+    assert.deepEqual(new Set(leftovers(dir, id)), before)
     await killed(child)
     await until(() => leftovers(dir, id).length === 0, 'the janitor cleans up')
   })

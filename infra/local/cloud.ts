@@ -1,0 +1,71 @@
+/** The cloud's side of a local stack: NATS, the functions' host with store and repository. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
+import { makeCgroup } from './cgroup.ts'
+import { RINGS, workloads } from './fleet.ts'
+import type { Foundation } from './foundation.ts'
+import { Clone } from './git.ts'
+import { type HostConfig, statusDirectory } from './host-config.ts'
+import type { Enrolment } from './nodes.ts'
+import { launch, type Running, untilReady } from './process.ts'
+
+const FUNCTIONS = fileURLToPath(new URL('./functions-host.js', import.meta.url))
+const BRANCH = 'main'
+
+export type Cloud = {
+  functions: Running
+  /** Directory of the object store. */
+  store: string
+  clone: Clone
+  enrolment: Enrolment
+  /** What people see of a commit; undefined = nothing yet. */
+  statusOf(commit: string): CommitStatus | undefined
+}
+
+export async function startFunctions(
+  stack: Foundation,
+  nats: { url: string; seedFile: string; seedOf(node: string): string },
+  soakMs: number,
+): Promise<Cloud> {
+  const dir = join(stack.dir, 'cloud')
+  mkdirSync(dir)
+  const config: HostConfig = {
+    repository: { path: join(dir, 'policies.git'), name: 'local/policies', branch: BRANCH },
+    store: join(dir, 'store'),
+    keys: join(dir, 'keys'),
+    queue: join(dir, 'queue'),
+    nats: { url: nats.url, seedFile: nats.seedFile },
+    secretFile: join(dir, 'webhook-secret'),
+    rings: RINGS.map((ring) => ({ ...ring })),
+    soakMs,
+    port: 0,
+    portFile: join(dir, 'port'),
+    rootFile: join(dir, 'root.json'),
+    hook: { waitMs: 30_000, until: 'first-ring' },
+    reconcileMs: 5_000,
+  }
+  const file = join(dir, 'functions.json')
+  writeFileSync(file, JSON.stringify(config, null, 2))
+  const functions = launch({
+    name: 'functions',
+    command: [process.execPath, FUNCTIONS, '--config', file],
+    cgroup: makeCgroup(join(stack.cgroup, 'cloud')),
+    namespace: stack.cloud.namespace,
+    log: join(stack.dir, 'log', 'functions.log'),
+  })
+  await untilReady(functions, () => existsSync(config.portFile), 60_000)
+
+  const workloadsFile = join(dir, 'workloads.json')
+  writeFileSync(workloadsFile, JSON.stringify({ workloads: workloads(stack.nodes, stack.client) }, null, 2))
+  const clone = new Clone(join(stack.dir, 'policies'), BRANCH)
+  await clone.start(config.repository.path, stack.cloud.namespace)
+  const enrolment = { store: config.store, root: config.rootFile, workloads: workloadsFile, nats }
+  const statusOf = (commit: string) => readStatus(join(statusDirectory(config), `${commit}.json`))
+  return { functions, store: config.store, clone, enrolment, statusOf }
+}
+
+function readStatus(file: string): CommitStatus | undefined {
+  return existsSync(file) ? CommitStatus.parse(JSON.parse(readFileSync(file, 'utf8'))) : undefined
+}

@@ -1,0 +1,75 @@
+/**
+ * `npm run demo`: the whole pipe on this machine, in five scenes, with measured
+ * times. Exit 1 when a promise was not kept, 2 when it could not be shown.
+ *
+ *     demo.js [--dir DIR] [--soak-ms N]
+ */
+import { parseArgs } from 'node:util'
+import { freshnessOf, replayOlderRelease, tamperWithArtifact } from './scene-attack.ts'
+import { auditNode } from './scene-audit.ts'
+import { pushBrokenPolicies } from './scene-broken.ts'
+import { pushGoodPolicy, tellLoss } from './scene-push.ts'
+import { type Stack, up } from './stack.ts'
+import { openTimeline, type Timeline } from './timeline.ts'
+import { downOnSignals } from './signals.ts'
+
+const { values } = parseArgs({
+  options: {
+    dir: { type: 'string', default: '.heddle/demo' },
+    'soak-ms': { type: 'string', default: '1000' },
+  },
+})
+
+async function play(stack: Stack, timeline: Timeline): Promise<void> {
+  timeline.scene('git push of a good policy: ring by ring, on live connections')
+  await pushGoodPolicy(stack, timeline)
+  const older = freshnessOf(stack)
+
+  timeline.scene('git push of broken policies: refused by name, nodes do not notice')
+  await pushBrokenPolicies(stack, timeline)
+
+  timeline.scene('an artifact tampered with in the store, and an older release replayed')
+  await tamperWithArtifact(stack, timeline)
+  await replayOlderRelease(stack, timeline, older)
+
+  timeline.scene('heddle audit: from the attached program back to the commit')
+  await auditNode(stack, timeline)
+
+  const stats = await stack.client.stop()
+  timeline.scene('the whole run, and its end')
+  tellLoss(stats, timeline)
+  const ended = stack.ended().filter((text) => !text.startsWith('client ended (exit code 0)'))
+  timeline.promise(
+    ended.length === 0,
+    `every process lived through it${ended.length === 0 ? '' : `, but: ${ended.join('; ')}`}`,
+  )
+}
+
+const colour = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined
+const timeline = openTimeline(
+  (text) => process.stdout.write(text),
+  colour,
+  () => performance.now(),
+)
+downOnSignals(values.dir)
+try {
+  timeline.scene('a local stack: five nodes in three rings')
+  const stack = await up({ dir: values.dir, soakMs: Number(values['soak-ms']), say: timeline.note })
+  try {
+    await play(stack, timeline)
+  } finally {
+    await stack.down()
+    timeline.note('everything is taken down: processes, namespaces, cgroups, pins, files')
+  }
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 2
+}
+const broken = timeline.broken()
+if (broken.length > 0) {
+  process.stdout.write(
+    `\n${broken.length} promises not kept:\n${broken.map((text) => `  ${text}\n`).join('')}`,
+  )
+  process.exitCode = 1
+}
+process.stdout.write(`\n${timeline.seconds().toFixed(1)} s\n`)

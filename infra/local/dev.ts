@@ -1,0 +1,56 @@
+/**
+ * `npm run dev`: the same stack as the demo's, up until Ctrl-C.
+ *
+ *     dev.js [--dir DIR] [--soak-ms N]
+ */
+import { relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { goodPolicy, POLICY_FILE } from './demo-policies.ts'
+import { downOnSignals } from './signals.ts'
+import { type Stack, up } from './stack.ts'
+
+const { values } = parseArgs({
+  options: {
+    dir: { type: 'string', default: '.heddle/dev' },
+    'soak-ms': { type: 'string', default: '3000' },
+  },
+})
+const say = (text: string) => process.stdout.write(`${text}\n`)
+
+function help(stack: Stack): string {
+  const here = (path: string) => relative('.', path)
+  const clone = here(stack.cloud.clone.dir)
+  const node = stack.nodes[0]
+  const heddle = 'node dist/infra/cli/main.js'
+  return `
+The stack is up until Ctrl-C. In another terminal, from here, as root:
+
+  edit and push    $EDITOR ${clone}/${POLICY_FILE}
+                   git -C ${clone} commit -am 'Try it' && git -C ${clone} push origin main
+  lint             ${heddle} policy lint ${clone}/policies --json
+  explain          ${heddle} explain -f ${clone}/policies --request 'GET /private HTTP/1.1' \\
+                     --namespace shop --from app=web --to app=api
+  audit a node     ${heddle} audit --config ${here(node?.config ?? '')}
+  ask a node       nsenter --net=/run/netns/${node?.host.namespace} curl -i http://${node?.host.address4}:8080/public/
+  journals         tail -f ${here(stack.dir)}/log/*.log
+`
+}
+
+downOnSignals(values.dir)
+const stack = await up({ dir: values.dir, soakMs: Number(values['soak-ms']), say })
+const push = await stack.cloud.clone.push(
+  { [POLICY_FILE]: goodPolicy() },
+  'Let web read and upload below /public',
+)
+say(push.said)
+say(help(stack))
+
+/** A process of the stack that ends is told once; the rest stays up to be looked at. */
+const told = new Set<string>()
+setInterval(() => {
+  for (const text of stack.ended()) {
+    if (told.has(text)) continue
+    told.add(text)
+    say(text)
+  }
+}, 500)

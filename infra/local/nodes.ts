@@ -1,0 +1,90 @@
+/** The nodes of a local stack: a cgroup, a bpffs, the service, then the agent and the relay. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { NodeConfig } from '../../agent/config.ts'
+import { makeCgroup } from './cgroup.ts'
+import { ringOf } from './fleet.ts'
+import type { Foundation } from './foundation.ts'
+import type { Host } from './network.ts'
+import { launch, type Running } from './process.ts'
+import { startService } from './service.ts'
+
+const AGENT = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
+const RELAY = fileURLToPath(new URL('../../agent/relay/main.js', import.meta.url))
+/** How soon a node looks by itself: hints make it faster, this makes it sure. */
+const POLL_MS = 1_000
+
+export type LocalNode = {
+  name: string
+  ring: string
+  host: Host
+  dir: string
+  /** What `heddle node` and `heddle audit` read as well. */
+  config: string
+  /** The agent's journal. */
+  log: string
+  /** Processes of Heddle itself stay out of the cgroup whose sockets are managed. */
+  workloadCgroup: string
+  systemCgroup: string
+  service: Running
+}
+
+/** What the cloud's side must have made before a node can be enrolled. */
+export type Enrolment = {
+  store: string
+  root: string
+  workloads: string
+  nats: { url: string; seedOf(node: string): string }
+}
+
+export async function startNode(stack: Foundation, name: string, host: Host): Promise<LocalNode> {
+  const dir = join(stack.dir, 'nodes', name)
+  mkdirSync(dir, { recursive: true })
+  const workloadCgroup = makeCgroup(join(stack.cgroup, name, 'workload'))
+  const systemCgroup = makeCgroup(join(stack.cgroup, name, 'system'))
+  stack.mountBpffs(join(dir, 'bpf'))
+  const service = await startService(join(dir, 'service'), name, host, workloadCgroup)
+  const config = join(dir, 'node.json')
+  const log = join(stack.dir, 'log', `agent-${name}.log`)
+  return { name, ring: ringOf(name).ring, host, dir, config, log, workloadCgroup, systemCgroup, service }
+}
+
+/** Write the node's configuration, as `heddle node enroll` would. */
+export function enrol(node: LocalNode, enrolment: Enrolment): void {
+  const config: NodeConfig = {
+    schema: 'heddle.node/1',
+    node: node.name,
+    ...ringOf(node.name),
+    store: enrolment.store,
+    stateDirectory: join(node.dir, 'state'),
+    bpffs: join(node.dir, 'bpf'),
+    cgroup: node.workloadCgroup,
+    workloads: enrolment.workloads,
+    nats: { url: enrolment.nats.url, seed: enrolment.nats.seedOf(node.name) },
+    root: enrolment.root,
+    pollMs: POLL_MS,
+    jitter: 0.2,
+  }
+  writeFileSync(node.config, JSON.stringify(config, null, 2))
+}
+
+export function startAgent(node: LocalNode): Running {
+  return launch({
+    name: `agent of ${node.name}`,
+    command: [process.execPath, AGENT, '--config', node.config],
+    cgroup: node.systemCgroup,
+    namespace: node.host.namespace,
+    log: node.log,
+  })
+}
+
+export function startRelay(node: LocalNode): Running {
+  return launch({
+    name: `relay of ${node.name}`,
+    command: [process.execPath, RELAY, '--config', node.config],
+    cgroup: node.systemCgroup,
+    namespace: node.host.namespace,
+    log: join(node.dir, 'relay.log'),
+  })
+}

@@ -1,0 +1,42 @@
+/** What a local stack says about itself, read from outside: agents' journals and memory, the rollout's state. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Placement, State } from '../../agent/state.ts'
+import { RolloutState } from '../../pipelines/rollout.ts'
+import type { LocalNode } from './nodes.ts'
+
+const POLL_MS = 10
+
+/** Resolves with the first defined answer, or undefined when none came in time. */
+export async function within<T>(milliseconds: number, ask: () => T | undefined): Promise<T | undefined> {
+  const deadline = performance.now() + milliseconds
+  for (;;) {
+    const answer = ask()
+    if (answer !== undefined || performance.now() > deadline) return answer
+    await sleep(POLL_MS)
+  }
+}
+
+/** What the director decided so far; undefined before the first rollout. */
+export function rolloutOf(store: string): RolloutState | undefined {
+  const file = join(store, 'rollout/state.json')
+  return existsSync(file) ? RolloutState.parse(JSON.parse(readFileSync(file, 'utf8'))) : undefined
+}
+
+/** What a node runs, from its own memory; null = nothing yet. */
+export function enforcedBy(node: LocalNode): Placement | null {
+  const file = join(node.dir, 'state', 'state.json')
+  return existsSync(file) ? State.parse(JSON.parse(readFileSync(file, 'utf8'))).enforced : null
+}
+
+export type JournalReport = { outcome: string; code: string | undefined; message: string | undefined }
+
+/** Reports in an agent's journal, oldest first. */
+export function reportsOf(node: LocalNode): JournalReport[] {
+  if (!existsSync(node.log)) return []
+  const lines = readFileSync(node.log, 'utf8').matchAll(
+    /^report \d+: (\w+), release \w+(?:, ([a-z-]+): (.*))?$/gm,
+  )
+  return [...lines].map(([, outcome = '', code, message]) => ({ outcome, code, message }))
+}

@@ -1,0 +1,20 @@
+/** Ctrl-C and SIGTERM: take the stack down, then end. */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const EXIT_BY_SIGNAL = 130
+
+/**
+ * The janitor does it, and this process waits without running anything else: a
+ * stack that is still coming up can't make one more thing meanwhile.
+ */
+export function downOnSignals(dir: string): void {
+  const janitor = fileURLToPath(new URL('./janitor.js', import.meta.url))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      process.stderr.write(`\n${signal}: taking everything down\n`)
+      spawnSync(process.execPath, [janitor, dir], { stdio: ['ignore', 'ignore', 'inherit'] })
+      process.exit(EXIT_BY_SIGNAL)
+    })
+  }
+}

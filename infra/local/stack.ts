@@ -1,0 +1,121 @@
+/**
+ * The whole pipe on this machine: NATS, functions, store, a repository of
+ * policies, five nodes in three rings, and a client that never pauses.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { makeCgroup } from './cgroup.ts'
+import type { ClientConfig, Lane, LaneStats } from './client-contract.ts'
+import { askClient } from './client-remote.ts'
+import { type Cloud, startFunctions } from './cloud.ts'
+import { NODE_NAMES } from './fleet.ts'
+import { type Foundation, layFoundation } from './foundation.ts'
+import { startNats } from './nats.ts'
+import { enrol, type LocalNode, startAgent, startNode, startRelay } from './nodes.ts'
+import { launch, type Running, untilReady } from './process.ts'
+import { SERVICE_PORT } from './service.ts'
+
+const CLIENT = fileURLToPath(new URL('./client.js', import.meta.url))
+
+export type Stack = {
+  dir: string
+  cloud: Cloud
+  nodes: LocalNode[]
+  agents: ReadonlyMap<string, Running>
+  client: { stats(): Promise<LaneStats[]>; stop(): Promise<LaneStats[]> }
+  /** Processes that ended although nobody asked them to, with their last words. */
+  ended(): string[]
+  down(): Promise<void>
+}
+
+export type StackOptions = { dir: string; soakMs: number; say: (text: string) => void }
+
+/** Brings everything up, or takes down what it began and throws. Needs root. */
+export async function up({ dir, soakMs, say }: StackOptions): Promise<Stack> {
+  const foundation = await layFoundation(dir, NODE_NAMES.length)
+  try {
+    say(`namespaces, cgroups and a wire: ${foundation.cloud.namespace} and ${NODE_NAMES.length + 1} hosts`)
+    return await build(foundation, soakMs, say)
+  } catch (error) {
+    await foundation.down()
+    throw error
+  }
+}
+
+async function build(foundation: Foundation, soakMs: number, say: (text: string) => void): Promise<Stack> {
+  const nats = await startNats(foundation)
+  say(`nats-server with JetStream at ${nats.url}`)
+  const [cloud, nodes] = await Promise.all([
+    startFunctions(foundation, nats, soakMs),
+    Promise.all(foundation.nodes.map((host, index) => startNode(foundation, NODE_NAMES[index] ?? '', host))),
+  ])
+  say('functions in one process, an object store, a bare git repository with its hook')
+  const processes = [nats.process, cloud.functions, ...nodes.map((node) => node.service)]
+  const agents = new Map<string, Running>()
+  for (const node of nodes) {
+    enrol(node, cloud.enrolment)
+    agents.set(node.name, startAgent(node))
+    processes.push(startRelay(node))
+  }
+  processes.push(...agents.values())
+  await Promise.all(nodes.map((node) => agentIsReady(node, agents.get(node.name) as Running)))
+  say(
+    `${nodes.length} nodes: nginx, agent and relay each; rings ${nodes.map((node) => `${node.ring}:${node.name}`).join(' ')}`,
+  )
+  const client = await startClient(foundation, nodes)
+  say(
+    `clients: ${client.lanes.reduce((sum, lane) => sum + lane.connections, 0)} keep-alive connections, a request in flight on each`,
+  )
+  return {
+    dir: foundation.dir,
+    cloud,
+    nodes,
+    agents,
+    client: { stats: () => askClient(client.socket, 'stats'), stop: () => askClient(client.socket, 'stop') },
+    ended: () => processes.flatMap((each) => endOf(each)),
+    down: foundation.down,
+  }
+}
+
+function endOf(running: Running): string[] {
+  const end = running.ended()
+  return end === undefined ? [] : [`${running.name} ended (${end}):\n${running.lastLines(5)}`]
+}
+
+async function agentIsReady(node: LocalNode, agent: Running): Promise<void> {
+  await untilReady(agent, () => /: ready$/m.test(agent.lastLines(50)), 30_000)
+  if (!existsSync(node.log)) throw new Error(`${node.name} keeps no journal`)
+}
+
+/** For every node: reads over IPv4 and IPv6 and uploads that stay allowed, and one thing that will not be. */
+function lanesOf(node: LocalNode): Lane[] {
+  const to = { node: node.name, port: SERVICE_PORT }
+  const four = { ...to, address: node.host.address4 }
+  const six = { ...to, address: node.host.address6 }
+  const get = { method: 'GET', bodyBytes: 0 }
+  return [
+    { ...four, ...get, name: 'read-4', connections: 2, path: '/public/items?page=1' },
+    { ...six, ...get, name: 'read-6', connections: 1, path: '/public/items/42' },
+    { ...four, name: 'upload', connections: 1, method: 'POST', path: '/public/upload', bodyBytes: 8192 },
+    { ...four, ...get, name: 'private', connections: 1, path: '/private/salaries' },
+  ]
+}
+
+async function startClient(foundation: Foundation, nodes: LocalNode[]) {
+  const socket = join(foundation.dir, 'client.sock')
+  const lanes = nodes.flatMap(lanesOf)
+  const config: ClientConfig = { socket, lanes }
+  const file = join(foundation.dir, 'client.json')
+  writeFileSync(file, JSON.stringify(config))
+  const running = launch({
+    name: 'client',
+    // Polite: on a small machine the pipe must get its share of the processor beside the load.
+    command: ['nice', '-n', '10', process.execPath, CLIENT, file],
+    cgroup: makeCgroup(join(foundation.cgroup, 'client')),
+    namespace: foundation.client.namespace,
+    log: join(foundation.dir, 'log', 'client.log'),
+  })
+  await untilReady(running, () => existsSync(socket))
+  return { socket, lanes }
+}
