@@ -13,14 +13,22 @@ export const METADATA_URL = 'store://metadata'
  */
 const MAX_METADATA_BYTES = 8 * 1024 * 1024
 
-export function storeFetcher(store: Store, remember: (error: unknown) => void): Fetcher {
+/** `remember` hears every error, `keepRoot` every root that came (`root.<n>`), verified or not. */
+export function storeFetcher(
+  store: Store,
+  remember: (error: unknown) => void,
+  keepRoot: (name: string, text: string) => void,
+): Fetcher {
   return {
     async downloadBytes(url, maxLength) {
-      const key = metadataKey(decodeURIComponent(url.slice(METADATA_URL.length + 1)))
+      const file = decodeURIComponent(url.slice(METADATA_URL.length + 1))
+      const key = metadataKey(file)
       try {
         const bytes = await store.get(key, Math.min(maxLength, MAX_METADATA_BYTES))
         // tuf-js ends its walk over newer roots at a 404.
         if (bytes === undefined) throw new DownloadHTTPError(`${key} is not in the store`, 404)
+        const root = /^(\d+)\.root\.json$/.exec(file)
+        if (root !== null) keepRoot(`root.${root[1]}`, Buffer.from(bytes).toString())
         return Buffer.from(bytes)
       } catch (cause) {
         const known = cause instanceof Failure || cause instanceof DownloadHTTPError

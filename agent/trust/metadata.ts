@@ -17,7 +17,10 @@ import { METADATA_URL, storeFetcher } from './fetcher.ts'
 import { checkKeys, type Signers, signersOf } from './keys.ts'
 import { checkDelegate, checkDelegations, checkRoleNames } from './star.ts'
 
-/** Role -> raw JSON, each verified before it got here. `root` is always there. */
+/**
+ * Role -> raw JSON, each verified before it got here. `root` is always there;
+ * `root.<n>` are the roots on the way to it from the pinned one.
+ */
 export const Bundle = z.record(z.string(), z.string())
 export type Bundle = z.infer<typeof Bundle>
 
@@ -53,6 +56,7 @@ export async function refreshMetadata(
   bundle: Bundle,
   from: { store: Store; scratch: string; now: number },
 ): Promise<Refreshed> {
+  const fetched: Bundle = {}
   await rm(from.scratch, { recursive: true, force: true })
   await mkdir(from.scratch, { recursive: true, mode: 0o700 })
   try {
@@ -60,8 +64,8 @@ export async function refreshMetadata(
       const raw = bundle[role]
       if (raw !== undefined) await writeFile(join(from.scratch, `${role}.json`), raw)
     }
-    const metadata = await refresh(from).catch((error: unknown) => metadataFailure(error))
-    const after = await collect(from.scratch)
+    const metadata = await refresh(from, fetched).catch((error: unknown) => metadataFailure(error))
+    const after = withRoots(await collect(from.scratch), { ...bundle, ...fetched })
     return {
       bundle: after,
       metadata: metadata instanceof Failure ? metadata : { ...metadata, bundle: after },
@@ -71,7 +75,10 @@ export async function refreshMetadata(
   }
 }
 
-async function refresh(from: { store: Store; scratch: string; now: number }): Promise<TrustedMetadata> {
+async function refresh(
+  from: { store: Store; scratch: string; now: number },
+  fetched: Bundle,
+): Promise<TrustedMetadata> {
   let last: unknown
   const remember = (error: unknown) => {
     last = error
@@ -79,7 +86,9 @@ async function refresh(from: { store: Store; scratch: string; now: number }): Pr
   const updater = new Updater({
     metadataDir: from.scratch,
     metadataBaseUrl: METADATA_URL,
-    fetcher: storeFetcher(from.store, remember),
+    fetcher: storeFetcher(from.store, remember, (name, text) => {
+      fetched[name] = text
+    }),
     config: LIMITS,
   })
   const trusted: TrustedMetadataStore = updater['trustedSet']
@@ -99,12 +108,19 @@ async function refresh(from: { store: Store; scratch: string; now: number }): Pr
 }
 
 /**
- * Metadata that this node verified before, without store and without judging
- * expiry. Signatures, versions and hashes are verified again.
+ * Metadata that this node verified before, from the pinned root on, without
+ * store and without judging expiry. Signatures, versions and hashes are
+ * verified again. Throws Failure('metadata-untrusted' | 'metadata-rollback').
  */
-export function openMetadata(bundle: Bundle): TrustedMetadata {
+export function openMetadata(pinnedRoot: string, bundle: Bundle): TrustedMetadata {
   try {
-    const trusted = new TrustedMetadataStore(raw(bundle, 'root'))
+    const trusted = new TrustedMetadataStore(Buffer.from(pinnedRoot))
+    for (let version = trusted.root.signed.version + 1; bundle[`root.${version}`] !== undefined; version++) {
+      trusted.updateRoot(raw(bundle, `root.${version}`))
+    }
+    if (trusted.root.signed.version !== versionOf(raw(bundle, 'root').toString())) {
+      throw new Failure('metadata-untrusted', 'no chain of roots leads from the pinned one to this')
+    }
     trusted['referenceTime'] = new Date(0)
     trusted.updateTimestamp(raw(bundle, 'timestamp'))
     trusted.updateSnapshot(raw(bundle, 'snapshot'), true)
@@ -169,6 +185,20 @@ function metadataFailure(cause: unknown): Failure {
   if (cause instanceof BadVersionError) return new Failure('metadata-rollback', message, { cause })
   if (cause instanceof DownloadHTTPError) return new Failure('store-unavailable', message, { cause })
   return new Failure('metadata-untrusted', message, { cause })
+}
+
+/** Adds those of `roots` that lead to the trusted one. What was fetched beyond it was refused. */
+function withRoots(bundle: Bundle, roots: Bundle): Bundle {
+  const last = versionOf(bundle['root'] ?? '{}')
+  const chain = Object.entries(roots).filter(([name]) => {
+    const version = Number(/^root\.(\d+)$/.exec(name)?.[1] ?? Number.NaN)
+    return version <= last
+  })
+  return { ...bundle, ...Object.fromEntries(chain) }
+}
+
+function versionOf(metadata: string): number {
+  return Number(JSON.parse(metadata)?.signed?.version)
 }
 
 async function collect(folder: string): Promise<Bundle> {

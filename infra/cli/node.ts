@@ -1,0 +1,104 @@
+/** `heddle node`: enrol a node, look at it, end its enforcement. */
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { fileWorkloads } from '../../agent/adapters/file-workloads.ts'
+import { assign } from '../../agent/identities.ts'
+import { enroll } from '../node/enroll.ts'
+import { openSubject } from '../node/subject.ts'
+import { systemdUnit } from '../node/systemd.ts'
+import { UsageError } from './usage.ts'
+
+type EnrollFlags = {
+  directory: string
+  name: string
+  ring: string
+  previousRing?: string
+  store: string
+  root: string
+  nats?: string
+  bpffs: string
+  cgroup: string
+  workloads: string
+  repin?: boolean
+}
+type Look = { config: string; json?: boolean }
+
+async function enrollNode(flags: EnrollFlags): Promise<void> {
+  const enrolled = await enroll({
+    directory: resolve(flags.directory),
+    node: flags.name,
+    ring: flags.ring,
+    previousRing: flags.previousRing ?? null,
+    store: /^https?:/.test(flags.store) ? flags.store : resolve(flags.store),
+    rootFile: resolve(flags.root),
+    natsUrl: flags.nats ?? null,
+    bpffs: resolve(flags.bpffs),
+    cgroup: resolve(flags.cgroup),
+    workloads: resolve(flags.workloads),
+    repin: flags.repin ?? false,
+  })
+  print(enrolled)
+}
+
+async function status({ config }: Look): Promise<void> {
+  const { node, ring, state, kernel } = await openSubject(config)
+  const { enforced, predecessor, accepted, dispatcher, slots } = state
+  print({ node, ring, enforced, predecessor, accepted, dispatcher, slots, kernel: await kernel.inspect() })
+}
+
+/** Identities as the agent has numbered them, with their workloads' addresses. */
+async function workloads({ config }: Look): Promise<void> {
+  const { state, workloadsFile } = await openSubject(config)
+  const { identities, addresses } = assign(state, await fileWorkloads(workloadsFile).list())
+  const rows = identities.map((identity) => ({
+    ...identity,
+    addresses: addresses.filter((entry) => entry.identity === identity.number).map(({ address }) => address),
+  }))
+  print(rows)
+}
+
+async function detach({ config, yes }: Look & { yes?: boolean }): Promise<void> {
+  if (yes !== true)
+    throw new UsageError('detach ends enforcement on this node: stop its agent, then say --yes')
+  await (await openSubject(config)).kernel.detach()
+}
+
+function unit({ config }: Look): void {
+  const agent = new URL('../../agent/main.js', import.meta.url).pathname
+  const file = resolve(config)
+  const writable = [resolve(file, '..'), '/sys/fs/bpf']
+  process.stdout.write(systemdUnit({ runtime: process.execPath, agent, config: file, writable }))
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+export function register(program: Command): void {
+  const node = program.command('node').description('enrol a node, look at it, end its enforcement')
+  node
+    .command('enroll')
+    .description('make the key, pin the root of trust, write the configuration; twice is fine')
+    .requiredOption('--directory <path>', 'where configuration, key and state of the node lie')
+    .requiredOption('--name <node>', 'name of the node')
+    .requiredOption('--ring <ring>', 'ring that it belongs to')
+    .option('--previous-ring <ring>', 'ring that must have succeeded before')
+    .requiredOption('--store <path or url>', 'object store')
+    .requiredOption('--root <file>', 'root.json to pin')
+    .option('--nats <url>', 'bus; without it the node only looks by its timer')
+    .requiredOption('--workloads <file>', 'workloads of this node')
+    .requiredOption('--cgroup <path>', 'cgroup whose sockets are managed')
+    .option('--bpffs <path>', 'BPF file system for the pins', '/sys/fs/bpf/heddle')
+    .option('--repin', 'take another root than the one that is pinned')
+    .action(enrollNode)
+  look(node, 'status', 'what the node remembers and what its kernel runs').action(status)
+  look(node, 'workloads', 'identities of this node and their addresses').action(workloads)
+  look(node, 'unit', 'print a systemd unit for the agent').action(unit)
+  look(node, 'detach', 'end enforcement: detach and unpin the programs')
+    .option('--yes', 'yes, managed workloads are unprotected from here on')
+    .action(detach)
+}
+
+function look(node: Command, name: string, text: string): Command {
+  return node.command(name).description(text).requiredOption('--config <file>', "the node's configuration")
+}

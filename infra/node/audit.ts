@@ -1,0 +1,219 @@
+/**
+ * Audit: from the programs that the kernel runs back to the commit and the
+ * people, each link verified again. The first break is named.
+ */
+import { type Evidence, readBlob, readEvidence, sha256 } from '../../agent/cache.ts'
+import type { Disk } from '../../agent/disk.ts'
+import type { AttachedFacts, Kernel } from '../../agent/ports.ts'
+import { tagsOf } from '../../agent/slots.ts'
+import type { State } from '../../agent/state.ts'
+import { checkCodeDigests, checkProvenance } from '../../agent/trust/artifact.ts'
+import { decode } from '../../agent/trust/content.ts'
+import { openMetadata, type TrustedMetadata } from '../../agent/trust/metadata.ts'
+import { Manifest } from '../../pipelines/contract/artifact.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import {
+  CodeTarget,
+  codeTarget,
+  type DelegatedRoleName,
+  DISPATCHER_TARGET,
+  hexOf,
+  policyTarget,
+  releaseTarget,
+} from '../../pipelines/contract/object-keys.ts'
+import type { Provenance } from '../../pipelines/contract/provenance.ts'
+import { Release } from '../../pipelines/contract/release.ts'
+
+export type AuditSubject = {
+  ring: string
+  pinnedRoot: string
+  state: State
+  disk: Disk
+  kernel: Kernel
+}
+
+/** One link of the chain that held, in words and as data. */
+export type Link = { link: string; facts: Record<string, unknown> }
+export type Audit = { links: Link[]; broken: { link: string; code: string; message: string } | null }
+
+/** What the links so far have found. */
+type Trail = {
+  subject: AuditSubject
+  facts?: AttachedFacts
+  manifest?: Manifest
+  elf?: Uint8Array
+  evidence?: Evidence
+  metadata?: TrustedMetadata
+  provenance?: Provenance
+}
+
+const LINKS: [string, (trail: Trail) => Promise<Link['facts']> | Link['facts']][] = [
+  ['attached programs', attached],
+  ['active generation', active],
+  ['artifact', artifact],
+  ['program bytes', program],
+  ['root of trust', root],
+  ['code signature', code],
+  ['dispatcher signature', dispatcher],
+  ['policy signature', policy],
+  ['provenance signature', provenance],
+  ['release signature', release],
+  ['commit', commit],
+]
+
+export async function audit(subject: AuditSubject): Promise<Audit> {
+  const trail: Trail = { subject }
+  const links: Link[] = []
+  for (const [link, follow] of LINKS) {
+    try {
+      links.push({ link, facts: await follow(trail) })
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      return { links, broken: { link, code: error.code, message: error.message } }
+    }
+  }
+  return { links, broken: null }
+}
+
+async function attached(trail: Trail) {
+  const facts = await trail.subject.kernel.inspect()
+  if (facts === null) throw differs('nothing of Heddle is attached')
+  trail.facts = facts
+  const tags = tagsOf(facts.hooks)
+  for (const [hook, tag] of Object.entries(trail.subject.state.dispatcher?.tags ?? {})) {
+    if (tags[hook] !== tag) throw differs(`hook ${hook} runs ${tags[hook] ?? 'nothing'}, not ${tag}`)
+  }
+  return { hooks: facts.hooks }
+}
+
+function active(trail: Trail) {
+  const { enforced, slots } = trail.subject.state
+  const { active: now, slots: held } = need(trail.facts)
+  if (now === null || enforced === null) throw differs('no generation is active')
+  if (now.slot !== enforced.slot || now.generation !== enforced.generation) {
+    throw differs(
+      `generation ${now.generation} in slot ${now.slot} is not the one that the agent made active`,
+    )
+  }
+  const slot = held.find((candidate) => candidate.slot === now.slot)
+  if (slot === undefined) throw differs(`slot ${now.slot} is empty`)
+  const tags = tagsOf(slot.programs)
+  for (const [name, tag] of Object.entries(slots[now.slot]?.tags ?? {})) {
+    if (tags[name] !== tag) throw differs(`program ${name} is ${tags[name] ?? 'gone'}, not ${tag}`)
+  }
+  return { slot: now.slot, generation: now.generation, programs: slot.programs, tables: slot.tablesDigest }
+}
+
+async function artifact(trail: Trail) {
+  const { enforced } = trail.subject.state
+  if (enforced === null) throw differs('no artifact is enforced')
+  const bytes = await readBlob(trail.subject.disk, enforced.artifact)
+  if (bytes === undefined)
+    throw new Failure('artifact-missing', `the manifest of ${enforced.artifact} is not here`)
+  trail.manifest = decode(bytes, Manifest, 'artifact-untrusted', 'manifest')
+  const slot = need(trail.facts).slots.find((candidate) => candidate.slot === enforced.slot)
+  if (slot?.tablesDigest !== trail.manifest.tables.digest) {
+    throw differs(
+      `the kernel reads tables ${slot?.tablesDigest}, the artifact has ${trail.manifest.tables.digest}`,
+    )
+  }
+  return { digest: enforced.artifact, policies: trail.manifest.policies }
+}
+
+async function program(trail: Trail) {
+  const { elf } = need(trail.manifest)
+  const bytes = await readBlob(trail.subject.disk, elf.digest)
+  if (bytes === undefined)
+    throw new Failure('artifact-missing', `${elf.digest} is missing or changed on disk`)
+  trail.elf = bytes
+  return { digest: elf.digest, bytes: elf.bytes }
+}
+
+async function root(trail: Trail) {
+  const { enforced } = trail.subject.state
+  const evidence = enforced === null ? undefined : await readEvidence(trail.subject.disk, enforced.number)
+  if (evidence === undefined)
+    throw new Failure('artifact-missing', 'the evidence of this release is not here')
+  trail.evidence = evidence
+  trail.metadata = openMetadata(trail.subject.pinnedRoot, evidence.metadata)
+  return { pinned: sha256(trail.subject.pinnedRoot), roles: Object.keys(evidence.metadata) }
+}
+
+function code(trail: Trail) {
+  const manifest = need(trail.manifest)
+  const bytes = listed(trail, 'code', codeTarget(manifest.code.variant), need(trail.evidence).code)
+  const signed = decode(bytes, CodeTarget, 'code-untrusted', 'code target')
+  checkCodeDigests(signed, { manifest, elf: need(trail.elf) })
+  return { variant: signed.variant, digest: signed.digest }
+}
+
+async function dispatcher(trail: Trail) {
+  const digest = trail.subject.state.dispatcher?.digest
+  const signed = need(trail.metadata).target('code', DISPATCHER_TARGET)?.hashes['sha256']
+  if (digest === undefined || signed !== hexOf(digest)) {
+    throw new Failure('code-untrusted', `the installed dispatcher ${digest} is not the signed one`)
+  }
+  return { digest }
+}
+
+function policy(trail: Trail) {
+  const { enforced } = trail.subject.state
+  const path = enforced === null ? '' : policyTarget(enforced.artifact)
+  const target = need(trail.metadata).target('policy', path)
+  if (target === undefined || enforced === null || target.hashes['sha256'] !== hexOf(enforced.artifact)) {
+    throw new Failure('artifact-untrusted', `the builder has not signed ${path}`)
+  }
+  return { target: path }
+}
+
+function provenance(trail: Trail) {
+  const { enforced } = trail.subject.state
+  if (enforced === null) throw differs('no artifact is enforced')
+  const envelope = Buffer.from(need(trail.evidence).provenance)
+  const about = { artifact: enforced.artifact, manifest: need(trail.manifest) }
+  trail.provenance = checkProvenance(need(trail.metadata), envelope, about)
+  return { builder: trail.provenance.predicate.runDetails.builder.id, envelope: sha256(envelope) }
+}
+
+function release(trail: Trail) {
+  const { state, ring } = trail.subject
+  const bytes = listed(trail, 'release', releaseTarget(ring), need(trail.evidence).release)
+  const signed = decode(bytes, Release, 'artifact-untrusted', 'release')
+  const { enforced } = state
+  if (signed.ring !== ring || signed.number !== enforced?.number || signed.artifact !== enforced.artifact) {
+    throw new Failure(
+      'artifact-untrusted',
+      `release ${signed.number} of ring ${signed.ring} names ${signed.artifact}`,
+    )
+  }
+  return { ring, number: signed.number, rollout: signed.rollout }
+}
+
+function commit(trail: Trail) {
+  const { source } = need(trail.manifest)
+  const { buildDefinition } = need(trail.provenance).predicate
+  return { ...source, review: buildDefinition.internalParameters?.review ?? null }
+}
+
+/** Bytes that the role lists under this path by their digest. */
+function listed(trail: Trail, role: DelegatedRoleName, path: string, text: string): Uint8Array {
+  const bytes = Buffer.from(text)
+  const signed = need(trail.metadata).target(role, path)?.hashes['sha256']
+  if (signed !== hexOf(sha256(bytes))) {
+    throw new Failure(
+      role === 'code' ? 'code-untrusted' : 'artifact-untrusted',
+      `${path} is not what ${role} signed`,
+    )
+  }
+  return bytes
+}
+
+function differs(why: string): Failure {
+  return new Failure('attached-differs', why)
+}
+
+/** Links run in order; an earlier one has set this. */
+function need<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('links out of order')
+  return value
+}

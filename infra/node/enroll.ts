@@ -1,0 +1,80 @@
+/** Enrolment: a node gets its key, its pinned root of trust and its configuration. */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { NodeConfig } from '../../agent/config.ts'
+import { openDisk } from '../../agent/disk.ts'
+import { checkRoot, type RootFacts } from '../../agent/trust/pin.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import { nodePermissions, type Permissions } from '../../pipelines/contract/subjects.ts'
+import { ensureUserSeed } from '../nats/nkeys.ts'
+
+export type EnrollOptions = {
+  /** Directory of this node; configuration, root, key and state lie in it. */
+  directory: string
+  node: string
+  ring: string
+  previousRing: string | null
+  store: string
+  /** root.json that somebody trusts. */
+  rootFile: string
+  natsUrl: string | null
+  bpffs: string
+  cgroup: string
+  workloads: string
+  pollMs?: number
+  /** Take another root than the pinned one: the answer to a lost threshold. */
+  repin: boolean
+}
+
+export type Enrolled = {
+  config: string
+  root: RootFacts
+  /** What the NATS server must be told of this node. */
+  nats: { nkey: string; permissions: Permissions } | null
+}
+
+/**
+ * Run twice it changes nothing. Another root than the pinned one is refused with
+ * 'metadata-untrusted' unless `repin` says so: that is where trust begins.
+ */
+export async function enroll(options: EnrollOptions): Promise<Enrolled> {
+  const { directory, node, ring } = options
+  const raw = await readFile(options.rootFile, 'utf8')
+  const root = checkRoot(raw)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const disk = openDisk(directory)
+  await pin(directory, raw, options.repin)
+  const seed = join(directory, 'node.nk')
+  const nkey = options.natsUrl === null ? null : await ensureUserSeed(seed)
+  const config = NodeConfig.parse({
+    schema: 'heddle.node/1',
+    node,
+    ring,
+    previousRing: options.previousRing,
+    store: options.store,
+    stateDirectory: join(directory, 'state'),
+    bpffs: options.bpffs,
+    cgroup: options.cgroup,
+    workloads: options.workloads,
+    nats: options.natsUrl === null ? null : { url: options.natsUrl, seed },
+    root: join(directory, 'root.json'),
+    ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
+  })
+  await disk.write('node.json', `${JSON.stringify(config, null, 2)}\n`)
+  const nats = nkey === null ? null : { nkey, permissions: nodePermissions(node, ring) }
+  return { config: join(directory, 'node.json'), root, nats }
+}
+
+async function pin(directory: string, raw: string, repin: boolean): Promise<void> {
+  const file = join(directory, 'root.json')
+  const pinned = await readFile(file, 'utf8').catch(() => undefined)
+  if (pinned === raw) return
+  if (pinned !== undefined && !repin) {
+    const { version, fingerprint } = checkRoot(pinned)
+    throw new Failure('metadata-untrusted', `another root is pinned: version ${version}, ${fingerprint}`)
+  }
+  // The metadata of the old root means nothing under the new one. What was
+  // accepted stays: an old release can't come back by way of a new root.
+  await rm(join(directory, 'state', 'metadata.json'), { force: true })
+  await writeFile(file, raw, { mode: 0o600 })
+}

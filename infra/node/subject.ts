@@ -1,0 +1,23 @@
+/** A node of this machine as the command line sees it: looks, never reconciles. */
+import { readFile } from 'node:fs/promises'
+import { createKernel } from '../../agent/adapters/libbpf-kernel.ts'
+import { readConfig } from '../../agent/config.ts'
+import { openDisk } from '../../agent/disk.ts'
+import { openState } from '../../agent/state.ts'
+import type { AuditSubject } from './audit.ts'
+
+export type Subject = AuditSubject & { node: string; workloadsFile: string }
+
+export async function openSubject(configFile: string): Promise<Subject> {
+  const config = await readConfig(configFile)
+  const disk = openDisk(config.stateDirectory)
+  return {
+    node: config.node,
+    ring: config.ring,
+    workloadsFile: config.workloads,
+    pinnedRoot: await readFile(config.root, 'utf8'),
+    state: (await openState(disk)).current,
+    disk,
+    kernel: createKernel(config),
+  }
+}

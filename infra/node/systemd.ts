@@ -1,0 +1,41 @@
+/** The agent as a systemd unit. */
+
+export type UnitOptions = {
+  /** Absolute path of node. */
+  runtime: string
+  /** Absolute path of dist/agent/main.js. */
+  agent: string
+  /** Absolute path of node.json. */
+  config: string
+  /** Directories that the agent writes: its state and its bpffs. */
+  writable: string[]
+}
+
+/**
+ * Stopping the unit ends the agent, not the enforcement: the programs are
+ * pinned. KillMode=mixed lets a pass that runs come to its end.
+ */
+export function systemdUnit({ runtime, agent, config, writable }: UnitOptions): string {
+  return `[Unit]
+Description=Heddle agent
+After=network.target sys-fs-bpf.mount
+RequiresMountsFor=${writable.join(' ')}
+
+[Service]
+ExecStart=${runtime} ${agent} --config ${config}
+Restart=always
+RestartSec=2
+KillMode=mixed
+TimeoutStopSec=30
+CapabilityBoundingSet=CAP_BPF CAP_NET_ADMIN CAP_PERFMON CAP_SYS_ADMIN CAP_SYS_RESOURCE
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateTmp=yes
+ReadWritePaths=${writable.join(' ')}
+LimitMEMLOCK=infinity
+
+[Install]
+WantedBy=multi-user.target
+`
+}
