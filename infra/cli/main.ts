@@ -4,10 +4,12 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { UsageError } from './usage.ts'
+import * as audit from './audit.ts'
 import * as explain from './explain.ts'
+import * as node from './node.ts'
 import * as policyLint from './policy-lint.ts'
 
-const COMMANDS = [policyLint, explain]
+const COMMANDS = [policyLint, explain, audit, node]
 const EXIT_USAGE = 2
 
 function version(): string {
