@@ -85,46 +85,45 @@ static __always_inline void address_of(__u8 *to, __u32 family, __u32 ip4, const 
 	}
 }
 
-/* Far too large for a stack: a template that every birth copies from. */
+/* A connection of zeroes, too large for a stack. Never written: births on one CPU may interleave. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct heddle_conn);
 } newborn SEC(".maps");
 
-static __always_inline int enrol_birth(struct bpf_sock_ops *ops, __u64 cookie)
+/* The socket is in no map yet: nobody else sees the state that is filled in here. */
+static __always_inline struct heddle_conn *conn_create(__u64 cookie)
 {
 	__u32 zero = 0;
-	struct heddle_conn *c = bpf_map_lookup_elem(&newborn, &zero);
-	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
-	__u32 remote6[4], local6[4];
-	__u64 *stored;
+	struct heddle_conn *blank = bpf_map_lookup_elem(&newborn, &zero);
 
+	if (!blank || bpf_map_update_elem(&conns, &cookie, blank, BPF_ANY))
+		return NULL;
+	return bpf_map_lookup_elem(&conns, &cookie);
+}
+
+static __always_inline int enrol_birth(struct bpf_sock_ops *ops, __u64 cookie)
+{
+	__u32 remote6[4] = { ops->remote_ip6[0], ops->remote_ip6[1], ops->remote_ip6[2], ops->remote_ip6[3] };
+	__u32 local6[4] = { ops->local_ip6[0], ops->local_ip6[1], ops->local_ip6[2], ops->local_ip6[3] };
+	struct heddle_conn *c = conn_create(cookie);
+	__u32 zero = 0;
+	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
+
+	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	if (!c || !n)
 		return -1;
-	remote6[0] = ops->remote_ip6[0];
-	remote6[1] = ops->remote_ip6[1];
-	remote6[2] = ops->remote_ip6[2];
-	remote6[3] = ops->remote_ip6[3];
-	local6[0] = ops->local_ip6[0];
-	local6[1] = ops->local_ip6[1];
-	local6[2] = ops->local_ip6[2];
-	local6[3] = ops->local_ip6[3];
 	address_of(c->remote, ops->family, ops->remote_ip4, remote6);
 	address_of(c->local, ops->family, ops->local_ip4, local6);
 	c->cookie = cookie;
 	c->local_port = ops->local_port;
 	c->remote_port = bpf_ntohl(ops->remote_port);
-	if (bpf_map_update_elem(&conns, &cookie, c, BPF_ANY))
-		return -1;
 	__sync_fetch_and_add(&n->connections, 1);
-	if (ops->sk) {
-		stored = bpf_sk_storage_get(&cookies, ops->sk, &cookie, BPF_SK_STORAGE_GET_F_CREATE);
-		if (!stored)
-			count(HEDDLE_ENROL_FAILED);
-	}
-	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	/* Without it the order of replies is not known; the connection is judged all the same. */
+	if (ops->sk && !bpf_sk_storage_get(&cookies, ops->sk, &cookie, BPF_SK_STORAGE_GET_F_CREATE))
+		count(HEDDLE_ENROL_FAILED);
 	return 0;
 }
 
