@@ -23,10 +23,8 @@ async function main(): Promise<void> {
   const updates = parseUpdates(await readInput())
   const delivered = updates.find(({ ref }) => ref === `refs/heads/${config.repository.branch}`)
   try {
-    const url = `http://127.0.0.1:${(await readFile(config.portFile, 'utf8')).trim()}`
-    for (const update of updates) await post(url, config, update)
-    if (delivered !== undefined && !NO_COMMIT.test(delivered.after))
-      await follow(url, config, delivered.after)
+    for (const update of updates) await post(await urlOf(config), config, update)
+    if (delivered !== undefined && !NO_COMMIT.test(delivered.after)) await follow(config, delivered.after)
   } catch (error) {
     console.log(`heddle: no answer from the functions (${(error as Error).message})`)
     console.log('heddle: the push is kept; it is delivered as soon as they are back')
@@ -72,22 +70,29 @@ async function post(url: string, config: HostConfig, { before, after, ref }: Upd
 }
 
 /** Prints each step once, until the commit is where the configuration says, or the time is over. */
-async function follow(url: string, config: HostConfig, commit: string): Promise<void> {
+async function follow(config: HostConfig, commit: string): Promise<void> {
   const print = printer((line) => console.log(`heddle: ${line}`))
   const deadline = performance.now() + config.hook.waitMs
   while (performance.now() < deadline) {
-    const status = await statusOf(url, commit).catch(() => undefined)
+    const status = await statusOf(config, commit).catch(() => undefined)
     if (status !== undefined) {
       print(status)
       if (summary(status, config.hook.until).finished) return
     }
     await sleep(POLL_MS)
   }
-  console.log(`heddle: still under way; ask GET ${url}/status/${commit}`)
+  console.log(`heddle: still under way; ask GET ${await urlOf(config)}/status/${commit}`)
 }
 
-async function statusOf(url: string, commit: string): Promise<CommitStatus | undefined> {
-  const response = await fetch(`${url}/status/${commit}`, { signal: AbortSignal.timeout(REQUEST_MS) })
+/** Asked each time: functions that were started again listen on another port. */
+async function urlOf({ portFile }: HostConfig): Promise<string> {
+  return `http://127.0.0.1:${(await readFile(portFile, 'utf8')).trim()}`
+}
+
+async function statusOf(config: HostConfig, commit: string): Promise<CommitStatus | undefined> {
+  const response = await fetch(`${await urlOf(config)}/status/${commit}`, {
+    signal: AbortSignal.timeout(REQUEST_MS),
+  })
   return response.ok ? CommitStatus.parse(await response.json()) : undefined
 }
 

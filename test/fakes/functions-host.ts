@@ -1,12 +1,22 @@
-/** The functions' host as its own process, with a compiler that needs no clang. */
+/** The functions' host as its own process, with a compiler that needs no clang and waits while a file is there. */
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { Compiler } from '../../functions/ports.ts'
 import { startHost } from '../../infra/local/host.ts'
 import { readHostConfig } from '../../infra/local/host-config.ts'
 import { fakeCode, fakeCompiler } from './compiler.ts'
 
-const { values } = parseArgs({ options: { config: { type: 'string' } } })
-const file = values.config ?? ''
-const host = await startHost(file, await readHostConfig(file), { compiler: fakeCompiler, code: fakeCode })
+const { values } = parseArgs({ options: { config: { type: 'string' }, hold: { type: 'string' } } })
+const { config: file = '', hold = '' } = values
+
+const compiler: Compiler = {
+  async compile(set) {
+    while (existsSync(hold)) await sleep(10)
+    return fakeCompiler.compile(set)
+  },
+}
+const host = await startHost(file, await readHostConfig(file), { compiler, code: fakeCode })
 process.once('SIGTERM', () => {
   host.stop().then(
     () => process.exit(0),

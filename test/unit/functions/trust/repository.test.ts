@@ -103,10 +103,13 @@ describe('TUF repository', () => {
         create: (key, bytes) => dies(() => inner.create(key, bytes)),
         replace: (key, bytes, ifVersion) => dies(() => inner.replace(key, bytes, ifVersion)),
       }
-      const change = () => ({ policy: { put: [target(`policy/${survived}.json`, survived)] } })
+      const put = (path: string) => () => ({ policy: { put: [target(path, survived)] } })
+      const change = put(`policy/${survived}.json`)
       await new Repository(store, keys, systemClock).update(change).catch((error: Error) => {
         assert.equal(error.message, 'killed')
       })
+      // Not the same change: the dead writer's numbered files hold something else.
+      await new Repository(inner, keys, systemClock).update(put(`policy/other-${survived}.json`))
       await new Repository(inner, keys, systemClock).update(change)
       const updater = await client(inner, root)
       assert.ok(await updater.getTargetInfo(`policy/${survived}.json`))

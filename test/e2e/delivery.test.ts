@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { after, before, describe, it } from 'node:test'
+import { eventually, LocalDelivery } from '../fakes/local-delivery.ts'
+
+const policy = (name: string, field = 'endpointSelector') => `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata:
+  name: ${name}
+  namespace: shop
+spec:
+  ${field}:
+    matchLabels: {app: ${name}}
+  ingress:
+    - fromEndpoints: [{matchLabels: {app: web}}]
+`
+
+let delivery: LocalDelivery
+
+const stored = async () =>
+  (await readdir(delivery.path('store'), { recursive: true })).filter((name) => !name.startsWith('.')).sort()
+const timestamp = () => readFile(delivery.path('store/tuf/timestamp.json'), 'utf8')
+const succeeded = (commit: string) =>
+  eventually(`success of ${commit}`, async () => {
+    const status = await delivery.status(commit)
+    return status?.state === 'success' ? status : undefined
+  })
+const waiting = async (stage: string, state: string) => readdir(delivery.path(`queue/${stage}/${state}`))
+const idle = () =>
+  eventually('an empty queue', async () => {
+    const stages = ['validate', 'compile', 'sign', 'publish']
+    const left = await Promise.all(
+      stages.flatMap((stage) => [waiting(stage, 'ready'), waiting(stage, 'taken')]),
+    )
+    return left.flat().length === 0 ? true : undefined
+  })
+
+/** A push webhook with the repository's own secret, as a forge sends it, or sends it again. */
+async function webhook(after: string): Promise<number> {
+  const [secret = ''] = (await readFile(delivery.path('secret'), 'utf8')).split('\n')
+  const body = JSON.stringify({ ref: 'refs/heads/main', after, repository: { full_name: 'local/policies' } })
+  const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
+  const headers = { 'x-github-event': 'push', 'x-hub-signature-256': signature }
+  return (await fetch(`${await delivery.url()}/webhook`, { method: 'POST', headers, body })).status
+}
+
+describe('delivery on one machine', () => {
+  before(async () => {
+    delivery = await LocalDelivery.start({ bus: true, until: 'done' })
+    await delivery.startNodes()
+  })
+  after(() => delivery.stop())
+
+  it('takes a pushed policy through the rings, and the push says so', async () => {
+    const { commit, said } = await delivery.push({ 'policies/api.yaml': policy('api') })
+    assert.match(said, /remote: heddle: artifact sha256:[0-9a-f]{64}/)
+    assert.match(said, /remote: heddle: success: release \d+ is enforced in every ring/)
+    const status = await succeeded(commit)
+    for (const ring of ['ring-0', 'ring-1']) {
+      const release = await delivery.released(ring)
+      assert.deepEqual([release?.commit, release?.artifact], [commit, status.artifact])
+    }
+  })
+
+  it('refuses a broken policy in the push, by file, line, column, reason and hint, and publishes nothing', async () => {
+    const before = await stored()
+    const { commit, said } = await delivery.push({ 'policies/api.yaml': policy('api', 'endpointSelectr') })
+    assert.match(said, /policies\/api\.yaml:7:3: error: unknown field `endpointSelectr` .*\[unknown-field\]/)
+    assert.match(said, /did you mean `endpointSelector`/)
+    assert.match(said, /failure: 2 errors; nothing is published/)
+    assert.equal((await delivery.status(commit))?.state, 'failure')
+    assert.deepEqual(await stored(), before)
+  })
+
+  it('changes nothing for webhooks that come again', async () => {
+    const { commit } = await delivery.push({
+      'policies/api.yaml': policy('api'),
+      'policies/b.yaml': policy('b'),
+    })
+    await succeeded(commit)
+    const before = await timestamp()
+    for (let count = 0; count < 4; count++) assert.equal(await webhook('a'.repeat(40)), 202)
+    await idle()
+    assert.equal(await timestamp(), before)
+  })
+
+  it('answers 401 to a webhook of a stranger', async () => {
+    const response = await fetch(`${await delivery.url()}/webhook`, { method: 'POST', body: '{}' })
+    assert.equal(response.status, 401)
+  })
+
+  it('finishes a push although the host is killed in the middle of it', async () => {
+    await writeFile(delivery.path('hold'), '')
+    const pushed = delivery.push({ 'policies/c.yaml': policy('c') })
+    await eventually('a compile under way', async () => (await waiting('compile', 'taken'))[0])
+    assert.equal(await delivery.endHost('SIGKILL'), 'SIGKILL')
+    await rm(delivery.path('hold'))
+    await delivery.startHost()
+    const { commit, said } = await pushed
+    assert.match(said, /success: release/)
+    await succeeded(commit)
+    assert.equal((await delivery.released('ring-1'))?.commit, commit)
+  })
+
+  it('finishes a push although the host is killed again and again', async () => {
+    const commit = await delivery.commit({ 'policies/d.yaml': policy('d') })
+    const pushed = delivery.git('push', 'origin', 'main')
+    let last: string | undefined
+    for (let kills = 0; kills < 3; kills++) {
+      last = await eventually('another status', async () => {
+        const now = await readFile(
+          delivery.path(`policies.git/heddle/statuses/${commit}.json`),
+          'utf8',
+        ).catch(() => '')
+        return now === '' || (now === last && !now.includes('"success"')) ? undefined : now
+      })
+      await delivery.endHost('SIGKILL')
+      await delivery.startHost()
+    }
+    await pushed
+    await succeeded(commit)
+  })
+
+  it('delivers what was pushed while the functions were down', async () => {
+    assert.equal(await delivery.endHost('SIGTERM'), 0)
+    const { commit, said } = await delivery.push({ 'policies/e.yaml': policy('e') })
+    assert.match(said, /the push is kept/)
+    await delivery.startHost()
+    await succeeded(commit)
+  })
+})
+
+describe('delivery with the bus down', () => {
+  before(async () => {
+    delivery = await LocalDelivery.start({ bus: false, until: 'published' })
+  })
+  after(() => delivery.stop())
+
+  it('publishes and releases all the same', async () => {
+    const { commit, said } = await delivery.push({ 'policies/api.yaml': policy('api') })
+    assert.match(said, /artifact sha256:/)
+    await eventually('a release', async () =>
+      (await delivery.released('ring-0'))?.commit === commit ? 1 : undefined,
+    )
+    assert.equal(await delivery.released('ring-1'), undefined)
+  })
+})
