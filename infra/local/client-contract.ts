@@ -21,6 +21,8 @@ export type ClientConfig = z.infer<typeof ClientConfig>
 export const LaneStats = z.strictObject({
   name: z.string(),
   node: z.string(),
+  /** How many there should be; `connects` counts how often one was made. */
+  connections: z.int(),
   open: z.int(),
   requests: z.int(),
   /** status code -> complete responses */

@@ -149,8 +149,17 @@ class Connection {
 
 function newStats(lane: Lane): LaneStats {
   const counts = { open: 0, requests: 0, connects: 0, connectErrors: 0, lost: 0, broken: 0 }
-  const { name, node } = lane
-  return { name, node, ...counts, status: {}, firstRefusedAtMs: null, slowestMs: 0, troubles: [] }
+  const { name, node, connections } = lane
+  return {
+    name,
+    node,
+    connections,
+    ...counts,
+    status: {},
+    firstRefusedAtMs: null,
+    slowestMs: 0,
+    troubles: [],
+  }
 }
 
 const config = ClientConfig.parse(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')))

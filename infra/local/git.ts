@@ -55,7 +55,7 @@ export class Clone {
     const { stdout: commit } = await this.git('rev-parse', 'HEAD')
     const start = performance.now()
     const { stderr } = await this.git('push', '-q', 'origin', this.branch)
-    const said = stderr.replaceAll(/^remote: ?/gm, '').trimEnd()
+    const said = stderr.replaceAll(/^remote: ?|\s+$/gm, '')
     return { commit, said, milliseconds: performance.now() - start }
   }
 }

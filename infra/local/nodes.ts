@@ -1,8 +1,9 @@
 /** The nodes of a local stack: a cgroup, a bpffs, the service, then the agent and the relay. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { NodeConfig } from '../../agent/config.ts'
+import { RelayConfig } from '../../agent/relay/config.ts'
+import { enroll } from '../node/enroll.ts'
 import { makeCgroup } from './cgroup.ts'
 import { ringOf } from './fleet.ts'
 import type { Foundation } from './foundation.ts'
@@ -14,6 +15,7 @@ const AGENT = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 const RELAY = fileURLToPath(new URL('../../agent/relay/main.js', import.meta.url))
 /** How soon a node looks by itself: hints make it faster, this makes it sure. */
 const POLL_MS = 1_000
+const RELAY_CONFIG = 'relay.json'
 
 export type LocalNode = {
   name: string
@@ -50,23 +52,32 @@ export async function startNode(stack: Foundation, name: string, host: Host): Pr
   return { name, ring: ringOf(name).ring, host, dir, config, log, workloadCgroup, systemCgroup, service }
 }
 
-/** Write the node's configuration, as `heddle node enroll` would. */
-export function enrol(node: LocalNode, enrolment: Enrolment): void {
-  const config: NodeConfig = {
-    schema: 'heddle.node/1',
+/** Enrol the node as `heddle node enroll` does, under the key that the bus already knows. */
+export async function enrol(node: LocalNode, enrolment: Enrolment): Promise<void> {
+  copyFileSync(enrolment.nats.seedOf(node.name), join(node.dir, 'node.nk'))
+  await enroll({
+    directory: node.dir,
     node: node.name,
     ...ringOf(node.name),
     store: enrolment.store,
-    stateDirectory: join(node.dir, 'state'),
+    rootFile: enrolment.root,
+    natsUrl: enrolment.nats.url,
     bpffs: join(node.dir, 'bpf'),
     cgroup: node.workloadCgroup,
     workloads: enrolment.workloads,
-    nats: { url: enrolment.nats.url, seed: enrolment.nats.seedOf(node.name) },
-    root: enrolment.root,
     pollMs: POLL_MS,
-    jitter: 0.2,
-  }
-  writeFileSync(node.config, JSON.stringify(config, null, 2))
+    repin: false,
+  })
+  const relay: RelayConfig = RelayConfig.parse({
+    schema: 'heddle.relay/1',
+    node: node.name,
+    bpffs: join(node.dir, 'bpf'),
+    cgroup: node.workloadCgroup,
+    workloads: enrolment.workloads,
+    stats: join(node.dir, 'relay.sock'),
+    journal: join(node.dir, 'relay.jsonl'),
+  })
+  writeFileSync(join(node.dir, RELAY_CONFIG), JSON.stringify(relay, null, 2))
 }
 
 export function startAgent(node: LocalNode): Running {
@@ -82,7 +93,7 @@ export function startAgent(node: LocalNode): Running {
 export function startRelay(node: LocalNode): Running {
   return launch({
     name: `relay of ${node.name}`,
-    command: [process.execPath, RELAY, '--config', node.config],
+    command: [process.execPath, RELAY, '--config', join(node.dir, RELAY_CONFIG)],
     cgroup: node.systemCgroup,
     namespace: node.host.namespace,
     log: join(node.dir, 'relay.log'),

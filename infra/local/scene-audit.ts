@@ -10,7 +10,7 @@ const HEDDLE = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 export async function auditNode(stack: Stack, timeline: Timeline): Promise<void> {
   const node = stack.nodes.at(-1)
   if (node === undefined) throw new Error('a stack without nodes')
-  const args = [HEDDLE, 'audit', '--config', node.config]
+  const args = [HEDDLE, 'audit', node.name, '--stack', stack.dir]
   const audit = await execa(process.execPath, args, { reject: false, all: true })
   timeline.quote(audit.all)
   const runs = enforcedBy(node)

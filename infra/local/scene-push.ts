@@ -24,6 +24,8 @@ export async function pushGoodPolicy(stack: Stack, timeline: Timeline): Promise<
     tellReports(stack, timeline, told, started)
     return rolloutOf(stack.cloud.store)?.current?.state === 'done' ? true : undefined
   })
+  if (done === undefined)
+    throw new Error(`the release did not get through:\n${stack.cloud.functions.lastLines(10)}`)
   tellReports(stack, timeline, told, started)
   const { commit, said } = await pushed
   timeline.quote(said)
@@ -81,7 +83,7 @@ export function tellLoss(stats: LaneStats[], timeline: Timeline): void {
   const refused = stats.filter((lane) => lane.name === REFUSED_LANE)
   const requests = total(allowed, (lane) => lane.requests)
   const unhappy = (lane: LaneStats) => lane.lost + lane.broken + lane.connectErrors
-  const reconnects = total(allowed, (lane) => lane.connects - lane.open)
+  const reconnects = total(allowed, (lane) => lane.connects - lane.connections)
   timeline.promise(
     total(allowed, unhappy) === 0 && onlyStatus(allowed, 200) && reconnects === 0,
     `${requests} allowed requests: ${total(allowed, (lane) => lane.lost)} lost, ${total(allowed, (lane) => lane.broken)} connections broken, ${reconnects} reconnects, slowest ${Math.max(...allowed.map((lane) => lane.slowestMs)).toFixed(0)} ms`,

@@ -54,7 +54,7 @@ async function build(foundation: Foundation, soakMs: number, say: (text: string)
   const processes = [nats.process, cloud.functions, ...nodes.map((node) => node.service)]
   const agents = new Map<string, Running>()
   for (const node of nodes) {
-    enrol(node, cloud.enrolment)
+    await enrol(node, cloud.enrolment)
     agents.set(node.name, startAgent(node))
     processes.push(startRelay(node))
   }
@@ -111,7 +111,7 @@ async function startClient(foundation: Foundation, nodes: LocalNode[]) {
   const running = launch({
     name: 'client',
     // Polite: on a small machine the pipe must get its share of the processor beside the load.
-    command: ['nice', '-n', '10', process.execPath, CLIENT, file],
+    command: ['nice', '-n', '19', process.execPath, CLIENT, file],
     cgroup: makeCgroup(join(foundation.cgroup, 'client')),
     namespace: foundation.client.namespace,
     log: join(foundation.dir, 'log', 'client.log'),
