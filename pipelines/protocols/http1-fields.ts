@@ -19,6 +19,8 @@ export type FieldReader = {
   kind: Kind
   /** Bytes of the value that the kind's own grammar has taken. */
   taken: number
+  /** The word of a list that is being read, in lower case. */
+  word: string
   /** Whitespace was seen behind the value: nothing else may follow. */
   trailing: boolean
 }
@@ -46,12 +48,15 @@ const DUPLICATE = {
 } as const
 const CHUNKED = 'chunked'
 const H2C = 'h2c'
+const COMMA = 0x2c
+const SLASH = 0x2f
 
 export const emptyField = (): FieldReader => ({
   name: [],
   value: [],
   kind: 'other',
   taken: 0,
+  word: '',
   trailing: false,
 })
 
@@ -87,17 +92,26 @@ function readEncoding({ field }: Message, byte: number): RefusalReason | undefin
   return undefined
 }
 
-/** `h2c` anywhere in the value: such an upgrade would leave the parser behind (RFC 9113 3.1). */
+/**
+ * `h2c` as a protocol of the list: such an upgrade would leave the parser behind
+ * (RFC 9113 3.1). Known at what ends the word: blank, comma, slash or the value's end.
+ */
 function readUpgrade({ field }: Message, byte: number): RefusalReason | undefined {
-  const folded = foldByte(byte)
-  if (folded === H2C.charCodeAt(field.taken)) field.taken += 1
-  else field.taken = folded === H2C.charCodeAt(0) ? 1 : 0
-  return field.taken === H2C.length ? 'bad-upgrade' : undefined
+  if (isSpace(byte) || byte === COMMA || byte === SLASH) {
+    const found = field.word === H2C
+    field.word = ''
+    return found ? 'bad-upgrade' : undefined
+  }
+  field.word += byteText([foldByte(byte)])
+  return undefined
 }
 
 /** One byte of a value, whitespace around it included. */
 export function readValue(message: Message, byte: number): RefusalReason | undefined {
   const { field } = message
+  // "chunked<HTAB>" is no coding to llhttp, and a known way to hide one from other readers.
+  if (byte === HTAB && field.kind === 'length') return 'bad-content-length'
+  if (byte === HTAB && field.kind === 'encoding') return 'bad-transfer-encoding'
   if (isSpace(byte) && field.value.length === 0) return undefined
   field.value.push(byte)
   switch (field.kind) {
@@ -121,6 +135,7 @@ export function endField(message: Message): RefusalReason | undefined {
   const { field } = message
   if (field.kind === 'length' && field.taken === 0) return 'bad-content-length'
   if (field.kind === 'encoding' && field.taken < CHUNKED.length) return 'bad-transfer-encoding'
+  if (field.kind === 'upgrade' && field.word === H2C) return 'bad-upgrade'
   // Trailers are checked, never matched: what a policy reads is the head alone.
   if (message.trailers) return undefined
   while (field.value.length > 0 && isSpace(field.value[field.value.length - 1] as number)) field.value.pop()

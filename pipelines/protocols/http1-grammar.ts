@@ -8,7 +8,7 @@ export const MAX_METHOD_BYTES = 32
 export const MAX_LENGTH_DIGITS = 15
 /** Hex digits of a chunk size: stays below 2^63. */
 export const MAX_CHUNK_DIGITS = 15
-/** Bytes of one chunk's extensions, its first ';' included. */
+/** Bytes of one chunk's extensions, behind their first ';'. */
 export const MAX_CHUNK_EXTENSION_BYTES = 1024
 
 export const HTAB = 0x09
@@ -55,10 +55,6 @@ export function isValueByte(byte: number): boolean {
 /** Bytes of a request-target: VCHAR without the fragment mark (RFC 9112 3.2). */
 export function isTargetByte(byte: number): boolean {
   return byte > SP && byte < 0x7f && byte !== 0x23
-}
-
-export function isExtensionByte(byte: number): boolean {
-  return byte === HTAB || (byte >= SP && byte < 0x7f)
 }
 
 export function digitValue(byte: number): number | undefined {

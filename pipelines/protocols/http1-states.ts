@@ -4,19 +4,18 @@ import {
   digitValue,
   HTAB,
   hexValue,
-  isExtensionByte,
   isTargetByte,
   isTokenByte,
   isValueByte,
   byteText,
   LF,
   MAX_CHUNK_DIGITS,
-  MAX_CHUNK_EXTENSION_BYTES,
   MAX_HEAD_BYTES,
   MAX_METHOD_BYTES,
   type RefusalReason,
   SP,
 } from './http1-grammar.ts'
+import { type Extension, extensionMayEnd, newExtension, readExtension } from './http1-extension.ts'
 import { emptyField, endField, type FieldReader, nameEnd, readValue } from './http1-fields.ts'
 import type { Field } from './http1-request.ts'
 
@@ -69,7 +68,7 @@ export type Cursor = {
   /** Data bytes still to come in this body or chunk. */
   remaining: bigint
   digits: number
-  extension: number
+  extension: Extension
 }
 
 const PREFACE_REST = '* HTTP/2.0'
@@ -99,7 +98,7 @@ export function newMessage(start: number): Cursor {
     length: 0,
     remaining: 0n,
     digits: 0,
-    extension: 0,
+    extension: newExtension(),
   }
 }
 
@@ -128,9 +127,11 @@ const method: Step = (cursor, byte) => {
   return 'method'
 }
 
+/** `PRI ` has been read: only HTTP/2's preface goes on like this (RFC 9113 3.4). */
 const preface: Step = (cursor, byte) => {
-  if (byte !== PREFACE_REST.charCodeAt(cursor.matched)) return refuse('bad-method')
+  const { matched } = cursor
   cursor.matched += 1
+  if (byte !== PREFACE_REST.charCodeAt(matched)) return refuse('bad-method')
   return cursor.matched === PREFACE_REST.length ? { found: 'http2' } : 'preface'
 }
 
@@ -163,11 +164,6 @@ const versionDigit: Step = (cursor, byte) => {
   return 'version-cr'
 }
 
-const versionCr: Step = (_cursor, byte) => {
-  if (byte === CR) return 'request-lf'
-  return refuse(byte === LF ? 'bad-line-end' : 'bad-version')
-}
-
 const lineFeed =
   (next: State): Step =>
   (_cursor, byte) =>
@@ -186,6 +182,7 @@ const name: Step = (cursor, byte) => {
     const reason = nameEnd(cursor)
     return reason === undefined ? 'value' : refuse(reason)
   }
+  if (byte === CR || byte === LF) return refuse('bad-line-end')
   if (!isTokenByte(byte)) return refuse('bad-field-name')
   cursor.field.name.push(byte)
   return 'name'
@@ -218,22 +215,18 @@ const chunkSize: Step = (cursor, byte) => {
   }
   if (cursor.digits === 0) return refuse('bad-chunk')
   if (byte === CR) return 'chunk-lf'
-  if (byte === LF) return refuse('bad-line-end')
   if (byte !== SEMICOLON) return refuse('bad-chunk')
-  cursor.extension = 1
+  cursor.extension = newExtension()
   return 'chunk-extension'
 }
 
 const chunkExtension: Step = (cursor, byte) => {
-  if (byte === CR) return 'chunk-lf'
-  if (byte === LF) return refuse('bad-line-end')
-  if (cursor.extension === MAX_CHUNK_EXTENSION_BYTES) return refuse('bad-chunk')
-  cursor.extension += 1
-  return isExtensionByte(byte) ? 'chunk-extension' : refuse('bad-chunk')
+  if (byte === CR) return extensionMayEnd(cursor.extension) ? 'chunk-lf' : refuse('bad-chunk')
+  return readExtension(cursor.extension, byte) ? 'chunk-extension' : refuse('bad-chunk')
 }
 
 const chunkLf: Step = (cursor, byte) => {
-  if (byte !== LF) return refuse('bad-line-end')
+  if (byte !== LF) return refuse('bad-chunk')
   cursor.digits = 0
   if (cursor.remaining > 0n) return 'chunk-data'
   cursor.trailers = true
@@ -252,7 +245,7 @@ export const STEPS: Record<State, Step> = {
   target: counted(target),
   version: counted(version),
   'version-digit': counted(versionDigit),
-  'version-cr': counted(versionCr),
+  'version-cr': counted((_cursor, byte) => (byte === CR ? 'request-lf' : refuse('bad-line-end'))),
   'request-lf': counted(lineFeed('line-start')),
   'line-start': counted(lineStart),
   name: counted(name),

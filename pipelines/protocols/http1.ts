@@ -8,8 +8,11 @@
  * is reported at its last LF, in this order: no Host in 1.1 (bad-host),
  * length-and-chunked, Transfer-Encoding in 1.0 (bad-transfer-encoding). A second
  * Host, Content-Length or Transfer-Encoding, and a field that trailers may not
- * have, are reported at the colon behind the name. What ends the data of a chunk
- * is CR LF, else bad-chunk; a chunk-size line that ends wrongly is bad-line-end.
+ * have, are reported at the colon behind the name. All that is wrong
+ * with a chunk, its line endings too, is bad-chunk.
+ *
+ * Around the values of Content-Length and Transfer-Encoding, blanks are SP only: an
+ * HTAB there is refused.
  *
  * Only the first head of a connection may turn out to be TLS (first byte 0x16,
  * RFC 8446 5.1) or HTTP/2 (`PRI * HTTP/2.0`, RFC 9113 3.4).
