@@ -12,50 +12,50 @@ import { activate, clear, install, isActive, prepare, settle, tagsOf } from './s
 import type { State } from './state.ts'
 
 export async function confirm(node: Node, attempt: Attempt): Promise<void> {
-  await settle(node, await node.kernel.inspect())
-  const before = await differences(node)
-  if (before.length > 0) {
-    await repair(node)
-    const after = await differences(node)
-    if (after.length > 0) throw new Failure('attached-differs', after.join('; '))
+  const facts = await node.kernel.inspect()
+  await settle(node, facts)
+  const found = await differences(node, facts)
+  if (found.length > 0) {
+    await repair(node, facts)
     attempt.failures.push({
       step: 'confirm',
-      failure: new Failure('attached-differs', `repaired: ${before.join('; ')}`),
+      failure: new Failure('attached-differs', `repaired: ${found.join('; ')}`),
     })
   }
-  const facts = await node.kernel.inspect()
-  if (facts !== null && node.state.current.enforced !== null) await clear(node, facts)
+  await clear(node, found.length > 0 ? await node.kernel.inspect() : facts)
 }
 
 /** At start, before anything is contacted: the last verified generation runs again. */
 export async function restore(node: Node): Promise<void> {
-  await settle(node, await node.kernel.inspect())
-  if ((await differences(node)).length > 0) await repair(node)
+  const facts = await node.kernel.inspect()
+  await settle(node, facts)
+  if ((await differences(node, facts)).length > 0) await repair(node, facts)
   await identify(node)
-  const left = await differences(node)
-  if (left.length > 0) throw new Failure('attached-differs', left.join('; '))
 }
 
 /**
  * What runs wrongly is not mended in place, where traffic could meet half of
  * it: the same artifact is loaded into a free slot and flipped to.
  */
-async function repair(node: Node): Promise<void> {
+async function repair(node: Node, facts: AttachedFacts | null): Promise<void> {
   const { enforced, dispatcher } = node.state.current
   if (enforced === null || dispatcher === null) return
   node.published = null
-  const facts = await node.kernel.inspect()
   if (dispatcherDiffers(facts, node.state.current) !== undefined) await install(node, dispatcher.digest)
   await identify(node)
-  if ((await slotDiffers(node, facts)) !== undefined) await activate(node, await prepare(node, enforced))
-  else await node.kernel.flip(enforced.slot, enforced.generation)
+  if ((await slotDiffers(node, facts)) !== undefined) {
+    await activate(node, await prepare(node, enforced, facts))
+  } else {
+    await node.kernel.flip(enforced.slot, enforced.generation)
+  }
+  const left = await differences(node, await node.kernel.inspect())
+  if (left.length > 0) throw new Failure('attached-differs', left.join('; '))
 }
 
 /** In words, what the kernel says that differs from what should run. */
-async function differences(node: Node): Promise<string[]> {
+async function differences(node: Node, facts: AttachedFacts | null): Promise<string[]> {
   const { enforced } = node.state.current
   if (enforced === null) return []
-  const facts = await node.kernel.inspect()
   const active = isActive(facts, enforced)
     ? undefined
     : `active is ${describe(facts)}, not slot ${enforced.slot} generation ${enforced.generation}`

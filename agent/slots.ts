@@ -46,8 +46,12 @@ export async function install(node: Node, dispatcher: Digest): Promise<void> {
 }
 
 /** Load an artifact into a free slot, under a generation number that was never used before. */
-export async function prepare(node: Node, run: Pick<Placement, 'number' | 'artifact'>): Promise<Placement> {
-  const slot = await freeSlot(node, await node.kernel.inspect())
+export async function prepare(
+  node: Node,
+  run: Pick<Placement, 'number' | 'artifact'>,
+  facts: AttachedFacts | null,
+): Promise<Placement> {
+  const slot = await freeSlot(node, facts)
   const generation = node.state.current.nextGeneration
   await node.state.update({ nextGeneration: generation + 1 })
   const placement = { number: run.number, artifact: run.artifact, slot, generation }
@@ -92,7 +96,8 @@ export function tagsOf(programs: Record<string, { tag: string }>): Tags {
 }
 
 /** Unload what nothing needs any more, and forget its bytes. */
-export async function clear(node: Node, facts: AttachedFacts): Promise<void> {
+export async function clear(node: Node, facts: AttachedFacts | null): Promise<void> {
+  if (facts === null || node.state.current.enforced === null) return
   const needed = await neededSlots(node, facts)
   for (const { slot } of facts.slots) if (!needed.has(slot)) await node.kernel.unstage(slot)
   const { slots, enforced, predecessor, dispatcher, accepted } = node.state.current

@@ -12,5 +12,5 @@ export async function stage(node: Node, attempt: Attempt): Promise<void> {
   if (facts === null || dispatcher?.digest !== verified.dispatcher) await install(node, verified.dispatcher)
   // On a fresh kernel the addresses must be there before anything is judged.
   if (facts === null) await identify(node)
-  await prepare(node, verified.release)
+  await prepare(node, verified.release, facts)
 }

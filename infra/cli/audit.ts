@@ -8,17 +8,20 @@ import { UsageError } from './usage.ts'
 
 type Options = { config?: string; stack?: string; json?: boolean }
 
-function configOf(node: string, { config, stack }: Options): string {
+function configOf(node: string | undefined, { config, stack }: Options): string {
   if (config !== undefined) return config
-  if (stack !== undefined) return join(stack, 'nodes', node, 'node.json')
-  throw new UsageError('say where the node is: --config FILE or --stack DIRECTORY')
+  if (stack !== undefined && node !== undefined) return join(stack, 'nodes', node, 'node.json')
+  throw new UsageError('say where the node is: --config FILE or --stack DIRECTORY and its name')
 }
 
-async function run(node: string, options: Options): Promise<void> {
+async function run(node: string | undefined, options: Options): Promise<void> {
   const subject = await openSubject(configOf(node, options))
-  if (subject.node !== node) throw new UsageError(`this is the configuration of node ${subject.node}`)
+  if (node !== undefined && subject.node !== node)
+    throw new UsageError(`this is the configuration of node ${subject.node}`)
   const result = await audit(subject)
-  process.stdout.write(options.json ? `${JSON.stringify({ node, ...result }, null, 2)}\n` : tell(result))
+  process.stdout.write(
+    options.json ? `${JSON.stringify({ node: subject.node, ...result }, null, 2)}\n` : tell(result),
+  )
   if (result.broken !== null) process.exitCode = 1
 }
 
@@ -39,7 +42,7 @@ function brief({ facts }: Link): string {
 export function register(program: Command): void {
   program
     .command('audit')
-    .argument('<node>', 'name of the node')
+    .argument('[node]', 'name of the node')
     .description('follow the running programs back to artifact, signatures, release and commit')
     .option('--config <file>', "the node's configuration")
     .option('--stack <directory>', 'a local stack that the node belongs to')

@@ -83,7 +83,7 @@ async function attached(trail: Trail) {
   for (const [hook, tag] of Object.entries(trail.subject.state.dispatcher?.tags ?? {})) {
     if (tags[hook] !== tag) throw differs(`hook ${hook} runs ${tags[hook] ?? 'nothing'}, not ${tag}`)
   }
-  return { hooks: facts.hooks }
+  return { hooks: brief(facts.hooks) }
 }
 
 function active(trail: Trail) {
@@ -101,7 +101,12 @@ function active(trail: Trail) {
   for (const [name, tag] of Object.entries(slots[now.slot]?.tags ?? {})) {
     if (tags[name] !== tag) throw differs(`program ${name} is ${tags[name] ?? 'gone'}, not ${tag}`)
   }
-  return { slot: now.slot, generation: now.generation, programs: slot.programs, tables: slot.tablesDigest }
+  return {
+    slot: now.slot,
+    generation: now.generation,
+    programs: brief(slot.programs),
+    tables: slot.tablesDigest,
+  }
 }
 
 async function artifact(trail: Trail) {
@@ -206,6 +211,11 @@ function listed(trail: Trail, role: DelegatedRoleName, path: string, text: strin
     )
   }
   return bytes
+}
+
+/** What names a program: its id now, and the kernel's hash of its instructions. */
+function brief(programs: Record<string, { id: number; tag: string }>) {
+  return Object.fromEntries(Object.entries(programs).map(([name, { id, tag }]) => [name, { id, tag }]))
 }
 
 function differs(why: string): Failure {
