@@ -28,6 +28,11 @@ export type Foundation = {
   down(): Promise<void>
 }
 
+/** The name of the stack in a directory: the same every time, so that a new one meets what an old one left. */
+export function stackId(dir: string): string {
+  return createHash('sha256').update(resolve(dir)).digest('hex').slice(0, 6)
+}
+
 export async function layFoundation(dirGiven: string, nodes: number): Promise<Foundation> {
   const dir = resolve(dirGiven)
   if (process.getuid?.() !== 0)
@@ -51,7 +56,7 @@ export async function layFoundation(dirGiven: string, nodes: number): Promise<Fo
 }
 
 function build(dir: string, nodes: number, journal: Journal, down: () => Promise<void>): Foundation {
-  const id = createHash('sha256').update(dir).digest('hex').slice(0, 6)
+  const id = stackId(dir)
   for (const folder of ['log', 'nodes']) mkdirSync(join(dir, folder))
   const cgroup = join(findCgroup2() ?? mountCgroup2(journal, dir), `hdl-${id}`)
   journal.record({ kind: 'cgroup', path: cgroup })

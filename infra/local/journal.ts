@@ -34,7 +34,7 @@ export type Made = z.infer<typeof Made>
 const FILE = 'journal.jsonl'
 
 /** Kernel's start time of a process (clock ticks since boot), or undefined when it is gone or a zombie. */
-export function processStart(pid: number): string | undefined {
+function processStart(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // Fields 3 (state) and 22 (start); the command name before them may hold spaces and brackets.

@@ -10,8 +10,8 @@ import { type Host, listens } from '../../infra/local/network.ts'
 import { launch, type Running, untilReady } from '../../infra/local/process.ts'
 
 export const ORIGIN_PORT = 8080
-export const PROXY_PORT = 8081
-export const BODY_BYTES = [1024, 65536]
+const PROXY_PORT = 8081
+const BODY_BYTES = [1024, 65536]
 
 const origin = (dir: string, host: Host) => `
 daemon off;

@@ -15,7 +15,7 @@ export type Sample = Partial<Record<Metric, number>>
 /** Three decimals: more is noise, fewer hides a flip of microseconds. */
 const rounded = (value: number) => Math.round(value * 1000) / 1000
 
-export function spreadOf(values: readonly number[]): Spread {
+function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b)
   const at = (index: number) => rounded(sorted[index] ?? Number.NaN)
   const half = sorted.length / 2
