@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { readConfig } from '../../../agent/config.ts'
+import { enroll, type EnrollOptions } from '../../../infra/node/enroll.ts'
+import { systemdUnit } from '../../../infra/node/systemd.ts'
+import { type Fleet, nodeFleet } from '../../fakes/node-fleet.ts'
+
+let directory: string
+let fleet: Fleet
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'heddle-enroll-'))
+  fleet = await nodeFleet()
+})
+after(async () => {
+  await fleet.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+async function options(
+  name: string,
+  root: string | Uint8Array = fleet.published.root,
+): Promise<EnrollOptions> {
+  const rootFile = join(directory, `${name}.root.json`)
+  await writeFile(rootFile, root)
+  return {
+    directory: join(directory, name),
+    node: name,
+    ring: 'prod',
+    previousRing: 'canary',
+    store: '/var/lib/heddle/store',
+    rootFile,
+    natsUrl: 'nats://127.0.0.1:4222',
+    bpffs: '/sys/fs/bpf/heddle',
+    cgroup: '/sys/fs/cgroup/workloads',
+    workloads: '/etc/heddle/workloads.yaml',
+    repin: false,
+  }
+}
+
+test('a node gets a key that only it can read, the pinned root and a configuration that the agent reads', async () => {
+  const enrolled = await enroll(await options('node-a'))
+  const config = await readConfig(enrolled.config)
+  assert.equal(config.node, 'node-a')
+  assert.equal(config.previousRing, 'canary')
+  assert.equal(enrolled.root.version, 1)
+  assert.deepEqual(await readFile(config.root), Buffer.from(fleet.published.root))
+  assert.match(enrolled.nats?.nkey ?? '', /^U[A-Z2-7]{55}$/)
+  assert.deepEqual(enrolled.nats?.permissions.publish, ['heddle.report.node-a'])
+  assert.equal((await stat(config.nats?.seed ?? '')).mode & 0o777, 0o600)
+})
+
+test('twice is once', async () => {
+  const first = await enroll(await options('node-b'))
+  assert.deepEqual(await enroll(await options('node-b')), first)
+})
+
+test('another root than the pinned one is refused, and taken with repin', async () => {
+  const enrolled = await enroll(await options('node-c'))
+  const other = await nodeFleet()
+  try {
+    const changed = await options('node-c', other.published.root)
+    await assert.rejects(enroll(changed), { code: 'metadata-untrusted' })
+    const { root } = await readConfig(enrolled.config)
+    assert.deepEqual(await readFile(root), Buffer.from(fleet.published.root))
+    await enroll({ ...changed, repin: true })
+    assert.deepEqual(await readFile(root), Buffer.from(other.published.root))
+  } finally {
+    await other.close()
+  }
+})
+
+const weak = (root: Uint8Array) => {
+  const parsed = JSON.parse(Buffer.from(root).toString())
+  for (const key of Object.values<{ keyval: { public: string } }>(parsed.signed.keys)) {
+    key.keyval.public = '00'.repeat(32)
+  }
+  return JSON.stringify(parsed)
+}
+const bad: [string, (root: Uint8Array) => string][] = [
+  ['is not JSON', () => 'hello'],
+  [
+    'nobody has signed',
+    (root) => JSON.stringify({ ...JSON.parse(Buffer.from(root).toString()), signatures: [] }),
+  ],
+  ['was edited', (root) => Buffer.from(root).toString().replace('"version":1', '"version":2')],
+  ['has keys of small order', weak],
+]
+for (const [name, spoil] of bad) {
+  test(`a root that ${name} is never pinned`, async () => {
+    const spoilt = await options('node-d', spoil(fleet.published.root))
+    await assert.rejects(enroll(spoilt), { code: 'metadata-untrusted' })
+    await assert.rejects(stat(join(spoilt.directory, 'root.json')))
+  })
+}
+
+test('a ring or a name that could leave its subject is refused', async () => {
+  await assert.rejects(enroll({ ...(await options('node-e')), ring: 'prod.*' }))
+  await assert.rejects(enroll({ ...(await options('node-e')), node: '>' }))
+})
+
+test('the unit starts the agent with its configuration', () => {
+  const unit = systemdUnit({
+    runtime: '/n',
+    agent: '/a.js',
+    config: '/c.json',
+    writable: ['/var/lib/heddle'],
+  })
+  assert.match(unit, /^ExecStart=\/n \/a\.js --config \/c\.json$/m)
+  assert.match(unit, /^ReadWritePaths=\/var\/lib\/heddle$/m)
+})
