@@ -1,11 +1,14 @@
 /** Publish: the builder's TUF role lists the artifact. Nodes run it when a release names it. */
-import { Manifest } from '../../pipelines/contract/artifact.ts'
+import { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import type { EventOf } from '../../pipelines/contract/events.ts'
-import { policyTarget } from '../../pipelines/contract/object-keys.ts'
+import { type PolicyCustom, policyTarget } from '../../pipelines/contract/object-keys.ts'
 import { getBlob, getJson } from '../blobs.ts'
 import type { ObjectStore, Queue, Statuses } from '../ports.ts'
 import { statusOf } from '../statuses.ts'
-import type { Repository } from '../trust/repository.ts'
+import type { Change, Repository, View } from '../trust/repository.ts'
+
+/** Artifacts that may be released, or released again, without a new build. */
+const MAX_LISTED = 256
 
 export type PublishPorts = { store: ObjectStore; queue: Queue; statuses: Statuses; repository: Repository }
 
@@ -17,9 +20,30 @@ export async function publish(ports: PublishPorts, event: EventOf<'publish'>): P
   // Metadata must never name what is not there.
   await getBlob(ports.store, provenance)
   const custom = { abi, kernel: kernel.minimum, commit, provenance }
-  await ports.repository.update(() => ({
-    policy: { put: [{ path: policyTarget(artifact), bytes, custom }] },
-  }))
+  const target = { path: policyTarget(artifact), bytes, custom }
+  await ports.repository.update((view) => listArtifact(view, target))
   await ports.statuses.post(commit, statusOf('pending', 'published', 'signed and published', { artifact }))
   await ports.queue.send({ stage: 'rollout', cause: { kind: 'published', commit, artifact } })
+}
+
+/**
+ * Adds the target, and drops the oldest ones that no ring is told to run: the role's metadata is
+ * read by every node at every change. `order` numbers artifacts as they came. What is listed
+ * already stays as it is.
+ */
+function listArtifact(view: View, target: { path: string; bytes: Uint8Array; custom: PolicyCustom }): Change {
+  const listed = view('policy')
+  if (listed.has(target.path)) return {}
+  const released = new Set<string>()
+  for (const { custom } of view('release').values()) {
+    const artifact = Digest.safeParse(custom['artifact'])
+    if (artifact.success) released.add(policyTarget(artifact.data))
+  }
+  const byAge = [...listed]
+    .map(([path, { custom }]) => ({ path, order: Number(custom['order'] ?? 0) }))
+    .sort((older, newer) => older.order - newer.order)
+  const surplus = byAge.slice(0, Math.max(0, byAge.length + 1 - MAX_LISTED))
+  const drop = surplus.map(({ path }) => path).filter((path) => !released.has(path))
+  const order = (byAge.at(-1)?.order ?? 0) + 1
+  return { policy: { put: [{ ...target, custom: { ...target.custom, order } }], drop } }
 }

@@ -32,7 +32,7 @@ export type RolloutPorts = {
 
 /** Throws Failure('forge-unavailable' | 'store-conflict' | 'store-unavailable' | 'metadata-untrusted'). */
 export async function rollout(ports: RolloutPorts, { cause }: EventOf<'rollout'>): Promise<void> {
-  const { state: before, version } = await loadRollout(ports.store)
+  const { state: before, version } = await loadRollout(ports.store, ports.director)
   let state = before
   if (cause.kind === 'report') state = observe(state, ports.plan, cause.report)
   if (cause.kind === 'published' && cause.commit !== state.current?.commit) {
@@ -46,7 +46,7 @@ export async function rollout(ports: RolloutPorts, { cause }: EventOf<'rollout'>
     }
   }
   const next = step(state, ports.plan, ports.clock.now().getTime())
-  if (next.state !== before) await saveRollout(ports.store, next.state, version)
+  if (next.state !== before) await saveRollout(ports.store, ports.director, { state: next.state, version })
   await apply(ports, next.state)
   if (next.until !== null) {
     await ports.queue.send(
@@ -81,7 +81,7 @@ async function apply(ports: RolloutPorts, state: RolloutState): Promise<void> {
     if (released !== undefined) {
       const { id: rollout, number, artifact, commit } = released
       const release: Release = { schema: 'heddle.release/1', ring, number, artifact, commit, rollout }
-      put.push({ path: releaseTarget(ring), bytes: encode(release) })
+      put.push({ path: releaseTarget(ring), bytes: encode(release), custom: { artifact } })
     }
   }
   const changed = await ports.repository.update(() => ({ release: { put } }))

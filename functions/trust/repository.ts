@@ -24,8 +24,8 @@ import { type AllKeys, LIFETIME_MS, type OnlineKeys } from './roles.ts'
 export type Target = { path: string; bytes: Uint8Array; custom?: Json }
 /** Targets to add or put in the place of those with the same path, and paths to drop. */
 export type Change = Partial<Record<DelegatedRoleName, { put?: readonly Target[]; drop?: readonly string[] }>>
-/** A role's targets as they are: path → digest. */
-export type View = (role: DelegatedRoleName) => ReadonlyMap<string, { sha256: string }>
+/** A role's targets as they are: path → what the role says of it. */
+export type View = (role: DelegatedRoleName) => ReadonlyMap<string, { custom: Record<string, unknown> }>
 
 /** Lost races before we say so; every loss means that somebody else got something done. */
 const MAX_ATTEMPTS = 32
@@ -189,8 +189,6 @@ async function writeNumbered(
   throw new Failure('store-conflict', `no free number for ${role} after ${last}`)
 }
 
-function viewOf(signed: Targets): ReadonlyMap<string, { sha256: string }> {
-  return new Map(
-    Object.values(signed.targets).map((target) => [target.path, { sha256: target.hashes['sha256'] ?? '' }]),
-  )
+function viewOf(signed: Targets): ReturnType<View> {
+  return new Map(Object.values(signed.targets).map(({ path, custom }) => [path, { custom }]))
 }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Placement, State } from '../../agent/state.ts'
+import { Envelope } from '../../pipelines/contract/dsse.ts'
 import { RolloutState } from '../../pipelines/rollout.ts'
 import type { LocalNode } from './nodes.ts'
 
@@ -21,7 +22,9 @@ export async function within<T>(milliseconds: number, ask: () => T | undefined):
 /** What the director decided so far; undefined before the first rollout. */
 export function rolloutOf(store: string): RolloutState | undefined {
   const file = join(store, 'rollout/state.json')
-  return existsSync(file) ? RolloutState.parse(JSON.parse(readFileSync(file, 'utf8'))) : undefined
+  if (!existsSync(file)) return undefined
+  const { payload } = Envelope.parse(JSON.parse(readFileSync(file, 'utf8')))
+  return RolloutState.parse(JSON.parse(Buffer.from(payload, 'base64').toString('utf8')))
 }
 
 /** What a node runs, from its own memory; null = nothing yet. */

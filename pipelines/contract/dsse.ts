@@ -12,6 +12,8 @@ import { z } from 'zod'
 export const PAYLOAD_TYPES = {
   provenance: 'application/vnd.in-toto+json',
   ringSuccess: 'application/vnd.heddle.ring-success+json',
+  /** The director's own memory: it lies in a store that others may write to. */
+  rollout: 'application/vnd.heddle.rollout+json',
 } as const
 export type PayloadType = (typeof PAYLOAD_TYPES)[keyof typeof PAYLOAD_TYPES]
 

@@ -44,6 +44,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
   const waiting: Waiting[] = []
   const numbers = new Map<string, number>()
   const reported = new Map<string, number>()
+  const lines: string[] = []
   let gate: Gate = () => {}
   await initRepository(store, keys, fakeCode, clock)
 
@@ -64,7 +65,9 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
     branch: 'main',
     secrets: ['secret'],
     builderId: 'test',
-    log: () => {},
+    log: (line) => {
+      lines.push(line)
+    },
   })
 
   async function deliver({ event }: Waiting): Promise<boolean> {
@@ -123,6 +126,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
     keys,
     functions,
     waiting,
+    lines,
     send,
     setGate(next: Gate) {
       gate = next

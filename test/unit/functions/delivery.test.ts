@@ -188,6 +188,28 @@ describe('delivery', () => {
     assert.ok(first)
   })
 
+  it('follows no state that somebody else has written into the store', async () => {
+    const world = await onePush()
+    await world.settle()
+    const forged = { schema: 'heddle.rollout/1', revision: 99, current: null, superseded: null }
+    const state = { ...forged, released: {}, succeeded: {}, reports: {} }
+    const before = world.store.objects.get('tuf/timestamp.json')
+    const payload = Buffer.from(JSON.stringify(state)).toString('base64')
+    const envelope = {
+      payloadType: 'application/vnd.heddle.rollout+json',
+      payload,
+      signatures: [{ keyid: 'x', sig: '' }],
+    }
+    for (const content of [state, envelope]) {
+      world.store.objects.set('rollout/state.json', Buffer.from(JSON.stringify(content)))
+      await world.send({ stage: 'rollout', cause: { kind: 'tick' } })
+      await world.settle()
+      assert.deepEqual(world.store.objects.get('tuf/timestamp.json'), before)
+      assert.deepEqual(world.store.objects.get('rollout/state.json'), Buffer.from(JSON.stringify(content)))
+    }
+    assert.match(world.lines.join('\n'), /metadata-untrusted/)
+  })
+
   it('drops a message that is no event', async () => {
     const world = await deliveryWorld(keys)
     for (const body of ['', '{}', '{"stage":"validate","commit":"../x"}', '{"stage":"compile","commit":1}']) {
