@@ -32,6 +32,7 @@ export async function openNode(
     state: await openState(disk),
     clock,
     published: null,
+    reported: null,
     log,
   }
 }

@@ -30,6 +30,8 @@ export type Node = {
   clock: Clock
   /** What this process last published to the kernel; null = publish again. */
   published: string | null
+  /** Sequence of this process's last report. */
+  reported: number | null
   /** One line for the journal. */
   log(line: string): void
 }
@@ -39,14 +41,13 @@ export type Verified = { release: Release; manifest: Manifest; dispatcher: Diges
 
 /** What the steps of one reconcile hand to each other. */
 export type Attempt = {
-  startedAt: number
   metadata?: TrustedMetadata
   /** The release that the metadata names, as soon as it is read. */
   release?: Release
   /** Set when there is something new to take. */
   verified?: Verified
   swapped: boolean
-  /** In order; the first one names the outcome. */
+  /** In the order in which they happened. */
   failures: { step: string; failure: Failure }[]
   /** Milliseconds by step name. */
   timings: Record<string, number>

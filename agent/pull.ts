@@ -5,6 +5,8 @@ import { Bundle, refreshMetadata } from './trust/metadata.ts'
 
 const FILE = 'metadata.json'
 const SCRATCH = 'metadata.work'
+/** How far the floor may lag behind: a disk write per look would buy nothing. */
+const FLOOR_STEP_MS = 60_000
 
 export async function pull(node: Node, attempt: Attempt): Promise<void> {
   const known = await readBundle(node)
@@ -18,7 +20,7 @@ export async function pull(node: Node, attempt: Attempt): Promise<void> {
   if (JSON.stringify(bundle) !== JSON.stringify(known)) await node.disk.write(FILE, JSON.stringify(bundle))
   if (metadata instanceof Failure) throw clockBehind(node) ? clockFailure(node, metadata) : metadata
   // Only now: a clock that is far ahead would have made the metadata expired.
-  await node.state.update({ clockFloor: now })
+  if (now >= node.state.current.clockFloor + FLOOR_STEP_MS) await node.state.update({ clockFloor: now })
   attempt.metadata = metadata
 }
 

@@ -25,7 +25,7 @@ const CONFIRM: NamedStep = ['confirm', confirm]
 
 /** `startedAt` is when the hint came, in the clock's elapsed milliseconds. Never throws. */
 export async function reconcile(node: Node, startedAt: number): Promise<void> {
-  const attempt: Attempt = { startedAt, swapped: false, failures: [], timings: {} }
+  const attempt: Attempt = { swapped: false, failures: [], timings: {} }
   await run(node, attempt, IDENTIFY)
   for (const step of TAKE) if (!(await run(node, attempt, step))) break
   if (attempt.swapped) attempt.timings['enforced'] = node.clock.elapsed() - startedAt

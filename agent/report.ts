@@ -5,36 +5,46 @@ import type { Attempt, Node } from './node.ts'
 /** Lines of a failure's detail and characters of its message that travel. */
 const MAX_DETAIL = 20
 const MAX_TEXT = 2000
+const SEQUENCE_BATCH = 1000
 
 export async function report(node: Node, attempt: Attempt): Promise<void> {
-  const sequence = node.state.current.sequence + 1
-  await node.state.update({ sequence })
+  const sequence = await nextSequence(node)
   const statement = describe(node, attempt, sequence)
   const { failure } = statement
-  node.log(
-    `report ${sequence}: ${statement.outcome}, release ${statement.number ?? 'none'}` +
-      (failure === null ? '' : `, ${failure.code}: ${failure.message}`),
-  )
+  const said = `${statement.outcome}, release ${statement.number ?? 'none'}, generation ${statement.generation ?? 'none'}`
+  if (statement.outcome !== 'unchanged' || failure !== null) {
+    node.log(`report ${sequence}: ${said}${failure === null ? '' : `, ${failure.code}: ${failure.message}`}`)
+  }
   await node.bus
     .report(statement)
     .catch((error: unknown) => node.log(`report ${sequence} not sent: ${error}`))
 }
 
+/** Only grows, also after a crash; numbers are reserved in batches to spare the disk. */
+async function nextSequence(node: Node): Promise<number> {
+  const reserved = node.state.current.sequence
+  const sequence = (node.reported ?? reserved) + 1
+  if (sequence > reserved) await node.state.update({ sequence: reserved + SEQUENCE_BATCH })
+  node.reported = sequence
+  return sequence
+}
+
 /**
- * `number` and `artifact` are the release that the outcome is about: the one
- * that was taken or refused when it is known, else the one that runs.
+ * Unless nothing came of it, `number` and `artifact` are the release that the
+ * outcome is about, taken or refused, when it is known; else the one that runs.
  * `generation` is what runs.
  */
 function describe(node: Node, attempt: Attempt, sequence: number): Report {
   const { enforced } = node.state.current
-  const about = attempt.failures.length > 0 ? (attempt.release ?? enforced) : enforced
+  const outcome = outcomeOf(attempt)
+  const about = outcome === 'unchanged' ? enforced : (attempt.release ?? enforced)
   return {
     schema: 'heddle.report/1',
     node: node.name,
     ring: node.ring,
     at: new Date(node.clock.now()).toISOString(),
     sequence,
-    outcome: outcomeOf(attempt),
+    outcome,
     number: about?.number ?? null,
     artifact: about?.artifact ?? null,
     generation: enforced?.generation ?? null,
@@ -43,17 +53,23 @@ function describe(node: Node, attempt: Attempt, sequence: number): Report {
   }
 }
 
-/** Refused: this node said no. Failed: it could not. */
+/**
+ * Refused: this node said no. Failed: it could not. What only has to wait (the
+ * store is away, no slot is free) says nothing against a release.
+ */
 function outcomeOf(attempt: Attempt): Report['outcome'] {
-  const first = attempt.failures[0]
   if (attempt.swapped) return 'enforced'
-  if (first === undefined) return 'unchanged'
-  const deciding = first.step === 'pull' || first.step === 'verify'
-  return deciding && first.failure.disposition !== 'retry' ? 'refused' : 'failed'
+  const grave = attempt.failures.find(({ failure }) => failure.disposition !== 'retry')
+  if (grave === undefined) return 'unchanged'
+  return grave.step === 'pull' || grave.step === 'verify' ? 'refused' : 'failed'
 }
 
 function failureOf(attempt: Attempt): Report['failure'] {
-  const [first, ...others] = attempt.failures
+  // What is grave comes first: it is what the outcome is about.
+  const rank = (disposition: string) => (disposition === 'retry' ? 1 : 0)
+  const [first, ...others] = attempt.failures.toSorted(
+    (a, b) => rank(a.failure.disposition) - rank(b.failure.disposition),
+  )
   if (first === undefined) return null
   const detail = [
     ...first.failure.detail,

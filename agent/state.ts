@@ -29,7 +29,7 @@ export const State = z.strictObject({
   schema: z.literal('heddle.node-state/1'),
   /** Milliseconds since the epoch; no clock is believed below it. */
   clockFloor: z.number().min(0),
-  /** Sequence of the last report. */
+  /** No report has a higher sequence yet. */
   sequence: z.int().min(0),
   /** The highest release whose whole chain was verified. */
   accepted: z.strictObject({ number: z.int().min(1), artifact: Digest }).nullable(),

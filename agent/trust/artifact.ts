@@ -20,7 +20,7 @@ import type { TrustedMetadata } from './metadata.ts'
 import { parse, text } from './release.ts'
 
 /** Bytes of an ELF: the largest variant's tables and its text stay below it. */
-export const MAX_ELF_BYTES = 64 * 1024 * 1024
+const MAX_ELF_BYTES = 64 * 1024 * 1024
 const MAX_DISPATCHER_BYTES = 8 * 1024 * 1024
 
 /** The manifest as the builder signed it. The artifact digest is the digest of its bytes. */

@@ -1,5 +1,4 @@
 /** Which release the director signed for our ring, and whether it is our turn. */
-import type { Digest } from '../../pipelines/contract/artifact.ts'
 import { open, PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { releaseTarget, successTarget } from '../../pipelines/contract/object-keys.ts'
@@ -55,7 +54,7 @@ export async function checkRingOrder(
 }
 
 /** A RingSuccess that the director's keys signed. Throws Failure('artifact-untrusted'). */
-export function openSuccess(metadata: TrustedMetadata, envelope: Uint8Array): RingSuccess {
+function openSuccess(metadata: TrustedMetadata, envelope: Uint8Array): RingSuccess {
   const signers = metadata.signers('release')
   const expected = { payloadType: PAYLOAD_TYPES.ringSuccess, threshold: signers.threshold }
   const opened = open(parse(envelope), expected, signers.verify)
@@ -78,9 +77,4 @@ export function text(bytes: Uint8Array): string {
 
 function outOfOrder(why: string): never {
   throw new Failure('release-out-of-order', why)
-}
-
-/** For messages: the first twelve hex digits. */
-export function short(digest: Digest): string {
-  return digest.slice('sha256:'.length).slice(0, 12)
 }

@@ -5,11 +5,10 @@
 import { z } from 'zod'
 
 /** What the forge said about a change when it was built (who let it in). */
-export const Review = z.strictObject({
+const Review = z.strictObject({
   rule: z.string(),
   approvals: z.array(z.strictObject({ by: z.string(), commit: z.string() })),
 })
-export type Review = z.infer<typeof Review>
 
 export const Provenance = z.strictObject({
   _type: z.literal('https://in-toto.io/Statement/v1'),

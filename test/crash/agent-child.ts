@@ -49,6 +49,7 @@ const node = {
   state: await openState(disk),
   clock: { now: () => options.now, elapsed: () => 0 },
   published: null,
+  reported: null,
   log: (line: string) => console.log(line),
 }
 await restore(node)

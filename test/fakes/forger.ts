@@ -97,6 +97,6 @@ export function forger(fleet: Fleet) {
   }
 }
 
-export function describe(version: number, bytes: Uint8Array) {
+function describe(version: number, bytes: Uint8Array) {
   return { version, length: bytes.length, hashes: { sha256: sha256Hex(bytes) } }
 }

@@ -18,7 +18,7 @@ import { type PublishedRepository, publishedRepository } from './published-repos
 import { tablesOf, testElf } from './test-elf.ts'
 
 export const CODE = 'program text'
-export const VARIANT = 'small'
+const VARIANT = 'small'
 
 /** A manifest that fits the ELF; `fields` overrides what a test wants to be wrong. */
 export function manifestOf(elf: Uint8Array, fields: Partial<Manifest> = {}): Manifest {
@@ -120,6 +120,7 @@ export async function nodeFleet(): Promise<Fleet> {
         state: await openState(disk),
         clock: { now: () => clock.now().getTime(), elapsed: () => 0 },
         published: null,
+        reported: null,
         log: (line) => logs.push(line),
         ...options,
       }

@@ -94,7 +94,8 @@ test('without a free slot a release waits, evicts nobody, and goes on when one i
   await fleet.published.release('canary', 2, await fleet.artifact('two'))
   const waiting = await fleet.pass()
   assert.equal(waiting.failure?.code, 'no-free-slot')
-  assert.equal(waiting.outcome, 'failed')
+  assert.equal(waiting.outcome, 'unchanged')
+  assert.equal(waiting.number, 1)
   assert.equal(activeTables(), tables('one'))
   fleet.kernel.busy = new Set([0])
   assert.equal((await fleet.pass()).outcome, 'enforced')
@@ -194,6 +195,26 @@ test('workloads that make no sense leave the kernel as it is', async () => {
   const report = await fleet.pass()
   assert.equal(report.failure?.code, 'schema-violation')
   assert.deepEqual(fleet.kernel.content.addresses, before)
+})
+
+test('sequences only grow, also over restarts, and the disk is spared', async () => {
+  await fleet.published.release('canary', 1, await fleet.artifact('one'))
+  let writes = 0
+  const node = await fleet.node({
+    before: (operation) => {
+      if (operation === 'rename state.json') writes++
+    },
+  })
+  await reconcile(node, 0)
+  writes = 0
+  for (let pass = 0; pass < 5; pass++) await reconcile(node, 0)
+  assert.equal(writes, 0)
+  await fleet.pass()
+  const sequences = fleet.reports.map(({ sequence }) => sequence)
+  assert.deepEqual(
+    sequences,
+    [...new Set(sequences)].sort((a, b) => a - b),
+  )
 })
 
 test('a report that can not be sent is no failure', async () => {
