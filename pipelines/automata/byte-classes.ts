@@ -20,9 +20,12 @@ export function byteClasses(sets: readonly ByteSet[], alphabet: ByteSet): ByteCl
     const inside = membership(set)
     const split = new Map<number, number>()
     const sizes = new Int32Array(256)
-    for (let byte = 0; byte < 256; byte++) sizes[of[byte] ?? 0]!++
     const taken = new Int32Array(256)
-    for (let byte = 0; byte < 256; byte++) if (inside[byte] === 1) taken[of[byte] ?? 0]!++
+    for (let byte = 0; byte < 256; byte++) {
+      const byteClass = of[byte] as number
+      sizes[byteClass] = (sizes[byteClass] as number) + 1
+      taken[byteClass] = (taken[byteClass] as number) + (inside[byte] as number)
+    }
     for (let byte = 0; byte < 256; byte++) {
       const old = of[byte] ?? 0
       if (inside[byte] !== 1 || taken[old] === sizes[old]) continue

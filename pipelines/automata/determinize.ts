@@ -212,7 +212,12 @@ class Determinizer {
     if (sets.length <= MAX_STATES && elements <= MAX_ELEMENTS && this.work + this.steps.work <= MAX_WORK)
       return
     const cost = new Float64Array(this.patterns.length)
-    for (const set of sets) for (const node of set) cost[this.steps.nfa.owners[node] as number]! += 1
+    for (const set of sets) {
+      for (const node of set) {
+        const owner = this.steps.nfa.owners[node] as number
+        cost[owner] = (cost[owner] as number) + 1
+      }
+    }
     const order = [...cost.keys()].sort((a, b) => (cost[b] as number) - (cost[a] as number))
     throw new AutomatonLimit(
       `the patterns together need more than ${MAX_STATES} states or ${MAX_WORK} steps to build`,

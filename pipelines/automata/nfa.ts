@@ -222,6 +222,6 @@ function looksAhead(node: RegexNode): boolean {
 /** `alphabet`: the bytes that inputs are made of; others never match. */
 export function buildNfa(patterns: readonly GroupedPattern[], alphabet: ByteSet, latches: LatchPolicy): Nfa {
   const builder = new NfaBuilder(alphabet, latches)
-  patterns.forEach((pattern, index) => builder.add(pattern, index))
+  for (const [index, pattern] of patterns.entries()) builder.add(pattern, index)
   return builder
 }

@@ -1,0 +1,110 @@
+/** PolicySet → the tables of bpf/abi/heddle.h, and the blocks that the agent makes rows of. */
+import type { Block } from '../contract/artifact.ts'
+import { Failure } from '../contract/failures.ts'
+import type { PolicySet } from '../policy/model.ts'
+import { addressAutomaton } from './address-automaton.ts'
+import { BlobWriter } from './blob-writer.ts'
+import { blocksOf, type FullBlock } from './blocks.ts'
+import { httpTables } from './http-tables.ts'
+import { ABI, AT, DFA_WORDS, DIM_METHOD, TABLES_MAGIC } from './layout.ts'
+import { packAutomaton } from './pack-automaton.ts'
+import { portAutomaton } from './port-automaton.ts'
+import { RowTable, rowOf } from './rows.ts'
+
+export type Tables = {
+  /** Words in use, little endian. */
+  readonly blob: Uint8Array
+  readonly words: number
+  readonly rowU64: number
+  /** Bit i of a row = blocks[i]. */
+  readonly blocks: readonly Block[]
+  /** States of the path automaton, for who wants to know what rules cost. */
+  readonly pathStates: number
+}
+
+export type TablesResult =
+  | { readonly ok: true; readonly tables: Tables }
+  | { readonly ok: false; readonly failures: readonly Failure[] }
+
+/** Failures: limit-exceeded, expression-invalid, each with the place in its message. Deterministic. */
+export function buildTables(set: PolicySet): TablesResult {
+  try {
+    return { ok: true, tables: build(set) }
+  } catch (error) {
+    if (error instanceof Failure) return { ok: false, failures: [error] }
+    throw error
+  }
+}
+
+function build(set: PolicySet): Tables {
+  const blocks = blocksOf(set)
+  const rowU64 = Math.max(1, Math.ceil(blocks.length / 64))
+  const http = httpTables(blocks)
+  const table = new RowTable()
+  const numbered = (dfa: ReturnType<typeof portAutomaton>) =>
+    packAutomaton(dfa, { final: (state) => dfa.finals[state] as number, latch: () => 0 })
+  const address4 = numbered(addressAutomaton(blocks, 4, table))
+  const address6 = numbered(addressAutomaton(blocks, 16, table))
+  const ports = numbered(portAutomaton(blocks, table))
+
+  const writer = new BlobWriter()
+  const put = (at: number, words: readonly number[]): void => {
+    for (const [index, word] of words.entries()) writer.set(at + index, word)
+  }
+  const kinds = (of: (block: FullBlock) => boolean): number =>
+    writer.rows([rowOf(blocks.flatMap((block, index) => (of(block) ? [index] : [])))], rowU64)
+
+  writer.set(
+    AT.selects_at,
+    kinds(({ kind }) => kind === 'select'),
+  )
+  writer.set(
+    AT.denies_at,
+    kinds(({ kind }) => kind === 'deny'),
+  )
+  writer.set(
+    AT.allows_at,
+    kinds(({ kind }) => kind === 'allow'),
+  )
+  writer.set(
+    AT.judges_at,
+    kinds(({ kind }) => kind === 'judge'),
+  )
+  writer.set(
+    AT.opaque_at,
+    kinds(({ opaque }) => opaque),
+  )
+  writer.set(AT.rows_at, writer.rows(table.rows, rowU64))
+  writer.set(AT.leaves_at, writer.rows(http.leaves, rowU64))
+  writer.set(AT.roots_at, writer.append(http.roots))
+  writer.set(AT.diagram_at, writer.append(http.diagram))
+  const valuesAt = writer.automata(http.values.length)
+  writer.set(AT.values_at, valuesAt)
+  http.values.forEach((automaton, dim) => {
+    const words = writer.automaton(automaton)
+    put(valuesAt + dim * DFA_WORDS, words)
+    if (dim === DIM_METHOD) put(AT.method, words)
+  })
+  put(AT.names, writer.automaton(http.names))
+  put(AT.address4, writer.automaton(address4))
+  put(AT.address6, writer.automaton(address6))
+  put(AT.ports, writer.automaton(ports))
+  put(AT.path, writer.automaton(http.path))
+  const head = [
+    TABLES_MAGIC,
+    ABI,
+    writer.length,
+    rowU64,
+    blocks.length,
+    http.values.length,
+    http.roots.length,
+  ]
+  put(AT.magic, head)
+  return {
+    blob: writer.bytes(),
+    words: writer.length,
+    rowU64,
+    blocks: blocks.map(({ kind, subject, peers }) => ({ kind, subject, peers })),
+    pathStates: http.pathStates,
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Decision diagram: from a set of remainders to the blocks that allow a request,
+ * one question a dimension. Ordered and with shared nodes (Bryant 1986, with as many
+ * branches as the dimension has classes), so equal questions are asked in one place.
+ */
+import { Failure } from '../contract/failures.ts'
+import { Comb } from './comb.ts'
+import type { Demand, Remainder, ValueClasses } from './dimensions.ts'
+import { CLASS_ABSENT, LEAF } from './layout.ts'
+import { type Row, RowTable } from './rows.ts'
+
+/** A match without its path, and the blocks that it belongs to. */
+export type Group = Remainder & { readonly blocks: Row }
+
+/** Nodes of one diagram: 64 kB to a few MB of the tables. */
+const MAX_NODES = 1 << 17
+/** Remainders looked at while building: a few seconds. */
+const MAX_WORK = 1 << 26
+
+/** Node number, or LEAF | leaf number. */
+type Next = number
+type Node = {
+  readonly dim: number
+  readonly otherwise: Next
+  readonly cases: readonly (readonly [number, Next])[]
+}
+
+export class DiagramBuilder {
+  readonly leaves = new RowTable()
+  private readonly nodes: Node[] = []
+  private readonly known = new Map<string, Next>()
+  private readonly built = new Map<string, Next>()
+  private readonly groups: readonly Group[]
+  private readonly classes: readonly ValueClasses[]
+  private work = 0
+
+  constructor(groups: readonly Group[], classes: readonly ValueClasses[]) {
+    this.groups = groups
+    this.classes = classes
+    this.leaves.number(0n)
+  }
+
+  /** The root that decides for any of these groups. Throws Failure('limit-exceeded'). */
+  root(groups: readonly number[]): Next {
+    return this.decide(groups, 0)
+  }
+
+  /** `active`: groups whose demands on dimensions before `dim` hold. */
+  private decide(active: readonly number[], from: number): Next {
+    this.count(active.length + 1)
+    let free: Row = 0n
+    let dim = this.classes.length
+    for (const id of active) {
+      const group = this.groups[id] as Group
+      const next = group.demands.find(([of]) => of >= from)?.[0]
+      if (next === undefined) free |= group.blocks
+      else if (next < dim) dim = next
+    }
+    if (dim === this.classes.length) return (LEAF | this.leaves.number(free)) >>> 0
+    // What is allowed already needs no question.
+    const useful = active.filter((id) => {
+      const { blocks, demands } = this.groups[id] as Group
+      return (blocks & ~free) !== 0n || demands.every(([of]) => of < from)
+    })
+    if (useful.length < active.length) return this.decide(useful, from)
+    const key = `${dim}:${active.join()}`
+    const known = this.built.get(key)
+    if (known !== undefined) return known
+    const next = this.ask(active, dim)
+    this.built.set(key, next)
+    return next
+  }
+
+  private ask(active: readonly number[], dim: number): Next {
+    const { always, present, byClass } = this.byClass(active, dim)
+    const decide = (ids: number[]): Next =>
+      this.decide(
+        ids.sort((a, b) => a - b),
+        dim + 1,
+      )
+    const otherwise = decide([...always, ...present])
+    const cases: [number, Next][] = []
+    const absent = decide([...always])
+    if (absent !== otherwise) cases.push([CLASS_ABSENT, absent])
+    for (const [value, ids] of [...byClass].sort(([a], [b]) => a - b)) {
+      this.count(ids.length)
+      const next = decide([...always, ...present, ...ids])
+      if (next !== otherwise) cases.push([value, next])
+    }
+    return this.node({ dim, otherwise, cases })
+  }
+
+  /** Groups that hold whatever the value, whenever it is present, and for each class. */
+  private byClass(active: readonly number[], dim: number) {
+    const classes = this.classes[dim] as ValueClasses
+    const always: number[] = []
+    const present: number[] = []
+    const byClass = new Map<number, number[]>()
+    for (const id of active) {
+      const demands = (this.groups[id] as Group).demands
+        .filter(([of]) => of === dim)
+        .map(([, demand]) => demand)
+      const values = demands.filter((demand) => demand !== classes.present)
+      if (demands.length === 0) always.push(id)
+      else if (values.length === 0) present.push(id)
+      for (const value of common(values, classes)) {
+        const ids = byClass.get(value) ?? []
+        ids.push(id)
+        byClass.set(value, ids)
+        this.count(1)
+      }
+    }
+    return { always, present, byClass }
+  }
+
+  private node(node: Node): Next {
+    if (node.cases.length === 0) return node.otherwise
+    const key = `${node.dim}:${node.otherwise}:${node.cases.join(';')}`
+    const known = this.known.get(key)
+    if (known !== undefined) return known
+    const number = this.nodes.push(node) - 1
+    this.known.set(key, number)
+    return number
+  }
+
+  private count(work: number): void {
+    this.work += work
+    if (this.work <= MAX_WORK && this.nodes.length <= MAX_NODES) return
+    throw new Failure(
+      'limit-exceeded',
+      `methods, hosts and headers of the rules combine to more than ${MAX_NODES} questions: ` +
+        'use fewer different headers in rules whose paths overlap',
+    )
+  }
+
+  /** Words of the diagram, and where each `next` given out so far stands in it. */
+  pack(): { words: Uint32Array; place(next: Next): number } {
+    const comb = new Comb(1)
+    const places: number[] = []
+    const place = (next: Next): number => (next >= LEAF ? next : (places[next] as number))
+    // Children have smaller numbers, so their places are known. A node that probes
+    // another's header would take a default next that is its own index for an owner.
+    for (const { dim, otherwise, cases } of this.nodes) {
+      const child = place(otherwise)
+      const reach = child >= LEAF ? 0 : this.widthAt(otherwise)
+      const offsets = cases.map(([value]) => value)
+      const index = comb.place(1, offsets, (at) => at <= child || at > child + reach)
+      comb.set(index, child, dim)
+      for (const [value, next] of cases) comb.set(index + 1 + value, index, place(next))
+      places.push(index)
+    }
+    const widest = Math.max(0, ...this.classes.map(({ count }) => count))
+    return { words: comb.copy(0, comb.end + 1 + widest), place }
+  }
+
+  private widthAt(node: number): number {
+    return (this.classes[(this.nodes[node] as Node).dim] as ValueClasses).count
+  }
+}
+
+/** Classes that satisfy all of the demands. */
+function common(demands: readonly Demand[], classes: ValueClasses): readonly number[] {
+  const [first, ...rest] = demands
+  if (first === undefined) return []
+  const values = classes.satisfied[first] ?? []
+  return rest.length === 0
+    ? values
+    : values.filter((v) => rest.every((d) => classes.satisfied[d]?.includes(v)))
+}

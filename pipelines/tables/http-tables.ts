@@ -1,0 +1,135 @@
+/** The L7 part of the tables: path, method, header names, values, and what they decide. */
+import { foldCase, single } from '../automata/byte-set.ts'
+import { AutomatonLimit, type Dfa } from '../automata/dfa.ts'
+import { determinize } from '../automata/determinize.ts'
+import type { GroupedPattern } from '../automata/nfa.ts'
+import { type RegexNode, setNode } from '../automata/regex-node.ts'
+import { Failure } from '../contract/failures.ts'
+import { utf8 } from '../policy/http-match.ts'
+import { at, type FullBlock } from './blocks.ts'
+import { DiagramBuilder, type Group } from './diagram.ts'
+import { Dimensions, parsed, TEXT } from './dimensions.ts'
+import { FIELD_CODES, LEAF, MAX_LATCHES } from './layout.ts'
+import { type PackedAutomaton, packAutomaton } from './pack-automaton.ts'
+import type { Row } from './rows.ts'
+
+export type HttpTables = {
+  readonly path: PackedAutomaton
+  readonly names: PackedAutomaton
+  /** By dimension; the first reads methods. */
+  readonly values: readonly PackedAutomaton[]
+  readonly diagram: Uint32Array
+  readonly roots: Uint32Array
+  readonly leaves: readonly Row[]
+  readonly pathStates: number
+}
+
+const EVERY_PATH: RegexNode = { kind: 'repeat', node: setNode(TEXT), min: 0, max: null }
+
+/** Path patterns, each with the group of all that it must be combined with. */
+type Collected = { readonly patterns: GroupedPattern[]; readonly groups: Group[] }
+
+function collect(blocks: readonly FullBlock[], dimensions: Dimensions): Collected {
+  // Equal matches of different blocks are one pattern whose group names all of them.
+  const wanted = new Map<string, { blocks: Row; pattern: GroupedPattern; demands: Group['demands'] }>()
+  blocks.forEach((block, index) => {
+    for (const match of block.http) {
+      const { demands } = dimensions.remainder(match)
+      const key = JSON.stringify([match.path ?? null, demands])
+      const known = wanted.get(key)
+      const { path, source } = match
+      const pattern = known?.pattern ?? {
+        node: path === undefined ? EVERY_PATH : parsed(path, source),
+        group: 0,
+        text: `${at(source)}: path ${path ?? '(any)'}`,
+      }
+      wanted.set(key, { pattern, demands, blocks: (known?.blocks ?? 0n) | (1n << BigInt(index)) })
+    }
+  })
+  const groups: Group[] = []
+  const numbers = new Map<string, number>()
+  const patterns = [...wanted.values()].map(({ pattern, demands, blocks: row }) => {
+    const key = `${demands.join(';')}|${row}`
+    const group = numbers.get(key) ?? groups.push({ demands, blocks: row }) - 1
+    numbers.set(key, group)
+    return { ...pattern, group }
+  })
+  return { patterns, groups }
+}
+
+/** Latches are few: where there are too many, tails behind a fixed beginning are remembered. */
+function pathAutomaton(patterns: readonly GroupedPattern[], roots: (dfa: Dfa) => Map<number, number>): Dfa {
+  for (const latches of ['all', 'unanchored'] as const) {
+    const dfa = determinize(patterns, { alphabet: TEXT, latches })
+    if (new Set(roots(dfa).values()).size <= MAX_LATCHES) return dfa
+  }
+  throw new Failure(
+    'limit-exceeded',
+    `patterns that begin and end in .* combine with methods, hosts, headers and blocks in more than ` +
+      `${MAX_LATCHES} ways: ${patterns[0]?.text} and others`,
+  )
+}
+
+/** The root of each set of groups that is latched. */
+function latchRoots(dfa: Dfa, diagram: DiagramBuilder): Map<number, number> {
+  const roots = new Map<number, number>()
+  for (const set of new Set(dfa.latches))
+    if (set !== 0) roots.set(set, diagram.root(dfa.groupSets[set] ?? []))
+  return roots
+}
+
+function nameAutomaton(dimensions: ReadonlyMap<string, number>): PackedAutomaton {
+  const names = [...new Set([...FIELD_CODES.keys(), ...dimensions.keys()])]
+  const dfa = determinize(
+    names.map((name, group) => ({
+      group,
+      text: `header ${name}`,
+      node: { kind: 'sequence', parts: [...utf8(name)].map((byte) => setNode(foldCase(single(byte)))) },
+    })),
+    { alphabet: TEXT, latches: 'none' },
+  )
+  const final = (state: number): number => {
+    const name = names[dfa.groupSets[dfa.finals[state] as number]?.[0] ?? -1]
+    return name === undefined ? 0 : (FIELD_CODES.get(name) ?? 0) | ((dimensions.get(name) ?? 0) << 8)
+  }
+  return packAutomaton(dfa, { final, latch: () => 0 })
+}
+
+/** Throws Failure('limit-exceeded' | 'expression-invalid'), located. */
+export function httpTables(blocks: readonly FullBlock[]): HttpTables {
+  try {
+    return build(blocks)
+  } catch (error) {
+    if (!(error instanceof AutomatonLimit)) throw error
+    const detail = error.patterns.map((text) => `costs most: ${text}`)
+    throw new Failure('limit-exceeded', `${error.patterns[0] ?? ''}: ${error.message}`, { detail })
+  }
+}
+
+function build(blocks: readonly FullBlock[]): HttpTables {
+  const dimensions = new Dimensions()
+  const { patterns, groups } = collect(blocks, dimensions)
+  const classes = dimensions.classes()
+  const diagram = new DiagramBuilder(groups, classes)
+  const dfa = pathAutomaton(patterns, (candidate) => latchRoots(candidate, diagram))
+  const latched = latchRoots(dfa, diagram)
+  const finals = new Map<number, number>()
+  for (const set of new Set(dfa.finals))
+    if (set !== 0) finals.set(set, diagram.root(dfa.groupSets[set] ?? []))
+  const distinct = [...new Set(latched.values())]
+  const latchNumber = new Map(distinct.map((root, index) => [root, index + 1]))
+  const { words, place } = diagram.pack()
+  const value = (next: number | undefined): number => (next === undefined || next === LEAF ? 0 : place(next))
+  return {
+    path: packAutomaton(dfa, {
+      final: (state) => value(finals.get(dfa.finals[state] as number)),
+      latch: (state) => latchNumber.get(latched.get(dfa.latches[state] as number) ?? -1) ?? 0,
+    }),
+    names: nameAutomaton(dimensions.names),
+    values: classes.map((each) => packAutomaton(each.dfa, { final: each.final, latch: () => 0 })),
+    diagram: words,
+    roots: Uint32Array.from(distinct, place),
+    leaves: diagram.leaves.rows,
+    pathStates: dfa.states,
+  }
+}

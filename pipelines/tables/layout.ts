@@ -1,0 +1,61 @@
+/**
+ * The constants of bpf/abi/heddle.h that the tables are made of. Restated, as
+ * pipelines import nothing; a test compares them with the generated ABI.
+ */
+export const ABI = 1
+export const TABLES_MAGIC = 0x314c4448
+export const MAX_BLOCKS = 1024
+export const MAX_DIMS = 64
+export const DIM_METHOD = 0
+export const DIM_HOST = 1
+export const MAX_LATCHES = 512
+
+export const NEXT_LATCH = 0x80000000
+export const NEXT_STATE = 0x0fffffff
+
+export const LEAF = 0x40000000
+export const LEAF_NUMBER = 0x3fffffff
+export const CLASS_ABSENT = 0
+export const CLASS_OTHER = 1
+export const CLASS_FIRST = 2
+
+/** Codes of the framing fields, by name in lower case. */
+export const FIELD_CODES: ReadonlyMap<string, number> = new Map([
+  ['content-length', 1],
+  ['transfer-encoding', 2],
+  ['host', 3],
+  ['connection', 4],
+  ['upgrade', 5],
+])
+
+/** Word index of each member of struct heddle_tables. */
+export const AT = {
+  magic: 0,
+  abi: 1,
+  words: 2,
+  row_u64: 3,
+  blocks: 4,
+  dims: 5,
+  latches: 6,
+  method: 8,
+  path: 14,
+  names: 20,
+  address4: 26,
+  address6: 32,
+  ports: 38,
+  values_at: 44,
+  diagram_at: 45,
+  roots_at: 46,
+  leaves_at: 47,
+  rows_at: 48,
+  selects_at: 49,
+  denies_at: 50,
+  allows_at: 51,
+  judges_at: 52,
+  opaque_at: 53,
+} as const
+export const HEADER_WORDS = 54
+export const DFA_WORDS = 6
+
+/** Words of the largest tables: 32 MB. */
+export const MAX_WORDS_LOG2 = 23

@@ -1,0 +1,133 @@
+/**
+ * Reads the blob as the kernel does (bpf/lib/automaton.h, diagram.h): the second
+ * implementation of heddle.h, which tests compare with both the kernel's and the
+ * reference evaluator. Every read stays inside the words in use.
+ */
+import type { Field, Request } from '../protocols/http1-request.ts'
+import {
+  AT,
+  CLASS_OTHER,
+  DFA_WORDS,
+  DIM_METHOD,
+  LEAF,
+  LEAF_NUMBER,
+  NEXT_LATCH,
+  NEXT_STATE,
+} from './layout.ts'
+
+/** Blocks of identities, as the agent hands them to the kernel. */
+export type ConnectionRows = { readonly subject: bigint; readonly peer: bigint }
+
+export type Judged = 'pass' | 'drop' | 'allow' | 'deny'
+
+/** What an input did to an automaton: its last final value, and latches as bits. */
+type Walked = { final: number; latches: bigint }
+
+export class TablesWalker {
+  private readonly view: DataView
+
+  constructor(blob: Uint8Array) {
+    this.view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength)
+  }
+
+  word(at: number): number {
+    return this.view.getUint32(at * 4, true)
+  }
+
+  /** Final value of an automaton whose struct heddle_dfa stands at word `dfaAt`. */
+  walk(dfaAt: number, input: Uint8Array): Walked {
+    const [start, stride, classesAt, combAt, denseAt, finalEmpty] = Array.from(
+      { length: DFA_WORDS },
+      (_, i) => this.word(dfaAt + i),
+    ) as [number, number, number, number, number, number]
+    if (input.length === 0) return { final: finalEmpty, latches: 0n }
+    let state = start
+    let latches = 0n
+    for (const byte of input) {
+      if (state === 0) break
+      const byteClass = this.view.getUint8(classesAt * 4 + byte)
+      const entry = combAt + 2 * (state + 2 + byteClass)
+      const next =
+        this.word(entry) === state
+          ? this.word(entry + 1)
+          : this.word(denseAt + this.word(combAt + 2 * state) * stride + byteClass)
+      state = next & NEXT_STATE
+      if (next >= NEXT_LATCH) latches |= 1n << BigInt(this.word(combAt + 2 * (state + 1)) - 1)
+    }
+    return { final: state === 0 ? 0 : this.word(combAt + 2 * state + 1), latches }
+  }
+
+  /** Row of 64-bit words at a word index. */
+  row(at: number): bigint {
+    const words = this.word(AT.row_u64)
+    let row = 0n
+    for (let i = 0; i < words; i++) row |= this.view.getBigUint64(at * 4 + i * 8, true) << BigInt(64 * i)
+    return row
+  }
+
+  /** The row whose number + 1 is an automaton's final value. */
+  private rowOf(dfaAt: number, input: Uint8Array): bigint {
+    const { final } = this.walk(dfaAt, input)
+    return final === 0 ? 0n : this.row(this.word(AT.rows_at) + (final - 1) * 2 * this.word(AT.row_u64))
+  }
+
+  /** Blocks that speak of a peer which is no workload: 4 or 16 bytes. */
+  world(address: Uint8Array): bigint {
+    return this.rowOf(address.length === 4 ? AT.address4 : AT.address6, address)
+  }
+
+  /** L3/L4: pass, drop, or the L7 blocks that judge. */
+  connection({ subject, peer }: ConnectionRows, protocol: number, port: number): 'pass' | 'drop' | bigint {
+    const applies = subject & peer & this.rowOf(AT.ports, Uint8Array.of(protocol, port >> 8, port & 255))
+    const kind = (at: number): bigint => this.row(this.word(at))
+    if ((applies & kind(AT.denies_at)) !== 0n) return 'drop'
+    if ((subject & kind(AT.selects_at)) === 0n) return 'pass'
+    if ((applies & kind(AT.allows_at)) !== 0n) return 'pass'
+    const judges = applies & kind(AT.judges_at)
+    return judges === 0n ? 'drop' : judges
+  }
+
+  /** L7: does any of `blocks` allow the request? */
+  allows(blocks: bigint, request: Request): boolean {
+    const classes = this.classes(request)
+    const { final, latches } = this.walk(AT.path, request.target)
+    if (final !== 0 && this.decides(final, classes, blocks)) return true
+    for (let latch = 0; latch < this.word(AT.latches); latch++) {
+      if (((latches >> BigInt(latch)) & 1n) === 0n) continue
+      if (this.decides(this.word(this.word(AT.roots_at) + latch), classes, blocks)) return true
+    }
+    return false
+  }
+
+  /** What the kernel does with a request of this connection. */
+  judge(rows: ConnectionRows, protocol: number, [port, request]: readonly [number, Request]): Judged {
+    const judges = this.connection(rows, protocol, port)
+    if (typeof judges !== 'bigint') return judges
+    return this.allows(judges, request) ? 'allow' : 'deny'
+  }
+
+  private classes({ method, fields }: Request): Uint16Array {
+    const classes = new Uint16Array(this.word(AT.dims))
+    classes[DIM_METHOD] = this.walk(AT.method, method).final || CLASS_OTHER
+    for (const { name, value } of fields satisfies Field[]) {
+      const dim = this.walk(AT.names, name).final >> 8
+      if (dim === 0) continue
+      const valueClass = this.walk(this.word(AT.values_at) + dim * DFA_WORDS, value).final
+      // A second occurrence has no value that a rule could mean.
+      classes[dim] = classes[dim] !== 0 || valueClass === 0 ? CLASS_OTHER : valueClass
+    }
+    return classes
+  }
+
+  private decides(root: number, classes: Uint16Array, blocks: bigint): boolean {
+    const diagramAt = this.word(AT.diagram_at)
+    let at = root
+    for (let asked = 0; asked < classes.length && at < LEAF; asked++) {
+      const entry = diagramAt + 2 * (at + 1 + (classes[this.word(diagramAt + 2 * at + 1)] as number))
+      at = this.word(entry) === at ? this.word(entry + 1) : this.word(diagramAt + 2 * at)
+    }
+    if (at < LEAF) return false
+    const leaf = this.word(AT.leaves_at) + (at & LEAF_NUMBER) * 2 * this.word(AT.row_u64)
+    return (this.row(leaf) & blocks) !== 0n
+  }
+}
