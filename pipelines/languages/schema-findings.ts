@@ -62,7 +62,7 @@ function findingsOf(root: SourceNode, issue: Issue, base: Path, vocabulary: Voca
     const hint = vocabulary.unsupported[field] ?? 'remove it'
     return [problem(placeOf(root, path), 'unsupported-feature', `\`${field}\` is not supported`, hint)]
   }
-  const message = `${shown(path)}: ${issue.message}`
+  const message = `\`${shown(path)}\`: ${issue.message}`
   return [problem(placeOf(root, path), 'schema-violation', message, hintFor(root, path, issue))]
 }
 

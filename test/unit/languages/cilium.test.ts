@@ -378,7 +378,7 @@ describe('refusals', () => {
       file('  endpointSelector: {matchLabels: {io.kubernetes.pod.namespace: kube-system}}\n'),
       /:5:36 schema-violation .*own namespace only/,
     ],
-    ['no subject', file('  ingress: [{}]\n'), /:5:3 schema-violation spec.endpointSelector/],
+    ['no subject', file('  ingress: [{}]\n'), /:5:3 schema-violation `spec.endpointSelector`/],
     [
       'a named port',
       ingress('toPorts: [{ports: [{port: http}]}]'),
@@ -475,11 +475,11 @@ describe('refusals', () => {
       file(SUBJECT, 'p.yaml', '{name: p, annotations: {heddle.dev/unparsd: pass}}'),
       /did you mean `heddle.dev\/unparsed`/,
     ],
-    ['a bad name', file(SUBJECT, 'p.yaml', '{name: P}'), /:3:12 schema-violation metadata.name/],
+    ['a bad name', file(SUBJECT, 'p.yaml', '{name: P}'), /:3:12 schema-violation `metadata.name`/],
     [
       'a bad namespace',
       file(SUBJECT, 'p.yaml', '{name: p, namespace: a.b}'),
-      /schema-violation metadata.namespace/,
+      /schema-violation `metadata.namespace`/,
     ],
     [
       'the cluster-wide kind',
