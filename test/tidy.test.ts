@@ -134,6 +134,14 @@ test('dependencies are pinned exactly, and a README says what each is for', () =
   assert.deepEqual({ loose, unexplained }, { loose: [], unexplained: [] })
 })
 
+test('the lock file names every package of every platform, or npm ci would refuse it', () => {
+  type Entry = { optionalDependencies?: Record<string, string> }
+  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Entry> }
+  const asked = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+  const missing = asked.filter((name) => !Object.keys(packages).some((path) => path.endsWith(`/${name}`)))
+  assert.deepEqual(missing, [])
+})
+
 test('every C file says its licence on the first line', () => {
   const spdx = /^\/[*/] SPDX-License-Identifier: \(GPL-2\.0-only OR Apache-2\.0\)/
   assert.deepEqual(

@@ -13,8 +13,6 @@ import { startService } from './service.ts'
 
 const AGENT = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 const RELAY = fileURLToPath(new URL('../../agent/relay/main.js', import.meta.url))
-/** How soon a node looks by itself: hints make it faster, this makes it sure. */
-const POLL_MS = 1_000
 const RELAY_CONFIG = 'relay.json'
 
 export type LocalNode = {
@@ -53,7 +51,7 @@ export async function startNode(stack: Foundation, name: string, host: Host): Pr
 }
 
 /** Enrol the node as `heddle node enroll` does, under the key that the bus already knows. */
-export async function enrol(node: LocalNode, enrolment: Enrolment): Promise<void> {
+export async function enrol(node: LocalNode, enrolment: Enrolment, pollMs: number): Promise<void> {
   copyFileSync(enrolment.nats.seedOf(node.name), join(node.dir, 'node.nk'))
   await enroll({
     directory: node.dir,
@@ -65,7 +63,7 @@ export async function enrol(node: LocalNode, enrolment: Enrolment): Promise<void
     bpffs: join(node.dir, 'bpf'),
     cgroup: node.workloadCgroup,
     workloads: enrolment.workloads,
-    pollMs: POLL_MS,
+    pollMs,
     repin: false,
   })
   const relay: RelayConfig = RelayConfig.parse({

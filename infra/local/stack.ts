@@ -29,21 +29,35 @@ export type Stack = {
   down(): Promise<void>
 }
 
-export type StackOptions = { dir: string; soakMs: number; say: (text: string) => void }
+export type StackOptions = {
+  dir: string
+  /** Milliseconds that every ring must hold a release before the next one gets it. */
+  soakMs: number
+  /** Milliseconds between two looks of a node without a hint. */
+  pollMs?: number
+  /** Clients that never pause; without them the machine is quiet. */
+  load?: boolean
+  say: (text: string) => void
+}
+
+/** How soon a node looks by itself in the demo: hints make it faster, this makes it sure. */
+const DEMO_POLL_MS = 1_000
 
 /** Brings everything up, or takes down what it began and throws. Needs root. */
-export async function up({ dir, soakMs, say }: StackOptions): Promise<Stack> {
-  const foundation = await layFoundation(dir, NODE_NAMES.length)
+export async function up(options: StackOptions): Promise<Stack> {
+  const { say } = options
+  const foundation = await layFoundation(options.dir, NODE_NAMES.length)
   try {
     say(`namespaces, cgroups and a wire: ${foundation.cloud.namespace} and ${NODE_NAMES.length + 1} hosts`)
-    return await build(foundation, soakMs, say)
+    return await build(foundation, options)
   } catch (error) {
     await foundation.down()
     throw error
   }
 }
 
-async function build(foundation: Foundation, soakMs: number, say: (text: string) => void): Promise<Stack> {
+async function build(foundation: Foundation, options: StackOptions): Promise<Stack> {
+  const { soakMs, pollMs = DEMO_POLL_MS, load = true, say } = options
   const nats = await startNats(foundation)
   say(`nats-server with JetStream at ${nats.url}`)
   const [cloud, nodes] = await Promise.all([
@@ -54,7 +68,7 @@ async function build(foundation: Foundation, soakMs: number, say: (text: string)
   const processes = [nats.process, cloud.functions, ...nodes.map((node) => node.service)]
   const agents = new Map<string, Running>()
   for (const node of nodes) {
-    await enrol(node, cloud.enrolment)
+    await enrol(node, cloud.enrolment, pollMs)
     agents.set(node.name, startAgent(node))
     processes.push(startRelay(node))
   }
@@ -63,7 +77,7 @@ async function build(foundation: Foundation, soakMs: number, say: (text: string)
   say(
     `${nodes.length} nodes: nginx, agent and relay each; rings ${nodes.map((node) => `${node.ring}:${node.name}`).join(' ')}`,
   )
-  const client = await startClient(foundation, nodes)
+  const client = await startClient(foundation, load ? nodes.flatMap(lanesOf) : [])
   say(
     `clients: ${client.lanes.reduce((sum, lane) => sum + lane.connections, 0)} keep-alive connections, a request in flight on each`,
   )
@@ -102,9 +116,8 @@ function lanesOf(node: LocalNode): Lane[] {
   ]
 }
 
-async function startClient(foundation: Foundation, nodes: LocalNode[]) {
+async function startClient(foundation: Foundation, lanes: Lane[]) {
   const socket = join(foundation.dir, 'client.sock')
-  const lanes = nodes.flatMap(lanesOf)
   const config: ClientConfig = { socket, lanes }
   const file = join(foundation.dir, 'client.json')
   writeFileSync(file, JSON.stringify(config))

@@ -57,7 +57,7 @@ function cpuMicroseconds(cgroup: string): number {
 const MICROSECONDS_PER_TICK = 10_000
 
 /** Resident memory of all processes of a cgroup and below, in MB. */
-export function residentMegabytes(cgroup: string): number {
+function residentMegabytes(cgroup: string): number {
   const folders = readdirSync(cgroup, { recursive: true, withFileTypes: true, encoding: 'utf8' })
   const below = folders
     .filter((entry) => entry.isDirectory())

@@ -6,6 +6,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type Compile, delivery } from './delivery.ts'
 import { type Enforce, inbound, type Rounds } from './inbound.ts'
 import { machine } from './machine.ts'
 import { type Sample, summarize } from './statistics.ts'
@@ -25,8 +26,11 @@ const { values, positionals } = parseArgs({
 /** A number for `heddle` without Heddle would be a lie: until the kernel's fixture is wired this stops. */
 const enforce: Enforce = () => Promise.reject(new Error('the kernel fixture is not wired to the benchmark'))
 
+const compile: Compile = () => Promise.reject(new Error('the compiler is not wired to the benchmark'))
+
 const SUITES: Record<string, (dir: string, options: Rounds) => Promise<Map<string, Sample[]>>> = {
   inbound: (dir, options) => inbound(dir, enforce, options),
+  delivery: (dir, options) => delivery(dir, compile, options),
 }
 
 const suite = positionals[0] ?? ''
