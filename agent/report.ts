@@ -1,4 +1,5 @@
 /** Report: say what came of it. The bus may be down; the next report tells the same state again. */
+import { Failure } from '../pipelines/contract/failures.ts'
 import type { Report } from '../pipelines/contract/release.ts'
 import type { Attempt, Node } from './node.ts'
 
@@ -15,9 +16,10 @@ export async function report(node: Node, attempt: Attempt): Promise<void> {
   if (statement.outcome !== 'unchanged' || failure !== null) {
     node.log(`report ${sequence}: ${said}${failure === null ? '' : `, ${failure.code}: ${failure.message}`}`)
   }
-  await node.bus
-    .report(statement)
-    .catch((error: unknown) => node.log(`report ${sequence} not sent: ${error}`))
+  await node.bus.report(statement).catch((error: unknown) => {
+    const down = error instanceof Failure && error.code === 'bus-unavailable'
+    if (!down) node.log(`report ${sequence} not sent: ${error}`)
+  })
 }
 
 /** Only grows, also after a crash; numbers are reserved in batches to spare the disk. */
