@@ -61,7 +61,7 @@ function pathPattern(r: Random): string {
     case 0:
       return `${path}/[0-9]+`
     case 1:
-      return `/${r.pick(WORDS)}.*`
+      return r.chance(0.5) ? '/.*' : `/${r.pick(WORDS)}.*`
     case 2:
       return `.*${r.pick(WORDS)}.*`
     case 3:
@@ -95,21 +95,24 @@ function rule(r: Random, port: number): Rule {
   const peers = r.pick<Rule['peers']>([
     null,
     null,
+    null,
+    null,
     [{ kind: 'endpoints', selector: inNamespace('app', 'web') }],
     [{ kind: 'endpoints', selector: inNamespace('team', 'x', null) }],
     [{ kind: 'cidr', cidr: '127.1.0.0/16', except: [] }],
     [{ kind: 'cidr', cidr: '127.0.0.0/8', except: ['127.2.0.0/16'] }],
   ])
   const other = port === 65535 ? port - 1 : port + 1
+  const exact: Rule['ports'] = [{ protocol: 'TCP', first: port, last: port }]
   const ports = r.pick<Rule['ports']>([
-    null,
-    [{ protocol: 'TCP', first: port, last: port }],
+    r.chance(0.3) ? null : exact,
     [{ protocol: 'ANY', first: 1, last: 65535 }],
-    [{ protocol: 'TCP', first: other, last: other }],
-    [{ protocol: 'TCP', first: port, last: port }],
+    r.chance(0.5) ? [{ protocol: 'TCP', first: other, last: other }] : exact,
+    exact,
+    exact,
   ])
   const http =
-    r.chance(0.93) && ports !== null ? Array.from({ length: 1 + r.below(6) }, () => httpMatch(r)) : null
+    r.chance(0.97) && ports !== null ? Array.from({ length: 1 + r.below(6) }, () => httpMatch(r)) : null
   return { source: SOURCE, peers, ports, http }
 }
 
