@@ -2,6 +2,7 @@
  * Bus over NATS core subjects. The server may be down for as long as it likes: hints are lost (nodes
  * also look by their timers), reports are lost (nodes repeat them), nothing waits.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
 import { Report } from '../../pipelines/contract/release.ts'
 import { hint, inbox, report } from '../../pipelines/contract/subjects.ts'
@@ -14,32 +15,22 @@ const RECONNECT_MS = 500
 export type NatsSettings = { url: string; seed?: Uint8Array; log: (line: string) => void }
 
 /** Returns at once; connects, and reconnects for ever, behind it. */
-export function natsBus({ url, seed, log }: NatsSettings): Bus {
+export function natsBus(settings: NatsSettings): Bus {
   const handlers: ((report: Report) => void)[] = []
+  const closing = new AbortController()
   let connection: NatsConnection | undefined
-  let closed = false
 
-  const connecting = (async () => {
-    const opened = await connect({
-      servers: url,
-      name: 'heddle-functions',
-      inboxPrefix: inbox('functions'),
-      waitOnFirstConnect: true,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: RECONNECT_MS,
-      ...(seed === undefined ? {} : { authenticator: nkeyAuthenticator(seed) }),
-    })
-    if (closed) return opened.close()
+  const connecting = connectPatiently(settings, closing.signal).then((opened) => {
     connection = opened
-    opened.subscribe(report('*'), {
+    opened?.subscribe(report('*'), {
       callback: (error, message) => {
-        if (error !== null) return log(`bus: ${error.message}`)
+        if (error !== null) return settings.log(`bus: ${error.message}`)
         const parsed = parseReport(message.subject, message.data)
-        if (parsed === undefined) return log(`bus: not a report of its subject: ${message.subject}`)
+        if (parsed === undefined) return settings.log(`bus: not a report of its subject: ${message.subject}`)
         for (const handle of handlers) handle(parsed)
       },
     })
-  })().catch((error: Error) => log(`bus: ${error.message}`))
+  })
 
   return {
     async hint(ring) {
@@ -49,12 +40,38 @@ export function natsBus({ url, seed, log }: NatsSettings): Bus {
       handlers.push(handle)
     },
     async close() {
-      closed = true
-      if (connection === undefined) return
-      await connection.close()
+      closing.abort()
       await connecting
+      await connection?.close()
     },
   }
+}
+
+/**
+ * Our own patience for the first connection: the client's (waitOnFirstConnect) can't be ended.
+ * Undefined = closed before there was one.
+ */
+async function connectPatiently(
+  { url, seed, log }: NatsSettings,
+  closing: AbortSignal,
+): Promise<NatsConnection | undefined> {
+  const authentication = seed === undefined ? {} : { authenticator: nkeyAuthenticator(seed) }
+  for (let told = false; !closing.aborted; told = true) {
+    try {
+      return await connect({
+        servers: url,
+        name: 'heddle-functions',
+        inboxPrefix: inbox('functions'),
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RECONNECT_MS,
+        ...authentication,
+      })
+    } catch (error) {
+      if (!told) log(`bus: ${(error as Error).message}; trying again for ever`)
+      await sleep(RECONNECT_MS, undefined, { signal: closing }).catch(() => {})
+    }
+  }
+  return undefined
 }
 
 /** The server lets a node publish on its own subject only: a report must be of that node. */

@@ -24,7 +24,7 @@ export async function sign(ports: SignPorts, event: EventOf<'sign'>): Promise<vo
 }
 
 /** Without build times: the same commit gives the same statement, so that a repeated build changes nothing. */
-export function provenanceOf(validated: Validated, artifact: Digest, builderId: string): Provenance {
+function provenanceOf(validated: Validated, artifact: Digest, builderId: string): Provenance {
   const { repository, commit, author, committed } = validated.source
   return {
     _type: 'https://in-toto.io/Statement/v1',

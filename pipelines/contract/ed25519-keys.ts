@@ -4,7 +4,7 @@
  * Source: RFC 8032 5.1.3 (decoding), https://eprint.iacr.org/2020/1244 (Taming the many EdDSAs).
  */
 
-export const ED25519_KEY_BYTES = 32
+const ED25519_KEY_BYTES = 32
 const FIELD = 2n ** 255n - 19n
 /** y of a point of order eight; its negative is the other one. */
 const ORDER_EIGHT = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n

@@ -19,7 +19,7 @@ import { manualClock, memoryKeys } from './keys.ts'
 import { memoryForge, memoryStatuses } from './memory-forge.ts'
 import { memoryStore } from './memory-store.ts'
 
-export const RINGS: Ring[] = [
+const RINGS: Ring[] = [
   { name: 'ring-0', nodes: ['node-0'] },
   { name: 'ring-1', nodes: ['node-1', 'node-2'] },
 ]

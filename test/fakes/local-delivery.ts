@@ -22,7 +22,7 @@ const HOST = fileURLToPath(new URL('./functions-host.js', import.meta.url))
 const PATIENCE_MS = 30_000
 const POLL_MS = 20
 
-export const FLEET: Ring[] = [
+const FLEET: Ring[] = [
   { name: 'ring-0', nodes: ['node-0'] },
   { name: 'ring-1', nodes: ['node-1', 'node-2'] },
 ]

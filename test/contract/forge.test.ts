@@ -1,0 +1,55 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after } from 'node:test'
+import { execa } from 'execa'
+import { gitForge } from '../../functions/adapters/git-forge.ts'
+import { memoryForge } from '../fakes/memory-forge.ts'
+import { forgeContract, type TestRepository } from './forge.ts'
+
+const directories: string[] = []
+after(() => Promise.all(directories.map((path) => rm(path, { recursive: true, force: true }))))
+
+const ENVIRONMENT = {
+  GIT_AUTHOR_NAME: 'Ada',
+  GIT_AUTHOR_EMAIL: 'ada@example.org',
+  GIT_COMMITTER_NAME: 'Ada',
+  GIT_COMMITTER_EMAIL: 'ada@example.org',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+}
+
+forgeContract('memory', async () => {
+  const forge = memoryForge()
+  return {
+    forge,
+    commit: async (files, parent) => forge.commit(files, parent),
+    push: async (commit) => forge.push(commit),
+  }
+})
+
+forgeContract('git', async (): Promise<TestRepository> => {
+  const directory = await mkdtemp(join(tmpdir(), 'heddle-forge-'))
+  directories.push(directory)
+  const git = async (...args: string[]): Promise<string> => {
+    const { stdout } = await execa('git', ['-C', directory, ...args], { env: ENVIRONMENT })
+    return stdout
+  }
+  await git('init', '--quiet', '--initial-branch=work')
+  return {
+    forge: gitForge(directory),
+    async commit(files, parent) {
+      await git('read-tree', '--empty')
+      for (const [path, content] of Object.entries(files)) {
+        await mkdir(dirname(join(directory, path)), { recursive: true })
+        await writeFile(join(directory, path), content)
+        await git('add', '--', path)
+      }
+      const tree = await git('write-tree')
+      return git('commit-tree', tree, '-m', 'change', ...(parent === undefined ? [] : ['-p', parent]))
+    },
+    async push(commit) {
+      if (commit === undefined) await git('update-ref', '-d', 'refs/heads/main')
+      else await git('update-ref', 'refs/heads/main', commit)
+    },
+  }
+})
