@@ -1,0 +1,90 @@
+/** What the kernel's records say: struct heddle_conn and struct heddle_event as values. */
+import { ConnLayout, EventLayout, Phase, Reason, RequestLayout } from '../../bpf/abi/heddle.gen.ts'
+import { addressText } from '../adapters/address-bytes.ts'
+
+/** One TCP connection, named from the server's side. The cookie outlives reuse of ports. */
+export type SocketName = {
+  cookie: bigint
+  /** 16 bytes, network order; IPv4 as ::ffff:a.b.c.d. */
+  local: Uint8Array
+  remote: Uint8Array
+  localPort: number
+  remotePort: number
+}
+
+export type Connection = SocketName & {
+  phase: number
+  flags: number
+  reason: number
+  /** Of the local reply, 0 = none. */
+  status: number
+  slot: number
+  /** Heads judged so far: tells one message from the next. */
+  requests: number
+}
+
+export type RelayEvent = SocketName & {
+  kind: number
+  reason: number
+  status: number
+  generation: bigint
+  request: number
+}
+
+const REASON_NAMES = new Map(Object.entries(Reason).map(([name, number]) => [number as number, name]))
+
+export function reasonName(reason: number): string {
+  return REASON_NAMES.get(reason) ?? `reason ${reason}`
+}
+
+export function decodeConnection(bytes: Buffer): Connection {
+  const f = ConnLayout.fields
+  return {
+    cookie: bytes.readBigUInt64LE(f.cookie.at),
+    local: copy(bytes, f.local),
+    remote: copy(bytes, f.remote),
+    localPort: bytes.readUInt16LE(f.local_port.at),
+    remotePort: bytes.readUInt16LE(f.remote_port.at),
+    phase: bytes.readUInt8(f.request.at + RequestLayout.fields.phase.at),
+    flags: bytes.readUInt8(f.flags.at),
+    reason: bytes.readUInt8(f.reason.at),
+    status: bytes.readUInt16LE(f.status.at),
+    slot: bytes.readUInt8(f.slot.at),
+    requests: bytes.readUInt32LE(f.requests.at),
+  }
+}
+
+/** Undefined = not a record of this ABI. */
+export function decodeEvent(bytes: Buffer): RelayEvent | undefined {
+  if (bytes.length < EventLayout.bytes) return undefined
+  const f = EventLayout.fields
+  return {
+    cookie: bytes.readBigUInt64LE(f.cookie.at),
+    local: copy(bytes, f.local),
+    remote: copy(bytes, f.remote),
+    localPort: bytes.readUInt16LE(f.local_port.at),
+    remotePort: bytes.readUInt16LE(f.remote_port.at),
+    kind: bytes.readUInt8(f.kind.at),
+    reason: bytes.readUInt8(f.reason.at),
+    status: bytes.readUInt16LE(f.status.at),
+    generation: bytes.readBigUInt64LE(f.generation.at),
+    request: bytes.readUInt32LE(f.request.at),
+  }
+}
+
+const IDLE = new Set<number>([Phase.START, Phase.TUNNEL, Phase.OPAQUE, Phase.CLOSED])
+
+/** In the middle of a message: it keeps the generation that it began under. */
+export function inMessage(connection: Connection): boolean {
+  return !IDLE.has(connection.phase)
+}
+
+/** `local < remote` as text for people. */
+export function socketText(name: SocketName): string {
+  const end = (address: Uint8Array, port: number) => `${addressText(address)}|${port}`
+  return `${end(name.remote, name.remotePort)} > ${end(name.local, name.localPort)}`
+}
+
+function copy(bytes: Buffer, field: { at: number; bytes: number }): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes, field.at, field.at + field.bytes)
+}

@@ -1,0 +1,31 @@
+/** Verdicts by name, summed over CPUs. */
+import { readFileSync } from 'node:fs'
+import { Reason } from '../../bpf/abi/heddle.gen.ts'
+import { BpfMap, u32 } from '../adapters/libbpf.ts'
+
+const COUNTER_BYTES = 8
+
+/** Reads the pinned map `counters`; reasons that never happened are left out. */
+export function readCounters(path: string): Record<string, number> {
+  const cpus = possibleCpus()
+  const map = BpfMap.pinned(path)
+  const found: Record<string, number> = {}
+  try {
+    for (const [name, reason] of Object.entries(Reason)) {
+      if (reason === Reason.REASONS) continue
+      const perCpu = map.lookup(u32(reason), COUNTER_BYTES * cpus)
+      let sum = 0n
+      for (let cpu = 0; perCpu && cpu < cpus; cpu++) sum += perCpu.readBigUInt64LE(COUNTER_BYTES * cpu)
+      if (sum > 0n) found[name] = Number(sum)
+    }
+  } finally {
+    map.close()
+  }
+  return found
+}
+
+/** What a per-CPU map's value is sized for: `0-127` means 128, present or not. */
+function possibleCpus(): number {
+  const range = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim()
+  return Number(range.split(/[-,]/).at(-1)) + 1
+}

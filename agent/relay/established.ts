@@ -1,0 +1,87 @@
+/**
+ * Connections that the kernel doesn't judge: accepted before the dispatcher was
+ * attached, or not enrolled since. They may go on until a named deadline, then
+ * they are destroyed: else a policy would never reach a long-lived connection.
+ *
+ * Inbound is what stands on a port that a managed socket listens on. A server
+ * that stopped listening and keeps its connections is not seen here.
+ */
+import { type SocketName, socketText } from './connection.ts'
+import type { Connections } from './connections.ts'
+import { addressKey } from './managed.ts'
+import type { Sockets } from './netlink.ts'
+import { type DiagSocket, STATE_LISTEN, STATES_CONNECTED } from './sock-diag.ts'
+
+/** Connections that a report names one by one. */
+const REPORTED = 20
+
+export type EstablishedPorts = {
+  connections: Connections
+  sockets: Sockets
+  /** `destroyed` = its deadline is over; else it was seen for the first time. */
+  found(connection: SocketName, destroyed: boolean): void
+}
+
+/** Ids of the managed cgroups, keys of the workloads' addresses. */
+export type Managed = { cgroups: Set<bigint>; addresses: Set<string> }
+
+export class Established {
+  destroyed = 0
+  private readonly ports: EstablishedPorts
+  private readonly deadlineMs: number
+  private draining = new Map<bigint, { socket: DiagSocket; deadline: number }>()
+
+  constructor(ports: EstablishedPorts, deadlineMs: number) {
+    this.ports = ports
+    this.deadlineMs = deadlineMs
+  }
+
+  /** What goes on unjudged now, and until when (milliseconds from now). */
+  report(now: number): { count: number; first: { connection: string; leftMs: number }[] } {
+    const first = [...this.draining.values()].slice(0, REPORTED).map(({ socket, deadline }) => ({
+      connection: socketText(socket),
+      leftMs: Math.max(0, Math.round(deadline - now)),
+    }))
+    return { count: this.draining.size, first }
+  }
+
+  get count(): number {
+    return this.draining.size
+  }
+
+  sweep(managed: Managed, now: number): void {
+    const still = new Map<bigint, { socket: DiagSocket; deadline: number }>()
+    for (const socket of this.unjudged(managed)) {
+      const known = this.draining.get(socket.cookie)
+      const deadline = known?.deadline ?? now + this.deadlineMs
+      if (now >= deadline) {
+        if (!this.ports.sockets.destroy(socket)) continue
+        this.destroyed++
+        this.ports.found(socket, true)
+        continue
+      }
+      still.set(socket.cookie, { socket, deadline })
+      if (!known) this.ports.found(socket, false)
+    }
+    this.draining = still
+  }
+
+  private unjudged(managed: Managed): DiagSocket[] {
+    const ours = (socket: DiagSocket) => managed.cgroups.has(socket.cgroup)
+    const listening = new Set(
+      this.ports.sockets
+        .list(STATE_LISTEN)
+        .filter(ours)
+        .map(({ localPort }) => localPort),
+    )
+    return this.ports.sockets
+      .list(STATES_CONNECTED)
+      .filter(
+        (socket) =>
+          ours(socket) &&
+          listening.has(socket.localPort) &&
+          managed.addresses.has(addressKey(socket.local)) &&
+          !this.ports.connections.one(socket.cookie),
+      )
+  }
+}

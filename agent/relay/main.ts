@@ -1,0 +1,23 @@
+/** `node dist/agent/relay/main.js --config FILE`: one process a node, inside the node's network namespace. */
+import { parseArgs } from 'node:util'
+import { readRelayConfig } from './config.ts'
+import { Relay } from './relay.ts'
+
+const { values } = parseArgs({ options: { config: { type: 'string' } } })
+if (values.config === undefined) {
+  console.error('usage: node agent/relay/main.js --config FILE')
+  process.exit(2)
+}
+
+const config = await readRelayConfig(values.config)
+const relay = new Relay(config)
+await relay.start()
+console.log(`relay of node ${config.node}: ready`)
+
+/** A second signal does not wait. */
+const stop = (signal: NodeJS.Signals) => {
+  process.once(signal, () => process.exit(1))
+  void relay.stop()
+}
+process.once('SIGTERM', stop)
+process.once('SIGINT', stop)

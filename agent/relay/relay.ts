@@ -1,0 +1,198 @@
+/**
+ * One relay: events in, endings out. The agent may come, go and crash meanwhile;
+ * all that the two share is pinned in the kernel.
+ */
+import { fileWorkloads } from '../adapters/file-workloads.ts'
+import { Pins } from '../adapters/pins.ts'
+import type { RelayConfig } from './config.ts'
+import { type Connection, type RelayEvent, reasonName, type SocketName, socketText } from './connection.ts'
+import { readCounters } from './counters.ts'
+import { Draining } from './draining.ts'
+import { ENDINGS, type Ending, Endings, TICK_MS } from './endings.ts'
+import { Established } from './established.ts'
+import { Complaints, Journal } from './journal.ts'
+import { addressKeys, cgroupIds } from './managed.ts'
+import { NetlinkSockets } from './netlink.ts'
+import { Session } from './session.ts'
+import { serveStats } from './stats.ts'
+
+/** Milliseconds between two looks for an unjudged connection where the last look found none. */
+const ESTABLISHED_MS = 60_000
+/** Milliseconds between two looks for the dispatcher's pins where there are none. */
+const WAIT_FOR_PINS_MS = 500
+
+const now = () => performance.now()
+
+export class Relay {
+  private readonly config: RelayConfig
+  private readonly pins: Pins
+  private readonly sockets = new NetlinkSockets()
+  private readonly journal: Journal
+  private readonly complaints = new Complaints((line) => console.error(line))
+  private readonly outcomes = Object.fromEntries(ENDINGS.map((name) => [name, 0])) as Record<Ending, number>
+  private readonly events = { taken: 0, unknown: 0 }
+  private drained = 0
+  private session: Session | undefined
+  private parts: { endings: Endings; established: Established; draining: Draining } | undefined
+  private tickTimer: NodeJS.Timeout | undefined
+  private sweepTimer: NodeJS.Timeout | undefined
+  private lookedAt = Number.NEGATIVE_INFINITY
+  private sweeping: Promise<void> = Promise.resolve()
+  private stopped = false
+  private stopStats = async () => {}
+
+  constructor(config: RelayConfig) {
+    this.config = config
+    this.pins = new Pins(config.bpffs)
+    this.journal = new Journal(config.journal)
+  }
+
+  async start(): Promise<void> {
+    this.stopStats = await serveStats(this.config.stats, () => this.stats())
+    await this.beat()
+  }
+
+  /** Ends nothing that is under way: what is pending, the next relay finds in the kernel. */
+  async stop(): Promise<void> {
+    this.stopped = true
+    clearTimeout(this.sweepTimer)
+    clearTimeout(this.tickTimer)
+    await this.sweeping
+    clearTimeout(this.sweepTimer)
+    await this.closeSession()
+    await this.stopStats()
+    this.sockets.close()
+    await this.journal.close()
+  }
+
+  /** One slow beat: what no event tells. Plans the next one. */
+  private async beat(): Promise<void> {
+    this.sweeping = this.sweep().catch((error) => this.complaints.about('sweep', error))
+    await this.sweeping
+    if (this.stopped) return
+    const wait = this.session ? this.config.sweepMs : Math.min(WAIT_FOR_PINS_MS, this.config.sweepMs)
+    this.sweepTimer = setTimeout(() => void this.beat(), wait)
+  }
+
+  private async sweep(): Promise<void> {
+    if (this.session && !this.session.isCurrent()) await this.closeSession()
+    if (!this.session) this.openSession()
+    const { session, parts } = this
+    if (!session || !parts) return
+    session.ring.consume()
+    const connections = [...session.connections.all()]
+    parts.endings.sweep(connections, now())
+    parts.draining.sweep(connections, session.activeSlot(), now())
+    this.planTick()
+    if (parts.established.count === 0 && now() - this.lookedAt < ESTABLISHED_MS) return
+    const workloads = await fileWorkloads(this.config.workloads).list()
+    const managed = { cgroups: cgroupIds(this.config.cgroup), addresses: addressKeys(workloads) }
+    if (this.session === session) parts.established.sweep(managed, now())
+    this.lookedAt = now()
+  }
+
+  private openSession(): void {
+    const session = Session.open(this.pins, {
+      event: (event) => this.take(event),
+      drained: () => this.planTick(),
+    })
+    if (!session) return
+    const { sockets, config } = this
+    const { connections } = session
+    const endings = new Endings(
+      { connections, sockets, ended: (refused, how, error) => this.ended(refused, how, error) },
+      config,
+    )
+    const established = new Established(
+      { connections, sockets, found: (name, destroyed) => this.foundEstablished(name, destroyed) },
+      config.establishedMs,
+    )
+    const draining = new Draining({ sockets, drained: (c) => this.noteDrained(c) }, config.drainMs)
+    this.session = session
+    this.parts = { endings, established, draining }
+    this.lookedAt = Number.NEGATIVE_INFINITY
+  }
+
+  private async closeSession(): Promise<void> {
+    const { session } = this
+    this.session = undefined
+    this.parts = undefined
+    clearTimeout(this.tickTimer)
+    this.tickTimer = undefined
+    await session?.close()
+  }
+
+  private take(event: RelayEvent | undefined): void {
+    if (!event) {
+      this.events.unknown++
+      return
+    }
+    this.events.taken++
+    this.parts?.endings.tell(event, now())
+  }
+
+  private planTick(): void {
+    if (!this.parts?.endings.busy || this.tickTimer || this.stopped) return
+    this.tickTimer = setTimeout(() => {
+      this.tickTimer = undefined
+      this.parts?.endings.tick(now())
+      this.planTick()
+    }, TICK_MS)
+  }
+
+  private ended(
+    refused: SocketName & { reason: number; status: number },
+    how: Ending,
+    error?: unknown,
+  ): void {
+    this.outcomes[how]++
+    if (error !== undefined) this.complaints.about('ending a connection', error)
+    this.write('ended', refused, { how, reason: reasonName(refused.reason), status: refused.status })
+  }
+
+  private foundEstablished(name: SocketName, destroyed: boolean): void {
+    this.write(destroyed ? 'established-destroyed' : 'established-found', name, {})
+  }
+
+  private noteDrained(connection: Connection): void {
+    this.drained++
+    this.write('drained', connection, { slot: connection.slot })
+  }
+
+  private write(event: string, name: SocketName, more: Record<string, unknown>): void {
+    this.journal.write({
+      at: new Date().toISOString(),
+      node: this.config.node,
+      event,
+      connection: socketText(name),
+      cookie: String(name.cookie),
+      ...more,
+    })
+  }
+
+  private stats(): Record<string, unknown> {
+    const { parts, session } = this
+    const memory = process.memoryUsage.rss()
+    const cpu = process.cpuUsage()
+    return {
+      node: this.config.node,
+      attached: session !== undefined,
+      uptimeMs: Math.round(process.uptime() * 1000),
+      rssBytes: memory,
+      cpuMs: Math.round((cpu.user + cpu.system) / 1000),
+      counters: session?.isCurrent() ? readCounters(this.pins.map('counters')) : {},
+      events: this.events,
+      endings: this.outcomes,
+      pending: parts?.endings.pending ?? { ending: 0, owing: 0 },
+      draining: { held: parts?.draining.count ?? 0, destroyed: this.drained },
+      established: {
+        ...(parts?.established.report(now()) ?? { count: 0, first: [] }),
+        destroyed: parts?.established.destroyed ?? 0,
+      },
+      /** Requests that the relay itself judged: none, every verdict is the kernel's. */
+      relayed: 0,
+      complaints: this.complaints.count,
+      journalDropped: this.journal.dropped,
+    }
+  }
+}
