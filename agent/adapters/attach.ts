@@ -10,9 +10,9 @@ export const SOCKET_HOOKS = [
 ] as const
 
 export const CGROUP_HOOKS = [
-  { hook: 'cgroup_egress', program: 'note_flow', bpftool: 'cgroup_inet_egress' },
-  { hook: 'cgroup_ingress', program: 'dispatch_packet', bpftool: 'cgroup_inet_ingress' },
-  { hook: 'sock_ops', program: 'enrol', bpftool: 'cgroup_sock_ops' },
+  { hook: 'cgroup_egress', program: 'note_flow', bpftool: 'cgroup_inet_egress', type: 1 },
+  { hook: 'cgroup_ingress', program: 'dispatch_packet', bpftool: 'cgroup_inet_ingress', type: 0 },
+  { hook: 'sock_ops', program: 'enrol', bpftool: 'cgroup_sock_ops', type: 3 },
 ] as const
 
 export type AttachedProgram = { id: number; attach_type: string; name: string }

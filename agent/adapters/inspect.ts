@@ -1,39 +1,37 @@
 /** What the kernel itself says runs here: attached programs, slots, frozen tables. */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { ActiveLayout, Limit } from '../../bpf/abi/heddle.gen.ts'
 import type { AttachedFacts, SlotFacts } from '../ports.ts'
-import { CGROUP_HOOKS, cgroupPrograms, pinnedProgramId, SOCKET_HOOKS, socketPrograms } from './attach.ts'
-import { bpftoolJson } from './bpftool.ts'
+import { CGROUP_HOOKS, SOCKET_HOOKS, socketPrograms } from './attach.ts'
+import { attachedTo, mapInfo, type ProgramInfo, pinnedProgram, programInfo } from './bpf-info.ts'
 import { BpfMap, u32 } from './libbpf.ts'
 import { GENERATION_PROGRAMS, type LiveMap, type Pins } from './pins.ts'
-
-type ProgramFacts = { id: number; tag: string; name: string; map_ids?: number[] }
-type MapFacts = { id: number; name: string; bytes_value: number }
 
 /** The kernel cuts names at 15 characters. */
 const TABLES_MAP = '.rodata.policy'
 
 export async function inspectKernel(pins: Pins, cgroup: string): Promise<AttachedFacts | null> {
   if (!existsSync(pins.map('active'))) return null
-  return { hooks: await hooks(pins, cgroup), active: activeSlot(pins), slots: await slots(pins) }
+  return { hooks: hooks(pins, cgroup), active: activeSlot(pins), slots: slots(pins) }
 }
 
-async function hooks(pins: Pins, cgroup: string): Promise<AttachedFacts['hooks']> {
+function hooks(pins: Pins, cgroup: string): AttachedFacts['hooks'] {
   const facts: AttachedFacts['hooks'] = {}
   for (const { hook, type } of SOCKET_HOOKS)
-    for (const id of socketPrograms(pins, type)) facts[hook] = await program(id)
-  const attached = await cgroupPrograms(cgroup)
-  for (const { hook, program: name } of CGROUP_HOOKS) {
-    const ours = await pinnedProgramId(pins.dispatcher(name))
-    if (attached.some((p) => p.id === ours)) facts[hook] = await program(ours)
+    for (const id of socketPrograms(pins, type)) facts[hook] = { id, tag: programInfo(id).tag }
+  // The cgroup may be gone: then nothing is attached to it.
+  if (!existsSync(cgroup)) return facts
+  const directory = openSync(cgroup, 'r')
+  try {
+    for (const { hook, program, type } of CGROUP_HOOKS) {
+      const { id, tag } = pinnedProgram(pins.dispatcher(program))
+      if (attachedTo(directory, type).includes(id)) facts[hook] = { id, tag }
+    }
+  } finally {
+    closeSync(directory)
   }
   return facts
-}
-
-async function program(id: number): Promise<ProgramFacts> {
-  const shown = (await bpftoolJson('prog', 'show', 'id', String(id))) as ProgramFacts
-  return { id, tag: shown.tag, name: shown.name, map_ids: shown.map_ids ?? [] }
 }
 
 function activeSlot(pins: Pins): AttachedFacts['active'] {
@@ -42,7 +40,7 @@ function activeSlot(pins: Pins): AttachedFacts['active'] {
   return word >> 8n === 0n ? null : { slot: Number(word & 0xffn), generation: Number(word >> 8n) }
 }
 
-async function slots(pins: Pins): Promise<SlotFacts[]> {
+function slots(pins: Pins): SlotFacts[] {
   const facts: SlotFacts[] = []
   for (let slot = 0; slot < Limit.SLOTS; slot++) {
     const programs: SlotFacts['programs'] = {}
@@ -50,9 +48,9 @@ async function slots(pins: Pins): Promise<SlotFacts[]> {
     for (const [name, array] of Object.entries(GENERATION_PROGRAMS)) {
       const id = read(pins, array, u32(slot), 4)?.readUInt32LE()
       if (!id) continue
-      const shown = await program(id)
+      const shown = programInfo(id)
       programs[name] = { id, tag: shown.tag }
-      tablesDigest ||= await tablesOf(shown)
+      tablesDigest ||= tablesOf(shown)
     }
     if (Object.keys(programs).length > 0) facts.push({ slot, programs, tablesDigest })
   }
@@ -60,13 +58,13 @@ async function slots(pins: Pins): Promise<SlotFacts[]> {
 }
 
 /** SHA-256 of the frozen tables that this very program reads; '' where it reads none. */
-async function tablesOf(facts: ProgramFacts): Promise<string> {
-  for (const id of facts.map_ids ?? []) {
-    const map = (await bpftoolJson('map', 'show', 'id', String(id))) as MapFacts
+function tablesOf(program: ProgramInfo): string {
+  for (const id of program.mapIds) {
+    const map = mapInfo(id)
     if (map.name !== TABLES_MAP) continue
     const handle = BpfMap.byId(id)
     try {
-      const bytes = handle.lookup(u32(0), map.bytes_value)
+      const bytes = handle.lookup(u32(0), map.valueBytes)
       return bytes ? `sha256:${createHash('sha256').update(bytes).digest('hex')}` : ''
     } finally {
       handle.close()
