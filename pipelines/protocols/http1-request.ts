@@ -13,7 +13,7 @@ export type Request = {
 }
 
 /** A field name's lower case, to compare it. */
-export function foldName(name: Uint8Array): string {
+function foldName(name: Uint8Array): string {
   return byteText(name.map(foldByte))
 }
 

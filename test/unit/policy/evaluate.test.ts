@@ -1,47 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { evaluate, type Verdict } from '../../../pipelines/policy/evaluate.ts'
-import { utf8 } from '../../../pipelines/policy/http-match.ts'
-import type { HttpMatch, Peer, Policy, Rule, Selector } from '../../../pipelines/policy/model.ts'
+import type { Policy } from '../../../pipelines/policy/model.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
-
-const at = (line: number) => ({ file: 'p.yaml', line, column: 1 })
-const app = (name: string): Selector => ({
-  namespaces: ['default'],
-  requirements: [{ key: 'app', operator: 'In', values: [name] }],
-})
-const from = (name: string): Peer[] => [{ kind: 'endpoints', selector: app(name) }]
-const tcp = (port: number) => [{ protocol: 'TCP' as const, first: port, last: port }]
-const rule = (line: number, parts: Partial<Rule>): Rule => ({
-  source: at(line),
-  peers: null,
-  ports: null,
-  http: null,
-  ...parts,
-})
-const http = (line: number, parts: Partial<HttpMatch>): HttpMatch => ({
-  source: at(line),
-  headers: [],
-  ...parts,
-})
-const policy = (parts: Partial<Policy>): Policy => ({
-  name: 'p',
-  namespace: 'default',
-  source: at(1),
-  subject: app('api'),
-  unparsed: 'refuse',
-  selects: true,
-  allow: [],
-  deny: [],
-  ...parts,
-})
-const request = (method: string, target: string, fields: [string, string][] = [['Host', 'x']]): Request => ({
-  method: utf8(method),
-  target: utf8(target),
-  version: '1.1',
-  fields: fields.map(([name, value]) => ({ name: utf8(name), value: utf8(value) })),
-})
-const workload = (name: string) => ({ namespace: 'default', labels: { app: name } })
+import { from, http, policy, request, rule, tcp, workload } from './small-policies.ts'
 
 type Case = {
   says: string
@@ -241,66 +203,4 @@ describe('evaluate', () => {
       if (item.line !== undefined) assert.equal(verdict.deciding?.source.line, item.line)
     })
   }
-})
-
-describe('request parts', () => {
-  const judged = (match: Partial<HttpMatch>, fields: [string, string][], method = 'GET', target = '/') =>
-    evaluate(
-      { policies: [policy({ allow: [rule(3, { http: [http(4, match)] })] })] },
-      { subject: workload('api'), peer: workload('web'), peerAddress: '', port: 80, protocol: 'TCP' },
-      request(method, target, fields),
-    ).kind === 'allow'
-
-  const TABLE: [string, Partial<HttpMatch>, [string, string][], boolean][] = [
-    ['a host pattern reads the Host value', { host: 'api\\.x(:80)?' }, [['Host', 'api.x:80']], true],
-    ['a host pattern is a full match', { host: 'api' }, [['Host', 'api.x']], false],
-    ['a host pattern needs a Host', { host: '.*' }, [], false],
-    ['a header name has no case', { headers: [{ name: 'X-A', value: '1' }] }, [['x-a', '1']], true],
-    ['a header value has case', { headers: [{ name: 'X-A', value: 'a' }] }, [['X-A', 'A']], false],
-    ['a header value is whole', { headers: [{ name: 'X-A', value: 'a' }] }, [['X-A', 'ab']], false],
-    [
-      'a header value beyond ASCII is its UTF-8',
-      { headers: [{ name: 'X-A', value: 'é' }] },
-      [['X-A', 'é']],
-      true,
-    ],
-    [
-      'a header given twice matches no value',
-      { headers: [{ name: 'X-A', value: '1' }] },
-      [
-        ['X-A', '1'],
-        ['X-A', '1'],
-      ],
-      false,
-    ],
-    [
-      'a header given twice is there',
-      { headers: [{ name: 'X-A' }] },
-      [
-        ['X-A', '1'],
-        ['X-A', '2'],
-      ],
-      true,
-    ],
-    ['a header that is there may be empty', { headers: [{ name: 'X-A' }] }, [['X-A', '']], true],
-    ['an absent header matches nothing', { headers: [{ name: 'X-A' }] }, [['X-B', '']], false],
-    [
-      'all headers must match',
-      { headers: [{ name: 'X-A' }, { name: 'X-B', value: '2' }] },
-      [
-        ['X-A', '1'],
-        ['X-B', '3'],
-      ],
-      false,
-    ],
-    ['a method pattern is a full match', { method: 'GE' }, [], false],
-    ['a method has case', { method: 'get' }, [], false],
-  ]
-  for (const [says, match, fields, expected] of TABLE) {
-    test(says, () => assert.equal(judged(match, fields), expected))
-  }
-
-  test('an expression that is none fails closed, with its code', () => {
-    assert.throws(() => judged({ path: '(' }, []), { code: 'expression-invalid' })
-  })
 })
