@@ -49,7 +49,8 @@ export function createKernel(options: KernelOptions): Kernel {
 async function probe(options: KernelOptions): Promise<{ release: string; missing: string[] }> {
   const missing: string[] = []
   if (!existsSync('/sys/kernel/btf/vmlinux')) missing.push('BTF of the kernel (CONFIG_DEBUG_INFO_BTF)')
-  const jit = await readFile('/proc/sys/net/core/bpf_jit_enable', 'utf8').catch(() => '0')
+  // The knob is shown in the first network namespace only: where it is not, it says nothing.
+  const jit = await readFile('/proc/sys/net/core/bpf_jit_enable', 'utf8').catch(() => '1')
   if (jit.trim() === '0') missing.push('BPF JIT (net.core.bpf_jit_enable)')
   if (!existsSync(`${options.cgroup}/cgroup.procs`)) missing.push(`cgroup v2 directory ${options.cgroup}`)
   const mounts = await readFile('/proc/self/mounts', 'utf8')
@@ -177,8 +178,21 @@ async function unstage(pins: Pins, slot: number): Promise<void> {
 }
 
 async function detach(pins: Pins, cgroup: string): Promise<void> {
-  if (existsSync(pins.base)) await detachDispatcher(pins, cgroup)
+  if (existsSync(pins.base)) {
+    await detachDispatcher(pins, cgroup)
+    if (existsSync(pins.map('sockets'))) releaseSockets(pins)
+  }
   await removePins(pins.root)
+}
+
+/**
+ * A socket keeps its programs until it leaves the map: taken out one by one while the generations
+ * still answer, else open connections would meet a dispatcher without any.
+ */
+function releaseSockets(pins: Pins): void {
+  withMap(pins.map('sockets'), (map) => {
+    for (const key of map.keys(8, 2 * Limit.MAX_CONNS)) map.delete(key)
+  })
 }
 
 /** bpffs has no recursive unlink of its own kind: files first, then directories. */
