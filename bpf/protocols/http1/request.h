@@ -533,6 +533,84 @@ static __always_inline int http1_value(struct heddle_request *r, struct heddle_w
 	return byte_sets[b] & BYTES_VALUE ? 0 : http1_value_end(r, w);
 }
 
+/* A place in the window before a line is taken for good. */
+struct line {
+	__u32 pos;
+	__u32 state;
+	__u32 trimmed;
+	__u32 bytes;
+};
+
+/* Walks from l->pos without touching the request; l->bytes tells how far. */
+static __always_inline void line_walk(struct walk *k, struct heddle_request *r, struct heddle_window *w,
+				      struct line *l, __u32 set)
+{
+	k->window = w;
+	k->request = r;
+	k->pos = l->pos;
+	k->state = l->state;
+	k->trimmed = l->state;
+	k->set = set;
+	REPEAT(HEDDLE_WINDOW / 8 + 1, walk_bytes, k);
+	l->bytes = k->pos - l->pos;
+	l->pos = k->pos;
+	l->state = k->state;
+	l->trimmed = k->trimmed;
+}
+
+/*
+ * The common case in one go: a whole field line in the window, no field that
+ * decides framing. Anything else leaves request and cursor as they were, for
+ * the careful steps below. Returns 1 when the line was taken.
+ */
+SEPARATE int http1_whole_line(struct heddle_request *r, struct heddle_window *w)
+{
+	struct line l = {};
+	struct walk k = {};
+	struct skip s = {};
+	__u32 final, dim, at, class = 0;
+
+	if (!r || !w)
+		return 0;
+	l.pos = w->pos;
+	l.state = policy_u32(TABLES(names.start));
+	automaton_open(&k.automaton, TABLES(names));
+	line_walk(&k, r, w, &l, BYTES_TOKEN);
+	if (l.pos + 4 >= w->end || !l.bytes || window_byte(w, l.pos) != ':')
+		return 0;
+	final = automaton_final(&k.automaton, l.state, l.bytes);
+	if ((final & 0xff) != HEDDLE_FIELD_OTHER && (final & 0xff) != HEDDLE_FIELD_HOST &&
+	    (final & 0xff) != HEDDLE_FIELD_CONNECTION)
+		return 0;
+	if ((final & 0xff) == HEDDLE_FIELD_HOST && r->flags & HEDDLE_REQUEST_HOST)
+		return 0;
+	l.pos++;
+	l.pos += window_byte(w, l.pos) == ' ';
+	if (window_byte(w, l.pos) <= ' ')
+		return 0; /* more blanks, or no value */
+	dim = (final >> 8) & (HEDDLE_MAX_DIMS - 1);
+	if (dim) {
+		at = policy_u32(TABLES(values_at)) + 6 * dim;
+		automaton_open(&k.automaton, at);
+		l.state = k.automaton.start;
+		line_walk(&k, r, w, &l, BYTES_VALUE);
+		class = automaton_final(&k.automaton, l.trimmed, 1);
+	} else {
+		s.window = w;
+		s.pos = l.pos;
+		REPEAT(HEDDLE_WINDOW / 32 + 1, skip_text, &s);
+		l.pos = s.pos;
+	}
+	if (l.pos + 2 > w->end || window_byte(w, l.pos) != '\r' || window_byte(w, l.pos + 1) != '\n')
+		return 0;
+	if (dim)
+		r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
+	if ((final & 0xff) == HEDDLE_FIELD_HOST)
+		r->flags |= HEDDLE_REQUEST_HOST;
+	w->pos = l.pos + 2;
+	return 1;
+}
+
 /* The blank line's LF: what only the whole head can tell. */
 static __always_inline int head_ends(struct heddle_request *r)
 {
@@ -707,6 +785,8 @@ static __always_inline int http1_step(struct heddle_request *r, struct heddle_wi
 	case HEDDLE_VERSION:
 		return http1_version(r, w);
 	case HEDDLE_LINE:
+		if (!(r->flags & HEDDLE_REQUEST_TRAILER) && http1_whole_line(r, w))
+			return 0;
 		return http1_line(r, w);
 	case HEDDLE_NAME:
 		return http1_name(r, w);

@@ -193,6 +193,59 @@ static __always_inline int plain_value(const struct heddle_response *p)
 	       (p->phase == HEDDLE_RESPONSE_STATUS && p->text_bytes >= 12);
 }
 
+/* Eight characters as a little-endian word. */
+#define WORD8(a, b, c, d, e, f, g, h) \
+	(WORD4(h, g, f, e) << 32 | WORD4(d, c, b, a))
+
+/*
+ * At the start of a line with 16 bytes in view: only two names matter. Lines
+ * that can't be them are skipped to their end without reading the name.
+ */
+static __always_inline int line_matters(const struct heddle_window *w)
+{
+	__u64 first = window_u64(w, w->pos) | EVERY_BYTE(0x20);
+	__u64 second = window_u64(w, w->pos + 8) | EVERY_BYTE(0x20);
+
+	if (first == WORD8('c', 'o', 'n', 't', 'e', 'n', 't', '-'))
+		return (__u8)second == 'l';
+	return first == WORD8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r');
+}
+
+/* "HTTP/1.1 200": the digits at once. Returns 1 when the status was read. */
+static __always_inline int status_at_once(struct heddle_response *p, struct heddle_window *w)
+{
+	p->status = (window_byte(w, w->pos + 9) & 15) * 100 + (window_byte(w, w->pos + 10) & 15) * 10 +
+		    (window_byte(w, w->pos + 11) & 15);
+	p->text_bytes = 12;
+	w->pos += 12;
+	return 1;
+}
+
+/* Shortcuts over bytes that carry nothing. Returns 1 when the cursor moved. */
+static __always_inline int response_shortcut(struct heddle_response *p, struct heddle_window *w)
+{
+	struct skip s = { .window = w, .pos = w->pos };
+	__u32 left = w->len - w->pos;
+
+	if (left < 16)
+		return 0;
+	if (p->phase == HEDDLE_RESPONSE_STATUS && !p->text_bytes)
+		return status_at_once(p, w);
+	if (p->phase == HEDDLE_RESPONSE_LINE && window_byte(w, w->pos) > '\r' && !line_matters(w)) {
+		p->phase = HEDDLE_RESPONSE_VALUE;
+		p->field = RESPONSE_OTHER;
+	}
+	if (!plain_value(p))
+		return 0;
+	w->end = w->len;
+	REPEAT(HEDDLE_WINDOW / 32 + 1, skip_text, &s);
+	/* Stop in front of the control character, or of the end. */
+	if (s.pos == w->pos)
+		return 0;
+	w->pos = min_u32(s.pos, w->len);
+	return 1;
+}
+
 static long response_turn(__u32 turn, struct response_walk *k)
 {
 	struct heddle_response *p = k->response;
@@ -215,15 +268,8 @@ static long response_turn(__u32 turn, struct response_walk *k)
 	}
 	if (p->phase == HEDDLE_RESPONSE_START)
 		response_begin(p);
-	if (plain_value(p) && left >= 8) {
-		__u64 marks = controls_in(window_u64(w, w->pos));
-
-		if (!marks) {
-			w->pos += 8;
-			return 0;
-		}
-		w->pos += first_marked(marks);
-	}
+	if (response_shortcut(p, w))
+		return 0;
 	k->action = response_byte(p, window_byte(w, w->pos), k->of_head_request);
 	w->pos++;
 	return k->action || p->phase >= HEDDLE_RESPONSE_TO_CLOSE ? 1 : 0;
