@@ -33,6 +33,7 @@ export async function openNode(
     clock,
     published: null,
     reported: null,
+    said: null,
     log,
   }
 }

@@ -32,6 +32,8 @@ export type Node = {
   published: string | null
   /** Sequence of this process's last report. */
   reported: number | null
+  /** What the journal was told last: a node in trouble says it once, not at every look. */
+  said: string | null
   /** One line for the journal. */
   log(line: string): void
 }

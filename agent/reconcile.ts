@@ -33,7 +33,7 @@ export async function reconcile(node: Node, startedAt: number): Promise<void> {
   await run(node, attempt, ['report', report])
 }
 
-/** True when the step succeeded; a failure is noted and logged, and the agent goes on. */
+/** True when the step succeeded; a failure is noted for the report, and the agent goes on. */
 async function run(node: Node, attempt: Attempt, [name, step]: NamedStep): Promise<boolean> {
   const began = node.clock.elapsed()
   try {
@@ -42,7 +42,7 @@ async function run(node: Node, attempt: Attempt, [name, step]: NamedStep): Promi
   } catch (error) {
     const failure = asFailure(name, error)
     attempt.failures.push({ step: name, failure })
-    node.log(`${name}: ${failure.code}: ${failure.message}`)
+    if (name === 'report') node.log(`report: ${failure.code}: ${failure.message}`)
     return false
   } finally {
     attempt.timings[name] = node.clock.elapsed() - began

@@ -11,15 +11,20 @@ const SEQUENCE_BATCH = 1000
 export async function report(node: Node, attempt: Attempt): Promise<void> {
   const sequence = await nextSequence(node)
   const statement = describe(node, attempt, sequence)
-  const { failure } = statement
-  const said = `${statement.outcome}, release ${statement.number ?? 'none'}, generation ${statement.generation ?? 'none'}`
-  if (statement.outcome !== 'unchanged' || failure !== null) {
-    node.log(`report ${sequence}: ${said}${failure === null ? '' : `, ${failure.code}: ${failure.message}`}`)
-  }
+  say(node, statement)
   await node.bus.report(statement).catch((error: unknown) => {
     const down = error instanceof Failure && error.code === 'bus-unavailable'
     if (!down) node.log(`report ${sequence} not sent: ${error}`)
   })
+}
+
+/** In the journal, when it is not what was said last. */
+function say(node: Node, { outcome, number, generation, failure }: Report): void {
+  const lines = [`${outcome}, release ${number ?? 'none'}, generation ${generation ?? 'none'}`]
+  if (failure !== null) lines.push(`${failure.code}: ${failure.message}`, ...failure.detail)
+  const text = lines.join('\n  ')
+  if (text !== node.said) node.log(text)
+  node.said = text
 }
 
 /** Only grows, also after a crash; numbers are reserved in batches to spare the disk. */

@@ -50,6 +50,7 @@ const node = {
   clock: { now: () => options.now, elapsed: () => 0 },
   published: null,
   reported: null,
+  said: null,
   log: (line: string) => console.log(line),
 }
 await restore(node)

@@ -121,6 +121,7 @@ export async function nodeFleet(): Promise<Fleet> {
         clock: { now: () => clock.now().getTime(), elapsed: () => 0 },
         published: null,
         reported: null,
+        said: null,
         log: (line) => logs.push(line),
         ...options,
       }

@@ -197,6 +197,15 @@ test('workloads that make no sense leave the kernel as it is', async () => {
   assert.deepEqual(fleet.kernel.content.addresses, before)
 })
 
+test('the journal hears of a failure once, not at every look', async () => {
+  await fleet.published.release('canary', 1, await fleet.artifact('one'))
+  const node = await fleet.node()
+  await reconcile(node, 0)
+  fleet.store.objects.clear()
+  for (let pass = 0; pass < 3; pass++) await reconcile(node, 0)
+  assert.equal(fleet.logs.filter((line) => line.includes('store-unavailable')).length, 1)
+})
+
 test('sequences only grow, also over restarts, and the disk is spared', async () => {
   await fleet.published.release('canary', 1, await fleet.artifact('one'))
   let writes = 0
