@@ -1,49 +1,35 @@
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+/**
+ * Artifacts for kernel tests. Program text comes from the real compiler, once a
+ * variant; further policies put their tables into its section, which gives the
+ * same bytes in a millisecond (artifacts.test.ts proves that).
+ */
+import { clangCompiler } from '../../../functions/adapters/clang-compiler.ts'
+import { capacityFor, variantName } from '../../../functions/compile/variants.ts'
+import type { Block } from '../../../pipelines/contract/artifact.ts'
+import { tablesOf } from '../../../pipelines/contract/code-digest.ts'
 import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import { buildTables } from '../../../pipelines/tables/build-tables.ts'
 
-const D = '/tmp/hk-art'
-mkdirSync(D, { recursive: true })
-const F = [
-  '-O2',
-  '-g',
-  '-target',
-  'bpf',
-  '-mcpu=v3',
-  '-Wno-c23-extensions',
-  '-I/usr/include/x86_64-linux-gnu',
-]
-export async function dispatcherElf(): Promise<Uint8Array> {
-  execFileSync('clang-22', [...F, '-c', 'bpf/programs/dispatcher.c', '-o', `${D}/dispatcher.o`])
-  return readFileSync(`${D}/dispatcher.o`)
+const compiler = clangCompiler('.')
+const texts = new Map<string, Uint8Array>()
+
+export type TestArtifact = { elf: Uint8Array; blocks: Block[] }
+
+export function dispatcherElf(): Promise<Uint8Array> {
+  return compiler.dispatcher()
 }
-const cache = new Map<number, { elf: Buffer; offset: number }>()
-export async function compileSet(set: PolicySet) {
-  const r = buildTables(set)
-  if (!r.ok) throw r.failures[0]
-  const { blob, blocks } = r.tables
-  const log2 = [14, 16, 18, 20, 22, 23].find((n) => blob.length <= 4 << n) ?? 23
-  let base = cache.get(log2)
-  if (!base) {
-    writeFileSync(`${D}/policy.bin`, Buffer.alloc(4 << log2))
-    execFileSync('clang-22', [
-      ...F,
-      `-DPOLICY_WORDS_LOG2=${log2}`,
-      `--embed-dir=${D}`,
-      '-c',
-      'bpf/programs/inbound.c',
-      '-o',
-      `${D}/in.o`,
-    ])
-    const sections = execFileSync('llvm-readelf-22', ['-S', '-W', `${D}/in.o`], { encoding: 'utf8' })
-    const line = sections.split('\n').find((l) => / \.rodata\.policy /.test(l)) ?? ''
-    const offset = Number.parseInt(line.trim().split(/\s+/).slice(-8)[0] ?? '', 16)
-    const m = /\.rodata\.policy\s+PROGBITS\s+[0-9a-f]+\s+([0-9a-f]+)/.exec(line)
-    base = { elf: readFileSync(`${D}/in.o`), offset: m ? Number.parseInt(m[1] as string, 16) : offset }
-    cache.set(log2, base)
-  }
-  const elf = Buffer.from(base.elf)
-  elf.set(blob, base.offset)
+
+/** Throws Failure('limit-exceeded') as the compiler does. */
+export async function compileSet(set: PolicySet): Promise<TestArtifact> {
+  const result = buildTables(set)
+  if (!result.ok) throw result.failures[0]
+  const { blob, words, blocks } = result.tables
+  const variant = variantName(capacityFor(words))
+  const text = texts.get(variant) ?? (await compiler.compile(set)).elf
+  texts.set(variant, text)
+  const elf = Uint8Array.from(text)
+  const tables = tablesOf(elf)
+  tables.fill(0)
+  tables.set(blob)
   return { elf, blocks: [...blocks] }
 }
