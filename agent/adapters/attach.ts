@@ -15,10 +15,10 @@ export const CGROUP_HOOKS = [
   { hook: 'sock_ops', program: 'enrol', bpftool: 'cgroup_sock_ops', type: 3 },
 ] as const
 
-export type AttachedProgram = { id: number; attach_type: string; name: string }
+type AttachedProgram = { id: number; attach_type: string; name: string }
 
 /** Programs that the kernel says are attached to this cgroup itself. */
-export async function cgroupPrograms(cgroup: string): Promise<AttachedProgram[]> {
+async function cgroupPrograms(cgroup: string): Promise<AttachedProgram[]> {
   const shown = await bpftoolJson('cgroup', 'show', cgroup)
   return Array.isArray(shown) ? (shown as AttachedProgram[]) : []
 }
@@ -32,7 +32,7 @@ export function socketPrograms(pins: Pins, attachType: number): number[] {
   }
 }
 
-export async function pinnedProgramId(path: string): Promise<number> {
+async function pinnedProgramId(path: string): Promise<number> {
   return ((await bpftoolJson('prog', 'show', 'pinned', path)) as { id: number }).id
 }
 
