@@ -20,10 +20,15 @@ const MAX_STATES = 1 << 20
 /** Node numbers in all sets together: 64 MB. */
 const MAX_ELEMENTS = 1 << 24
 /** Edges followed and nodes listed: a few seconds. Counted, not clocked, so that the answer is the same everywhere. */
-const MAX_WORK = 1 << 26
+const MAX_WORK = 1 << 25
 const COSTLY_SHOWN = 3
 
-export type DfaOptions = { readonly alphabet: ByteSet; readonly latches: LatchPolicy }
+export type DfaOptions = {
+  readonly alphabet: ByteSet
+  readonly latches: LatchPolicy
+  /** Less than MAX_WORK, for a caller with less time. */
+  readonly work?: number
+}
 
 class Determinizer {
   private readonly patterns: readonly GroupedPattern[]
@@ -39,9 +44,11 @@ class Determinizer {
   private readonly differNext = new GrowingInts()
   private readonly buckets: Int32Array[][]
   private work = 0
+  private readonly maxWork: number
 
   constructor(patterns: readonly GroupedPattern[], options: DfaOptions) {
     this.patterns = patterns
+    this.maxWork = options.work ?? MAX_WORK
     this.steps = new NfaSteps(buildNfa(patterns, options.alphabet, options.latches), options.alphabet)
     this.buckets = Array.from({ length: this.steps.classes.count }, () => [])
   }
@@ -209,7 +216,7 @@ class Determinizer {
 
   private checkLimits(): void {
     const { sets, elements } = this.states
-    if (sets.length <= MAX_STATES && elements <= MAX_ELEMENTS && this.work + this.steps.work <= MAX_WORK)
+    if (sets.length <= MAX_STATES && elements <= MAX_ELEMENTS && this.work + this.steps.work <= this.maxWork)
       return
     const cost = new Float64Array(this.patterns.length)
     for (const set of sets) {
@@ -220,7 +227,7 @@ class Determinizer {
     }
     const order = [...cost.keys()].sort((a, b) => (cost[b] as number) - (cost[a] as number))
     throw new AutomatonLimit(
-      `the patterns together need more than ${MAX_STATES} states or ${MAX_WORK} steps to build`,
+      `the patterns together need more than ${MAX_STATES} states or ${this.maxWork} steps to build`,
       order.slice(0, COSTLY_SHOWN).map((index) => this.patterns[index]?.text ?? ''),
     )
   }

@@ -15,6 +15,12 @@ const MAGIC = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]
 const HEADER_BYTES = 64
 const SECTION_BYTES = 64
 const MAX_SECTIONS = 1024
+/** Characters of a section's name: bounds the reading of names that never end. */
+const MAX_NAME = 256
+/** Offset and length of the tables, before the rest. */
+const GAP_BYTES = 16
+const SHT_NULL = 0
+const SHT_NOBITS = 8
 const SHT_PROGBITS = 1
 const SHF_WRITE = 1n
 const SHF_EXECINSTR = 4n
@@ -25,9 +31,14 @@ type Section = { name: string; type: number; flags: bigint; at: number; bytes: n
 /** Digest of everything but the tables. Throws Failure('code-untrusted') for what is no such ELF. */
 export function codeDigest(elf: Uint8Array, sha256: (bytes: Uint8Array) => Digest): Digest {
   const { at, bytes } = tablesSection(elf)
-  const code = new Uint8Array(elf.length - bytes)
-  code.set(elf.subarray(0, at))
-  code.set(elf.subarray(at + bytes), at)
+  // Where the gap is belongs to what is signed. Else signed bytes could be pulled apart
+  // at another place, and a section table of the attacker's stand in the gap.
+  const code = new Uint8Array(GAP_BYTES + elf.length - bytes)
+  const gap = new DataView(code.buffer)
+  gap.setBigUint64(0, BigInt(at), true)
+  gap.setBigUint64(8, BigInt(bytes), true)
+  code.set(elf.subarray(0, at), GAP_BYTES)
+  code.set(elf.subarray(at + bytes), GAP_BYTES + at)
   return sha256(code)
 }
 
@@ -39,11 +50,21 @@ export function tablesOf(elf: Uint8Array): Uint8Array {
 
 /** The one section of that name; read-only data, in the file as it is. */
 function tablesSection(elf: Uint8Array): Section {
-  const [found, ...others] = sectionsOf(elf).filter(({ name }) => name === TABLES_SECTION)
+  const sections = sectionsOf(elf)
+  const [found, ...others] = sections.filter(({ name }) => name === TABLES_SECTION)
   if (found === undefined || others.length > 0) refuse(`not exactly one section ${TABLES_SECTION}`)
   const { type, flags } = found
   if (type !== SHT_PROGBITS || (flags & (SHF_WRITE | SHF_EXECINSTR | SHF_COMPRESSED)) !== 0n) {
     refuse(`${TABLES_SECTION} is not plain read-only data`)
+  }
+  const overlaps = (at: number, bytes: number) => at < found.at + found.bytes && found.at < at + bytes
+  const table = offset(new DataView(elf.buffer, elf.byteOffset, elf.byteLength), 40)
+  const shared = sections.some(
+    (each) =>
+      each !== found && each.type !== SHT_NULL && each.type !== SHT_NOBITS && overlaps(each.at, each.bytes),
+  )
+  if (shared || overlaps(0, HEADER_BYTES) || overlaps(table, sections.length * SECTION_BYTES)) {
+    refuse(`${TABLES_SECTION} shares bytes with something else`)
   }
   return found
 }
@@ -80,7 +101,7 @@ function offset(view: DataView, at: number): number {
 
 function text(elf: Uint8Array, at: number): string {
   let name = ''
-  for (let index = at; index < elf.length && elf[index] !== 0; index++)
+  for (let index = at; index < Math.min(elf.length, at + MAX_NAME) && elf[index] !== 0; index++)
     name += String.fromCharCode(elf[index] ?? 0)
   return name
 }

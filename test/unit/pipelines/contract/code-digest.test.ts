@@ -51,6 +51,9 @@ const spoilt: [string, (elf: Buffer) => void][] = [
   ['executable tables', (elf) => elf.writeBigUInt64LE(4n, header(elf) + 8)],
   ['writable tables', (elf) => elf.writeBigUInt64LE(1n, header(elf) + 8)],
   ['tables without bytes in the file', (elf) => elf.writeUInt32LE(8, header(elf) + 4)],
+  ['tables over the section table', (elf) => elf.writeBigUInt64LE(elf.readBigUInt64LE(40), header(elf) + 24)],
+  ['tables over the program', (elf) => elf.writeBigUInt64LE(64n, header(elf) + 24)],
+  ['tables over the file header', (elf) => elf.writeBigUInt64LE(0n, header(elf) + 24)],
   ['no tables', (elf) => elf.writeUInt32LE(0, header(elf))],
   ['two sections of tables', (elf) => elf.writeUInt32LE(elf.readUInt32LE(header(elf)), header(elf) - 64)],
 ]

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { clangCompiler } from '../../../functions/adapters/clang-compiler.ts'
+import { capacityFor, padTables, variantName } from '../../../functions/compile/variants.ts'
+import type { Digest } from '../../../pipelines/contract/artifact.ts'
+import { codeDigest, tablesOf } from '../../../pipelines/contract/code-digest.ts'
+import type { PolicySet } from '../../../pipelines/policy/model.ts'
+import { mixedPatterns } from '../automata/mixed-rules.ts'
+
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
+const source = { file: 'p.yaml', line: 1, column: 1 }
+const sha256 = (bytes: Uint8Array): Digest => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+
+const scratch = await mkdtemp(join(tmpdir(), 'heddle-test-'))
+after(() => rm(scratch, { recursive: true, force: true }))
+
+function policies(paths: readonly string[], header = 'x-a', value = '1'): PolicySet {
+  const http = paths.map((path) => ({ source, path, headers: [{ name: header, value }] }))
+  const subject = { namespaces: ['n'], requirements: [] }
+  const rule = { source, peers: null, ports: null, http }
+  return {
+    policies: [
+      {
+        name: 'p',
+        namespace: 'n',
+        source,
+        subject,
+        unparsed: 'refuse',
+        selects: true,
+        allow: [rule],
+        deny: [],
+      },
+    ],
+  }
+}
+
+test('one policy is one ELF: other path, other temporary directory, other locale and time zone', async () => {
+  const elsewhere = join(scratch, 'some other place')
+  await cp(join(ROOT, 'bpf'), join(elsewhere, 'bpf'), { recursive: true })
+  const set = policies(mixedPatterns(20))
+  const here = await clangCompiler(ROOT).compile(set)
+  const changed = {
+    LC_ALL: 'tr_TR.UTF-8',
+    TZ: 'Asia/Tokyo',
+    USER: 'somebody',
+    SOURCE_DATE_EPOCH: '1',
+    TMPDIR: scratch,
+  }
+  const before = Object.keys(changed).map((name) => [name, process.env[name]] as const)
+  try {
+    Object.assign(process.env, changed)
+    const there = await clangCompiler(elsewhere).compile(structuredClone(set))
+    assert.deepEqual(there.elf, here.elf)
+    assert.deepEqual(there.code, here.code)
+    assert.deepEqual(there.tables, here.tables)
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  }
+  assert.deepEqual(await readdir(scratch), ['some other place'], 'temporary files stay behind')
+})
+
+const PAYLOADS = [
+  '"; int x; //',
+  '\\n#include "/etc/passwd"',
+  '`id`',
+  '$(id)',
+  '}; asm volatile("exit"); {',
+  '%s%n',
+]
+
+test('strings of a policy change neither code nor C', async () => {
+  const compiler = clangCompiler(ROOT)
+  const plain = await compiler.compile(policies(['/a']))
+  const quoted = PAYLOADS.map((text) => `/\\Q${text.replaceAll('\\n', '\n')}\\E`)
+  const hostile = await compiler.compile(policies(quoted, 'x-a', PAYLOADS.join('')))
+  assert.equal(hostile.code.digest, plain.code.digest)
+  assert.notEqual(hostile.tables.digest, plain.tables.digest)
+  const text = Buffer.from(hostile.elf).toString('latin1')
+  for (const payload of PAYLOADS) assert.equal(text.includes(payload), false, payload)
+})
+
+test('the digests of a compilation are those that a node reads from the ELF', async () => {
+  const { elf, code, tables } = await clangCompiler(ROOT).compile(policies(mixedPatterns(1_000)))
+  assert.equal(codeDigest(elf, sha256), code.digest)
+  assert.equal(sha256(tablesOf(elf)), tables.digest)
+  assert.equal(code.variant, variantName(capacityFor(tables.words)))
+  assert.equal(tablesOf(elf).length, 4 * 2 ** capacityFor(tables.words))
+})
+
+test('what the code key signs is what policies are compiled to', async () => {
+  const compiler = clangCompiler(ROOT)
+  const signed = new Map((await compiler.variants()).map(({ variant, digest }) => [variant, digest]))
+  const { code } = await compiler.compile(policies(['/a']))
+  assert.equal(signed.get(code.variant), code.digest)
+  assert.equal(new Set(signed.values()).size, signed.size)
+})
+
+test('a program that does not compile is a located failure', async () => {
+  const broken = join(scratch, 'broken')
+  await cp(join(ROOT, 'bpf'), join(broken, 'bpf'), { recursive: true })
+  await rm(join(broken, 'bpf/maps/policy.h'))
+  await assert.rejects(
+    clangCompiler(broken).compile(policies(['/a'])),
+    (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'compiler-failed')
+      assert.match(error.message, /inbound\.c:\d+:\d+/)
+      return true
+    },
+  )
+  await rm(broken, { recursive: true })
+})
+
+test('a policy that fits no tables fails with its place', async () => {
+  const hostile = Array.from({ length: 30 }, (_, i) => `.*a{${i + 1}}.{10}b.*x`)
+  await assert.rejects(clangCompiler(ROOT).compile(policies(hostile)), (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'limit-exceeded')
+    assert.match(error.message, /p\.yaml:1:1/)
+    return true
+  })
+})
+
+test('tables are padded to the capacity of their variant', async () => {
+  assert.deepEqual([1, 2 ** 14, 2 ** 14 + 1, 2 ** 23].map(capacityFor), [14, 14, 16, 23])
+  assert.throws(() => capacityFor(2 ** 23 + 1), RangeError)
+  assert.deepEqual(padTables(Uint8Array.of(7), 14).slice(0, 2), Uint8Array.of(7, 0))
+  const policyHeader = await readFile(join(ROOT, 'bpf/maps/policy.h'), 'utf8')
+  assert.match(policyHeader, /#embed "policy.bin"/)
+})
