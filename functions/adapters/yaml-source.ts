@@ -56,6 +56,8 @@ function entryOf(context: Context, pair: { key: unknown; value: unknown }, depth
   if (!isScalar(key) || typeof key.value !== 'string') {
     return refuse(context, key, 'yaml-syntax', 'a key that is no string', 'write the key in quotes')
   }
+  // Readers behind this one (zod's records among them) drop such a key: a label that is asked for would be lost.
+  if (key.value === '__proto__') return refuse(context, key, 'yaml-syntax', 'the key __proto__', 'remove it')
   const keyAt = place(context, offsetOf(key))
   const node =
     value === null ? { kind: 'scalar' as const, at: keyAt, value: null } : nodeOf(context, value, depth)

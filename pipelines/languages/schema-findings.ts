@@ -7,7 +7,12 @@ import { nodeAt, type Path, placeOf, type SourceNode } from './source-node.ts'
 type Issue = z.core.$ZodIssue
 
 /** What a language knows of its own fields. */
-export type Vocabulary = { fields: readonly string[]; unsupported: Record<string, string> }
+export type Vocabulary = {
+  fields: readonly string[]
+  unsupported: Record<string, string>
+  /** What people most often forget inside a field. */
+  inside?: Record<string, string>
+}
 
 const shown = (path: Path): string =>
   path
@@ -18,10 +23,13 @@ function unknownField(root: SourceNode, path: Path, vocabulary: Vocabulary): Fin
   const field = String(path.at(-1))
   const near = nearestName(field, vocabulary.fields)
   const elsewhere = vocabulary.fields.includes(field)
+  const holder = path.slice(0, -1).findLast((step) => typeof step === 'string')
+  const usual =
+    vocabulary.inside?.[String(holder)] ?? 'remove it: what is not honoured is refused, never ignored'
   const hint = elsewhere
     ? `\`${field}\` is a field, but not of ${shown(path.slice(0, -1))}: check the indentation`
     : near === undefined
-      ? 'remove it: what is not honoured is refused, never ignored'
+      ? usual
       : `did you mean \`${near}\`?`
   return problem(
     placeOf(root, path),

@@ -11,7 +11,7 @@ export type SourceEntry = { key: string; keyAt: Source; value: SourceNode }
 /** Keys and indexes from a document's root to a part of it. */
 export type Path = readonly PropertyKey[]
 
-/** The value without places, as a schema reads it. Own keys only, so that `__proto__` is just a key. */
+/** The value without places, as a schema reads it. */
 export function plainValue(node: SourceNode): unknown {
   switch (node.kind) {
     case 'scalar':

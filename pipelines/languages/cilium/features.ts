@@ -44,3 +44,9 @@ export const UNSUPPORTED_KINDS: Record<string, string> = {
   NetworkPolicy: 'write it as a CiliumNetworkPolicy (apiVersion cilium.io/v2)',
   List: 'write the items as documents of their own, with --- between them',
 }
+
+/** What an unknown field inside these most often wanted to be. */
+export const USUAL: Record<string, string> = {
+  endpointSelector: 'write labels under matchLabels, one level deeper',
+  fromEndpoints: 'write labels under matchLabels, one level deeper',
+}

@@ -5,7 +5,7 @@ import { nearestName } from '../nearest-name.ts'
 import { type Reader, readerOf } from '../reader.ts'
 import { schemaFindings } from '../schema-findings.ts'
 import { nodeAt, type Path, placeOf, plainValue, type SourceNode } from '../source-node.ts'
-import { UNSUPPORTED, UNSUPPORTED_KINDS } from './features.ts'
+import { UNSUPPORTED, UNSUPPORTED_KINDS, USUAL } from './features.ts'
 import { httpOf } from './http-rules.ts'
 import { peersOf } from './peers.ts'
 import { portsOf } from './ports.ts'
@@ -126,7 +126,11 @@ export function readCiliumDocument(root: SourceNode): ReadDocument {
   if (foreign !== undefined) return { policies: [], findings: [foreign] }
   const parsed = CiliumNetworkPolicy.safeParse(plainValue(root))
   if (!parsed.success) {
-    const findings = schemaFindings(root, parsed.error, { fields: FIELDS, unsupported: UNSUPPORTED })
+    const findings = schemaFindings(root, parsed.error, {
+      fields: FIELDS,
+      unsupported: UNSUPPORTED,
+      inside: USUAL,
+    })
     return { policies: [], findings }
   }
   const { metadata, spec, specs = [] } = parsed.data
