@@ -42,7 +42,12 @@ export function composeFunctions(parts: Parts): Functions {
       compile: compileHandler(rest),
       sign: signHandler({ ...rest, builder: parts.keys.policy }),
       publish: publishHandler({ ...rest, repository: tuf }),
-      rollout: rolloutHandler({ ...rest, repository: tuf, director: parts.keys.release }),
+      rollout: rolloutHandler({
+        ...rest,
+        repository: tuf,
+        director: parts.keys.release,
+        applied: { revision: null },
+      }),
     },
   }
 }

@@ -79,11 +79,15 @@ export function begin(
   )
 }
 
-/** Takes a report in, unless a later one of that node is here or the node is not in that ring. */
+/**
+ * Takes a report in, unless a later one of that node is here or the node is not in that ring. Nodes
+ * repeat themselves: what says nothing new changes nothing, not even the time.
+ */
 export function observe(state: RolloutState, plan: RolloutPlan, report: Report): RolloutState {
   const ring = plan.rings.find(({ name, nodes }) => name === report.ring && nodes.includes(report.node))
   const known = state.reports[report.node]
-  if (ring === undefined || (known !== undefined && !isLater(report, known))) return state
+  if (ring === undefined || (known !== undefined && (!isLater(report, known) || saysTheSame(report, known))))
+    return state
   return { ...state, revision: state.revision + 1, reports: { ...state.reports, [report.node]: report } }
 }
 
@@ -182,6 +186,13 @@ function name({ id, number, commit, artifact }: NamedRelease): NamedRelease {
 function isLater(report: Report, known: Report): boolean {
   const difference = Date.parse(report.at) - Date.parse(known.at)
   return difference > 0 || (difference === 0 && report.sequence > known.sequence)
+}
+
+/** Enforced first, unchanged from then on: the same fact. */
+function saysTheSame(report: Report, known: Report): boolean {
+  const fact = ({ outcome, number, artifact, failure }: Report) =>
+    [outcome === 'unchanged' ? 'enforced' : outcome, number, artifact, failure?.code].join()
+  return fact(report) === fact(known)
 }
 
 function enforces(report: Report | undefined, number: number): boolean {

@@ -28,6 +28,8 @@ export type RolloutPorts = {
   director: RoleKeys
   plan: RolloutPlan
   branch: string
+  /** This process's memory of what it has already brought in line; only saves work. */
+  applied: { revision: number | null }
 }
 
 /** Throws Failure('forge-unavailable' | 'store-conflict' | 'store-unavailable' | 'metadata-untrusted'). */
@@ -46,6 +48,8 @@ export async function rollout(ports: RolloutPorts, { cause }: EventOf<'rollout'>
     }
   }
   const next = step(state, ports.plan, ports.clock.now().getTime())
+  const known = next.state === before && ports.applied.revision === before.revision
+  if (cause.kind === 'report' && known) return
   if (next.state !== before) await saveRollout(ports.store, ports.director, { state: next.state, version })
   await apply(ports, next.state)
   if (next.until !== null) {
@@ -54,6 +58,8 @@ export async function rollout(ports: RolloutPorts, { cause }: EventOf<'rollout'>
       next.until - ports.clock.now().getTime(),
     )
   }
+  // Last: who died before any of the above must do it again, whatever comes next.
+  ports.applied.revision = next.state.revision
 }
 
 /** Events of two commits come in any order; what the branch's history says about them does not change. */

@@ -45,6 +45,9 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
   const numbers = new Map<string, number>()
   const reported = new Map<string, number>()
   const lines: string[] = []
+  /** Nothing has changed for anybody while the timestamp is the same. */
+  let looked: Uint8Array | undefined
+  let checked: Uint8Array | undefined
   let gate: Gate = () => {}
   await initRepository(store, keys, fakeCode, clock)
 
@@ -79,6 +82,9 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
 
   /** Nodes look at their ring's release and report what they took, once a release. */
   async function nodesLook(): Promise<void> {
+    const timestamp = store.objects.get('tuf/timestamp.json')
+    if (timestamp === looked) return
+    looked = timestamp
     for (const { name: ring, nodes } of RINGS) {
       const release = await released(store, keys, ring)
       if (release === undefined) continue
@@ -106,6 +112,9 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
 
   /** What must hold whenever anybody looks: numbers grow, and no ring runs ahead of the one before. */
   async function checkRings(): Promise<void> {
+    const timestamp = store.objects.get('tuf/timestamp.json')
+    if (timestamp === checked) return
+    checked = timestamp
     for (const [index, { name }] of RINGS.entries()) {
       const release = await released(store, keys, name)
       if (release === undefined) continue

@@ -202,7 +202,7 @@ export class LocalDelivery {
           timings: {},
         }
         connection.publish(report(node), JSON.stringify(statement))
-        await sleep(100)
+        await sleep(250)
       }
     })()
     this.#stops.push(async () => {
