@@ -14,7 +14,8 @@ import { buildPrograms } from './programs.ts'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 const DRIVER = 'dist/test/bpf/vm/driver.js'
-const TIMEOUT_MS = 110_000
+/** Beyond the watchdog of the driver, which says more. */
+const TIMEOUT_MS = 270_000
 const TOOLS = ['bpftool', 'ip', 'unshare']
 /** What the driver and the agent's adapter load at run time. */
 const PACKAGES = ['koffi', '@koromix/koffi-linux-x64', 'execa', 'zod']
