@@ -40,7 +40,8 @@ const count = (counts: Count, name: string) => {
 }
 
 async function compare(stream: Uint8Array, counts: Count): Promise<void> {
-  const events = parseHttp1(stream)
+  const parser = createHttp1Parser()
+  const events = parser.push(stream)
   const heads = headsOf(events)
   const refused = events.some(({ kind }) => kind === 'refused')
   count(counts, refused ? 'refused by us' : 'accepted by us')
@@ -62,7 +63,8 @@ async function compare(stream: Uint8Array, counts: Count): Promise<void> {
   for (const [index, head] of heads.slice(0, ends).entries()) {
     if (head.body.framing === 'length') assert.equal(reading.requests[index]?.body, head.body.length, shown)
   }
-  if (!refused) {
+  // What only a whole head tells (a length with chunks) llhttp may say earlier than we do.
+  if (!refused && parser.pending() === 0) {
     assert.equal(reading.error, undefined, shown)
     assert.equal(reading.requests.length, heads.length, shown)
   }
