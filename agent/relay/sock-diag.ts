@@ -101,7 +101,7 @@ export function* messages(datagram: Buffer): Generator<NetlinkMessage> {
 
 /** The errno of an NLMSG_ERROR (0 = acknowledged), as a positive number. */
 export function errnoOf(message: NetlinkMessage): number {
-  return message.body.length < 4 ? 0 : -message.body.readInt32LE(0)
+  return message.body.length < 4 ? 0 : Math.abs(message.body.readInt32LE(0))
 }
 
 /** Undefined = not a struct inet_diag_msg of TCP over IP. */

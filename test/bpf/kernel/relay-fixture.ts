@@ -69,6 +69,12 @@ export class RelayFixture {
     await this.node.kernel.flip(slot, generation)
   }
 
+  /** After the kernel's detach(): everything anew, in maps of its own. */
+  async attachAgain(): Promise<void> {
+    await this.node.kernel.install(join(this.node.directory, 'dispatcher.o'))
+    await this.enforce(0, 1)
+  }
+
   async startRelay(): Promise<void> {
     const args = [RELAY, '--config', this.config]
     this.relay = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })

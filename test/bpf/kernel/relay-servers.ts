@@ -13,10 +13,13 @@ export type Server = { port: number; pid: number }
 export type ServerKind = {
   name: string
   missing: string | undefined
+  /** Sleeps in recv(): a refusal wakes it with EAGAIN, and it may close before the 403 is on the wire. */
+  blocking: boolean
   start(node: KernelFixture): Promise<Server>
 }
 
-const NODE = `require('http').createServer((q, s) => s.end('ok')).listen(0, '127.0.0.1', function () {
+/** Answers everything but what ends in /never. */
+const NODE = `require('http').createServer((q, s) => q.url.endsWith('/never') || s.end('ok')).listen(0, '127.0.0.1', function () {
   console.log('port ' + this.address().port)
 })`
 
