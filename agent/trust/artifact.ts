@@ -1,6 +1,6 @@
 /** The artifact that a release names: its manifest, where it came from, its bytes, its code. */
 import { Abi } from '../../bpf/abi/heddle.gen.ts'
-import { type Digest, Manifest } from '../../pipelines/contract/artifact.ts'
+import { type Digest, GENERATION_HOOKS, Manifest } from '../../pipelines/contract/artifact.ts'
 import { MAX_ENVELOPE_BYTES, open, PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import {
@@ -52,6 +52,10 @@ export async function checkKernel(kernel: Kernel, manifest: Manifest): Promise<v
   if (!kernelAtLeast(release, manifest.kernel.minimum)) {
     throw new Failure('kernel-too-old', `kernel ${release}; the artifact needs ${manifest.kernel.minimum}`)
   }
+  const hooks: readonly string[] = GENERATION_HOOKS
+  const unknown = manifest.kernel.hooks.filter((hook) => !hooks.includes(hook))
+  // A program that nobody calls would be a policy that nobody enforces.
+  if (unknown.length > 0) throw new Failure('abi-mismatch', `no dispatcher calls ${unknown.join(', ')}`)
   if (missing.length > 0) throw new Failure('kernel-too-old', `kernel ${release} lacks ${missing.join(', ')}`)
 }
 

@@ -8,7 +8,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { execa } from 'execa'
-import type { Digest } from '../../pipelines/contract/artifact.ts'
+import { type Digest, GENERATION_HOOKS } from '../../pipelines/contract/artifact.ts'
 import { codeDigest, tablesOf } from '../../pipelines/contract/code-digest.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
@@ -22,7 +22,6 @@ const INBOUND = 'bpf/programs/inbound.c'
 const DISPATCHER = 'bpf/programs/dispatcher.c'
 /** Why these: helpers and map types that the programs use; every one is run on it in the tests. */
 const MINIMUM_KERNEL = '6.1'
-const HOOKS = ['sk_skb/stream_verdict', 'sk_msg', 'cgroup_skb/ingress']
 
 const FLAGS = [
   '-O2',
@@ -62,7 +61,7 @@ export function clangCompiler(sources: string): ClangCompiler {
       const elf = await inbound(root, capacity, padTables(blob, capacity))
       return {
         abi: ABI,
-        kernel: { minimum: MINIMUM_KERNEL, arch: 'bpfel', hooks: [...HOOKS] },
+        kernel: { minimum: MINIMUM_KERNEL, arch: 'bpfel', hooks: [...GENERATION_HOOKS] },
         code: { variant: variantName(capacity), digest: codeDigest(elf, digestOf) },
         tables: { digest: digestOf(tablesOf(elf)), words },
         blocks: [...blocks],

@@ -8,6 +8,9 @@ import { Selector } from '../policy/model.ts'
 export const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 export type Digest = z.infer<typeof Digest>
 
+/** Hooks that a generation may have a program for; the dispatcher of this ABI calls no other. */
+export const GENERATION_HOOKS = ['sk_skb/stream_verdict', 'sk_msg', 'cgroup_skb/ingress'] as const
+
 /**
  * One block: subject x peers x ports with one kind. Bit `index` of every row.
  * The agent turns subject and peers into rows for the identities that it knows;

@@ -226,6 +226,12 @@ test('right artifact, wrong kernel', async () => {
   assert.equal((await fleet.pass()).outcome, 'enforced')
 })
 
+test('right artifact, wrong hook', async () => {
+  const kernel: Manifest['kernel'] = { minimum: '6.1', arch: 'bpfel', hooks: ['sk_msg', 'xdp'] }
+  await fleet.published.release('canary', 6, await fleet.artifact('two', { kernel }))
+  await refused('abi-mismatch')
+})
+
 test('right artifact, wrong architecture', async () => {
   const kernel = { minimum: '6.1', arch: 'bpfeb', hooks: [] } as unknown as Manifest['kernel']
   await fleet.published.release('canary', 6, await fleet.artifact('two', { kernel }))
