@@ -60,7 +60,7 @@ struct latched {
 	int allowed;
 };
 
-static long try_latch(__u32 turn, struct latched *l)
+static long try_latch(__u32 turn UNUSED, struct latched *l)
 {
 	if (!l->word)
 		return 1;

@@ -16,6 +16,7 @@
 #define SEPARATE __attribute__((noinline))
 #define REPEAT(times, body, ctx) bpf_loop(times, body, ctx, 0)
 #else
+#undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #define SEPARATE __attribute__((noinline, unused)) static
 #define REPEAT(times, body, ctx)                                     \
@@ -25,6 +26,9 @@
 				break;                               \
 	} while (0)
 #endif
+
+/* A loop body is told its turn, whether it asks or not. */
+#define UNUSED __attribute__((unused))
 
 /* Makes the compiler forget a range that the verifier can't see, so that the check stays. */
 #define OPAQUE_TO_COMPILER(x) asm volatile("" : "+r"(x))

@@ -97,7 +97,7 @@ static __always_inline int skip_body(struct reply_run *k)
 	return k->at >= k->size || k->due_at != NOT_DUE;
 }
 
-static long reply_turn(__u32 turn, struct reply_run *k)
+static long reply_turn(__u32 turn UNUSED, struct reply_run *k)
 {
 	struct heddle_conn *c = k->conn;
 	struct heddle_window *w = k->window;

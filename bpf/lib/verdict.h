@@ -219,7 +219,7 @@ static __always_inline int load_window(struct verdict *v)
 	return bpf_skb_load_bytes(v->skb, v->at, w->bytes, n);
 }
 
-static long verdict_turn(__u32 turn, struct verdict *v)
+static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 {
 	struct heddle_conn *c = v->conn;
 	__u32 action, reason;
@@ -317,7 +317,7 @@ static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_
 /* ---- refusals ------------------------------------------------------------ */
 
 /* One turn of the reply's body: blanks from v->at on, to v->len. */
-static long pad_reply(__u32 turn, struct verdict *v)
+static long pad_reply(__u32 turn UNUSED, struct verdict *v)
 {
 	static const char blanks[] = "                                ";
 	__u32 left = v->len - v->at;
@@ -362,7 +362,7 @@ static __always_inline int reply_now(struct __sk_buff *skb, struct heddle_conn *
 	return bpf_sk_redirect_hash(skb, &sockets, &key, 0);
 }
 
-static long blank_out(__u32 turn, struct verdict *v)
+static long blank_out(__u32 turn UNUSED, struct verdict *v)
 {
 	static const char crlf[] = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
 	__u32 left = v->len - v->at;

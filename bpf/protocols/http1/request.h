@@ -54,7 +54,7 @@ struct walk {
 	__u64 word;
 };
 
-static long walk_bytes(__u32 turn, struct walk *k)
+static long walk_bytes(__u32 turn UNUSED, struct walk *k)
 {
 	const struct heddle_window *w = k->window;
 	__u32 pos = k->pos;
@@ -348,7 +348,7 @@ struct skip {
 };
 
 /* 32 bytes a turn; stops at the first control character, HTAB included. */
-static long skip_text(__u32 turn, struct skip *s)
+static long skip_text(__u32 turn UNUSED, struct skip *s)
 {
 	__u32 pos = s->pos;
 
@@ -823,7 +823,7 @@ struct parse {
 	int pad;
 };
 
-static long parse_turn(__u32 turn, struct parse *p)
+static long parse_turn(__u32 turn UNUSED, struct parse *p)
 {
 	struct heddle_request *r = p->request;
 	struct heddle_window *w = p->window;

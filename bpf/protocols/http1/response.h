@@ -246,7 +246,7 @@ static __always_inline int response_shortcut(struct heddle_response *p, struct h
 	return 1;
 }
 
-static long response_turn(__u32 turn, struct response_walk *k)
+static long response_turn(__u32 turn UNUSED, struct response_walk *k)
 {
 	struct heddle_response *p = k->response;
 	struct heddle_window *w = k->window;
