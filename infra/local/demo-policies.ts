@@ -5,6 +5,12 @@ import { SERVICE_PORT } from './service.ts'
 export const POLICY_FILE = `policies/${NAMESPACE}/api.yaml`
 export const BROKEN_FILE = `policies/${NAMESPACE}/orders.yaml`
 
+export const TENANTS_FILE = 'tenants.yaml'
+export const TENANTS = `tenants:
+  - path: policies/${NAMESPACE}
+    namespaces: [${NAMESPACE}]
+`
+
 /** app=web may read and upload below /public; everything else is refused. `extra` are more matches. */
 export const goodPolicy = (extra = ''): string => `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy

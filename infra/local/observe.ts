@@ -39,7 +39,7 @@ export type JournalReport = { outcome: string; code: string | undefined; message
 export function reportsOf(node: LocalNode): JournalReport[] {
   if (!existsSync(node.log)) return []
   const lines = readFileSync(node.log, 'utf8').matchAll(
-    /^report \d+: (\w+), release \w+(?:, ([a-z-]+): (.*))?$/gm,
+    /^report \d+: (\w+), release \w+, generation \w+(?:, ([a-z-]+): (.*))?$/gm,
   )
   return [...lines].map(([, outcome = '', code, message]) => ({ outcome, code, message }))
 }

@@ -3,6 +3,7 @@ import type { LaneStats } from './client-contract.ts'
 import { goodPolicy, POLICY_FILE } from './demo-policies.ts'
 import { RINGS } from './fleet.ts'
 import { rolloutOf, within } from './observe.ts'
+import type { Push } from './git.ts'
 import type { Stack } from './stack.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -14,33 +15,40 @@ export async function pushGoodPolicy(stack: Stack, timeline: Timeline): Promise<
   const before = await stack.client.stats()
   timeline.promise(onlyStatus(before, 200), 'before: every request of every client gets 200')
   const started = Date.now()
-  const pushed = stack.cloud.clone.push(
-    { [POLICY_FILE]: goodPolicy() },
-    'Let web read and upload below /public',
-  )
-  pushed.catch(() => {})
   const told = new Set<string>()
+  let pushed: Push | undefined
+  const pushing = stack.cloud.clone
+    .push({ [POLICY_FILE]: goodPolicy() }, 'Let web read and upload below /public')
+    .then((push) => {
+      pushed = push
+    })
+  const number = (rolloutOf(stack.cloud.store)?.current?.number ?? 0) + 1
   const done = await within(ROLLOUT_DEADLINE_MS, () => {
-    tellReports(stack, timeline, told, started)
-    return rolloutOf(stack.cloud.store)?.current?.state === 'done' ? true : undefined
+    tellReports(stack, timeline, told, { started, number })
+    const status = pushed === undefined ? undefined : stack.cloud.statusOf(pushed.commit)
+    return status?.stage === 'done' || status?.state === 'failure' ? status : undefined
   })
-  if (done === undefined)
-    throw new Error(`the release did not get through:\n${stack.cloud.functions.lastLines(10)}`)
-  tellReports(stack, timeline, told, started)
-  const { commit, said } = await pushed
-  timeline.quote(said)
-  const status = stack.cloud.statusOf(commit)
-  timeline.promise(
-    done === true && status?.state === 'success',
-    `commit ${commit.slice(0, 12)}: ${status?.description}`,
-  )
+  await pushing
+  timeline.quote(pushed?.said ?? '')
+  if (done === undefined) throw new Error(`the release did not get through:\n${lastWords(stack)}`)
+  timeline.promise(done.state === 'success', `commit ${pushed?.commit.slice(0, 12)}: ${done.description}`)
   await tellTraffic(stack, timeline, started)
 }
 
+function lastWords(stack: Stack): string {
+  const agents = [...stack.agents.values()]
+  return [stack.cloud.functions, ...agents].map((each) => `${each.name}: ${each.lastLines(3)}`).join('\n')
+}
+
 /** One line for each node when it enforces, with what it measured itself. */
-function tellReports(stack: Stack, timeline: Timeline, told: Set<string>, started: number): void {
+function tellReports(
+  stack: Stack,
+  timeline: Timeline,
+  told: Set<string>,
+  { started, number }: { started: number; number: number },
+): void {
   for (const report of Object.values(rolloutOf(stack.cloud.store)?.reports ?? {})) {
-    if (report.outcome !== 'enforced' || told.has(report.node)) continue
+    if (report.outcome !== 'enforced' || report.number !== number || told.has(report.node)) continue
     told.add(report.node)
     const flip = report.timings['flip']
     const micro = flip === undefined ? '' : `, flip ${(flip * 1000).toFixed(0)} µs`

@@ -9,9 +9,11 @@ import { makeCgroup } from './cgroup.ts'
 import type { ClientConfig, Lane, LaneStats } from './client-contract.ts'
 import { askClient } from './client-remote.ts'
 import { type Cloud, startFunctions } from './cloud.ts'
+import { TENANTS, TENANTS_FILE } from './demo-policies.ts'
 import { NODE_NAMES } from './fleet.ts'
 import { type Foundation, layFoundation } from './foundation.ts'
 import { startNats } from './nats.ts'
+import { within } from './observe.ts'
 import { enrol, type LocalNode, startAgent, startNode, startRelay } from './nodes.ts'
 import { launch, type Running, untilReady } from './process.ts'
 import { SERVICE_PORT } from './service.ts'
@@ -42,6 +44,7 @@ export type StackOptions = {
 
 /** How soon a node looks by itself in the demo: hints make it faster, this makes it sure. */
 const DEMO_POLL_MS = 1_000
+const BASELINE_DEADLINE_MS = 60_000
 
 /** Brings everything up, or takes down what it began and throws. Needs root. */
 export async function up(options: StackOptions): Promise<Stack> {
@@ -77,6 +80,7 @@ async function build(foundation: Foundation, options: StackOptions): Promise<Sta
   say(
     `${nodes.length} nodes: nginx, agent and relay each; rings ${nodes.map((node) => `${node.ring}:${node.name}`).join(' ')}`,
   )
+  await pushBaseline(cloud, say)
   const client = await startClient(foundation, load ? nodes.flatMap(lanesOf) : [])
   say(
     `clients: ${client.lanes.reduce((sum, lane) => sum + lane.connections, 0)} keep-alive connections, a request in flight on each`,
@@ -90,6 +94,21 @@ async function build(foundation: Foundation, options: StackOptions): Promise<Sta
     ended: () => processes.flatMap((each) => endOf(each)),
     down: foundation.down,
   }
+}
+
+/**
+ * The first release attaches the programs and selects nobody. Connections that
+ * are older than the attach can't be judged, so clients come after it.
+ */
+async function pushBaseline(cloud: Cloud, say: (text: string) => void): Promise<void> {
+  const { commit } = await cloud.clone.push(
+    { [TENANTS_FILE]: TENANTS },
+    'Say who may speak for which namespace',
+  )
+  const done = await within(BASELINE_DEADLINE_MS, () => cloud.statusOf(commit)?.stage === 'done' || undefined)
+  const status = cloud.statusOf(commit)
+  if (done === undefined) throw new Error(`the first release did not get through: ${status?.description}`)
+  say('the first release selects nobody: programs are attached in every kernel')
 }
 
 function endOf(running: Running): string[] {
@@ -123,7 +142,6 @@ async function startClient(foundation: Foundation, lanes: Lane[]) {
   writeFileSync(file, JSON.stringify(config))
   const running = launch({
     name: 'client',
-    // Polite: on a small machine the pipe must get its share of the processor beside the load.
     command: ['nice', '-n', '19', process.execPath, CLIENT, file],
     cgroup: makeCgroup(join(foundation.cgroup, 'client')),
     namespace: foundation.client.namespace,
