@@ -143,6 +143,7 @@ export const Reason = {
   AFTER_REFUSAL: 28,
   UNANSWERED: 29,
   ENROL_FAILED: 30,
+  REFUSED_BY_MODE: 31,
   REASONS: 32,
 } as const
 
@@ -350,6 +351,23 @@ export const FlowLayout = {
     local: { at: 16, bytes: 16 },
     remote_port: { at: 32, bytes: 2 },
     local_port: { at: 34, bytes: 2 },
+  },
+} as const
+
+/** enum heddle_mode */
+export const Mode = {
+  MODE_KERNEL: 0,
+  MODE_RELAY: 1,
+  MODE_REFUSE: 2,
+} as const
+
+/** struct heddle_service */
+export const ServiceLayout = {
+  bytes: 20,
+  fields: {
+    address: { at: 0, bytes: 16 },
+    port: { at: 16, bytes: 2 },
+    pad: { at: 18, bytes: 2 },
   },
 } as const
 

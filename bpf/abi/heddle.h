@@ -77,7 +77,10 @@ enum heddle_limit {
  *                dense word  dense_at + row*stride + c
  * `next` is a state, 0 = dead (nothing can match any more), and carries
  * HEDDLE_NEXT_LATCH when the state entered reports a latch. Comb entries 0 and
- * 1 are never a state. A word that names more than one latch is not possible:
+ * 1 are never a state, and every state is larger than any dense row number and
+ * latch + 1 of its automaton, so that the first word of a header is never taken for
+ * an owner (entries below the first state may lie over other sections: comb_at is
+ * where entry 0 would stand). A word that names more than one latch is not possible:
  * the compiler gives each set of groups that is latched together one latch.
  */
 enum heddle_next {
@@ -104,7 +107,9 @@ struct heddle_dfa {
  * `next` is a node, or HEDDLE_LEAF | leaf number. Leaf 0 = no block allows.
  * Leaf l is row l of leaves_at: `row_u64` 64-bit words, a bit for each block
  * that allows this request. The final value of the path automaton is the root;
- * latch l adds root roots_at[l]. A request is allowed when any reached leaf has
+ * latch l adds root roots_at[l]. A root is a `next` as well: HEDDLE_LEAF | leaf where
+ * nothing but the path is asked. The default next of a node never is the number of
+ * a node that could read its header as an entry of its own. A request is allowed when any reached leaf has
  * a block in common with the blocks that apply to the connection.
  */
 enum heddle_diagram {
@@ -196,6 +201,7 @@ enum heddle_reason {
 	HEDDLE_AFTER_REFUSAL = 28, /* bytes after a refusal: dropped */
 	HEDDLE_UNANSWERED = 29, /* refused, but order left no place for a reply */
 	HEDDLE_ENROL_FAILED = 30,
+	HEDDLE_REFUSED_BY_MODE = 31, /* L7 rules apply, and the workload's mode lets no client in */
 	HEDDLE_REASONS = 32,
 };
 
@@ -377,6 +383,23 @@ struct heddle_flow {
 	__u8 local[16];
 	__u16 remote_port; /* network order */
 	__u16 local_port; /* network order */
+};
+
+/*
+ * How L7 rules are enforced at one address of a workload. An address that has
+ * no entry is in mode kernel. Whatever the mode, L3/L4 is the kernel's.
+ */
+enum heddle_mode {
+	HEDDLE_MODE_KERNEL = 0,
+	HEDDLE_MODE_RELAY = 1, /* only the relay's own connections come through */
+	HEDDLE_MODE_REFUSE = 2, /* none does */
+};
+
+/* A port whose new connections the relay takes: in the address's own order. */
+struct heddle_service {
+	__u8 address[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
+	__u16 port; /* host order */
+	__u16 pad;
 };
 
 enum heddle_event_kind {

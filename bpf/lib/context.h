@@ -9,6 +9,7 @@
 #include "automaton.h"
 #include "../maps/generation.h"
 #include "../maps/live.h"
+#include <bpf/bpf_endian.h>
 
 /* In: addresses, port, protocol. Out: kind, blocks, opaque. */
 struct context {
@@ -17,7 +18,7 @@ struct context {
 	__u32 port; /* host order */
 	__u32 protocol; /* IPPROTO_* */
 	__u32 kind; /* enum heddle_kind */
-	__u32 pad;
+	__u32 remote_port; /* host order */
 	__u64 opaque;
 	__u64 blocks[HEDDLE_ROW_U64];
 };
@@ -97,6 +98,21 @@ static __always_inline void peer_blocks(struct context *x, __u32 row_u64)
 			x->blocks[i] = row_word(policy_u32(TABLES(rows_at)), world - 1, row_u64, i);
 }
 
+/* A connection that the relay makes after its own verdict. */
+static __always_inline int is_relayed(const struct context *x)
+{
+	struct heddle_flow flow = {
+		.remote_port = bpf_htons(x->remote_port),
+		.local_port = bpf_htons(x->port),
+	};
+
+	if (x->protocol != 6)
+		return 0;
+	__builtin_memcpy(flow.remote, x->remote, 16);
+	__builtin_memcpy(flow.local, x->local, 16);
+	return bpf_map_lookup_elem(&relayed, &flow) != NULL;
+}
+
 /* Fills kind, blocks and opaque. */
 SEPARATE int context_make(struct context *x)
 {
@@ -112,6 +128,8 @@ SEPARATE int context_make(struct context *x)
 	rows = bpf_map_lookup_elem(&identity_rows, &local);
 	if (!rows || !local)
 		return 0; /* no managed workload: nothing of ours */
+	if (is_relayed(x))
+		return 0;
 	row_u64 = policy_u32(TABLES(row_u64));
 	peer_blocks(x, row_u64);
 	key[0] = x->protocol;

@@ -98,6 +98,19 @@ static __always_inline int packet_of_connection(struct __sk_buff *skb)
 	return ip[0] >> 4 == 6 && ip[6] == PROTO_TCP && (ip[40 + TCP_FLAGS_AT] & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }
 
+/* L7 rules that this address's mode does not leave to the kernel: only the relay comes in. */
+static __always_inline int refused_by_mode(const struct context *x)
+{
+	struct heddle_address key = { .prefix_bits = 128 };
+	__u32 *mode;
+
+	if (x->kind != HEDDLE_KIND_JUDGE)
+		return 0;
+	__builtin_memcpy(key.bytes, x->local, 16);
+	mode = bpf_map_lookup_elem(&modes, &key);
+	return mode && *mode != HEDDLE_MODE_KERNEL;
+}
+
 SEPARATE int packet_judge(struct __sk_buff *skb)
 {
 	struct packet p = {};
@@ -123,8 +136,13 @@ SEPARATE int packet_judge(struct __sk_buff *skb)
 	if (p.context.protocol == PROTO_UDP && packet_answers(&p, ports[0], ports[1]))
 		return PACKET_PASS;
 	p.context.port = bpf_ntohs(ports[1]);
+	p.context.remote_port = bpf_ntohs(ports[0]);
 	if (context_make(&p.context) || p.context.kind == HEDDLE_KIND_DROP) {
 		count(HEDDLE_DROPPED);
+		return PACKET_DROP;
+	}
+	if (refused_by_mode(&p.context)) {
+		count(HEDDLE_REFUSED_BY_MODE);
 		return PACKET_DROP;
 	}
 	return PACKET_PASS;

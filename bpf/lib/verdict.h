@@ -60,6 +60,7 @@ SEPARATE int verdict_context(struct heddle_conn *c)
 	__builtin_memcpy(x.remote, c->remote, 16);
 	__builtin_memcpy(x.local, c->local, 16);
 	x.port = c->local_port;
+	x.remote_port = c->remote_port;
 	x.protocol = 6;
 	c->epoch = epoch_now();
 	context_make(&x);

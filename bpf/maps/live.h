@@ -73,6 +73,44 @@ struct {
 	__type(value, __u64);
 } flows SEC(".maps");
 
+/* Mode by address (all 128 bits of prefix). Writer: relay. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_ADDRESSES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct heddle_address);
+	__type(value, __u32); /* enum heddle_mode */
+} modes SEC(".maps");
+
+/* Ports that steer() hands to the relay. Writer: relay. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_ADDRESSES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct heddle_service);
+	__type(value, __u32);
+} steered SEC(".maps");
+
+/*
+ * Connections that the relay itself makes to a workload, after its own verdict:
+ * entered before their SYN, removed when they end. Nobody else can name one.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_CONNS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct heddle_flow);
+	__type(value, __u32);
+} relayed SEC(".maps");
+
+/* The relay's listener; gone with the relay. Writer: relay. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} listener SEC(".maps");
+
 /* Verdicts by enum heddle_reason. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

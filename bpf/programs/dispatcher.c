@@ -8,6 +8,7 @@
 #include "../lib/platform.h"
 #include "../lib/count.h"
 #include "../maps/live.h"
+#include "../lib/steer.h"
 #include <bpf/bpf_endian.h>
 
 static __always_inline __u32 active_slot(void)
@@ -150,6 +151,13 @@ int enrol(struct bpf_sock_ops *ops)
 			__sync_fetch_and_add(&n->connections, -1);
 	}
 	return 1;
+}
+
+/* Attached by the relay, to its network namespace; without a relay nothing is steered. */
+SEC("sk_lookup")
+int steer(struct bpf_sk_lookup *lookup)
+{
+	return steer_connection(lookup);
 }
 
 char LICENSE[] SEC("license") = "GPL";
