@@ -87,6 +87,7 @@ class Determinizer {
   private expand(state: number): void {
     this.differAt.push(this.differNext.length)
     const set = this.states.sets[state] as Int32Array
+    this.work += set.length
     const context = this.states.contexts.at(state)
     if (context > 0) {
       this.rowOf.push(this.waitingRow(set, context - 1))
@@ -133,6 +134,7 @@ class Determinizer {
     let lastNext = -1
     for (const byteClass of this.fill(rest)) {
       const bucket = this.buckets[byteClass] as Int32Array[]
+      this.work += bucket.length
       const inherited = row[byteClass] as number
       const kind = this.kind(byteClass)
       if (inherited !== lastBase || kind !== lastKind || !sameLists(bucket, last)) {

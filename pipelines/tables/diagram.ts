@@ -15,7 +15,7 @@ export type Group = Remainder & { readonly blocks: Row }
 /** Nodes of one diagram: 64 kB to a few MB of the tables. */
 const MAX_NODES = 1 << 17
 /** Remainders looked at while building: a few seconds. */
-const MAX_WORK = 1 << 26
+const MAX_WORK = 1 << 24
 
 /** Node number, or LEAF | leaf number. */
 type Next = number

@@ -132,7 +132,7 @@ const request: fc.Arbitrary<Request> = fc.record({
   fields: fc
     .uniqueArray(field, {
       maxLength: 4,
-      selector: ([name, value]) => (/host/i.test(name ?? '') ? 'host' : name + '' + value),
+      selector: ([name, value]) => (/host/i.test(name ?? '') ? 'host' : `${name}${value}`),
     })
     .map((fields) => fields.map(([name = '', value = '']) => ({ name: encode(name), value: encode(value) }))),
 })
