@@ -38,10 +38,12 @@ export async function restore(node: Node): Promise<void> {
  * it: the same artifact is loaded into a free slot and flipped to.
  */
 async function repair(node: Node, facts: AttachedFacts | null): Promise<void> {
-  const { enforced, dispatcher } = node.state.current
+  const { enforced, dispatcher, offered } = node.state.current
   if (enforced === null || dispatcher === null) return
   node.published = null
-  if (dispatcherDiffers(facts, node.state.current) !== undefined) await install(node, dispatcher.digest)
+  if (dispatcherDiffers(facts, node.state.current) !== undefined) {
+    await install(node, facts === null ? (offered ?? dispatcher) : dispatcher)
+  }
   await identify(node)
   if ((await slotDiffers(node, facts)) !== undefined) {
     await activate(node, await prepare(node, enforced, facts))

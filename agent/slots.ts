@@ -1,12 +1,11 @@
 /** Which slot holds what; loading one, settling what a crash left open, clearing old ones. */
-import type { Digest } from '../pipelines/contract/artifact.ts'
 import { Limit } from '../bpf/abi/heddle.gen.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
 import { blobPath, prune, readManifest } from './cache.ts'
 import { rowsFor } from './identities.ts'
 import type { Node } from './node.ts'
 import type { AttachedFacts } from './ports.ts'
-import type { Placement, Tags } from './state.ts'
+import type { OfferedDispatcher, Placement, Tags } from './state.ts'
 
 /**
  * A slot that nothing needs: not active, not the predecessor, no connection in
@@ -38,11 +37,14 @@ async function load(node: Node, placement: Placement): Promise<void> {
   })
 }
 
-export async function install(node: Node, dispatcher: Digest): Promise<void> {
-  await node.kernel.install(await blobPath(node.disk, dispatcher))
+export async function install(node: Node, { digest, number }: OfferedDispatcher): Promise<void> {
+  await node.kernel.install(await blobPath(node.disk, digest))
   const facts = await node.kernel.inspect()
   if (facts === null) throw new Failure('attached-differs', 'no dispatcher is attached after installing it')
-  await node.state.update({ dispatcher: { digest: dispatcher, tags: tagsOf(facts.hooks) } })
+  await node.state.update({
+    dispatcher: { digest, number, tags: tagsOf(facts.hooks) },
+    offered: null,
+  })
 }
 
 /** Load an artifact into a free slot, under a generation number that was never used before. */
@@ -100,16 +102,17 @@ export async function clear(node: Node, facts: AttachedFacts | null): Promise<vo
   if (facts === null || node.state.current.enforced === null) return
   const needed = await neededSlots(node, facts)
   for (const { slot } of facts.slots) if (!needed.has(slot)) await node.kernel.unstage(slot)
-  const { slots, enforced, predecessor, dispatcher, accepted } = node.state.current
+  const { slots, enforced, predecessor, dispatcher, offered, accepted } = node.state.current
   const left = Object.fromEntries(Object.entries(slots).filter(([slot]) => needed.has(Number(slot))))
   if (Object.keys(left).length !== Object.keys(slots).length) await node.state.update({ slots: left })
   const placements = [enforced, predecessor].filter((placement) => placement !== null)
+  const dispatchers = [dispatcher, offered].filter((each) => each !== null)
   // What is accepted but not enforced yet is not here: it is pulled and verified again.
   if (accepted !== null && accepted.number !== enforced?.number) return
   await prune(node.disk, {
     artifacts: [...placements, ...Object.values(left)].map(({ artifact }) => artifact),
-    dispatchers: dispatcher === null ? [] : [dispatcher.digest],
-    releases: placements.map(({ number }) => number),
+    dispatchers: dispatchers.map(({ digest }) => digest),
+    releases: [...placements, ...dispatchers].map(({ number }) => number),
   })
 }
 

@@ -8,8 +8,12 @@ export async function stage(node: Node, attempt: Attempt): Promise<void> {
   if (verified === undefined) return
   const facts = await node.kernel.inspect()
   await settle(node, facts)
-  const { dispatcher } = node.state.current
-  if (facts === null || dispatcher?.digest !== verified.dispatcher) await install(node, verified.dispatcher)
+  const { dispatcher, offered } = node.state.current
+  const signed = { digest: verified.dispatcher, number: verified.release.number }
+  if (facts === null || dispatcher === null) await install(node, signed)
+  else if (dispatcher.digest !== signed.digest && offered?.digest !== signed.digest) {
+    await node.state.update({ offered: signed })
+  }
   // On a fresh kernel the addresses must be there before anything is judged.
   if (facts === null) await identify(node)
   await prepare(node, verified.release, facts)

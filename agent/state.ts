@@ -22,6 +22,9 @@ const IdentityEntry = z.strictObject({
 })
 export type IdentityEntry = z.infer<typeof IdentityEntry>
 
+const OfferedDispatcher = z.strictObject({ digest: Digest, number: z.int().min(1) })
+export type OfferedDispatcher = z.infer<typeof OfferedDispatcher>
+
 const Tags = z.record(z.string(), z.string())
 export type Tags = z.infer<typeof Tags>
 
@@ -33,8 +36,10 @@ export const State = z.strictObject({
   sequence: z.int().min(0),
   /** The highest release whose whole chain was verified. */
   accepted: z.strictObject({ number: z.int().min(1), artifact: Digest }).nullable(),
-  /** Dispatcher that belongs to what runs, and the tags the kernel gave it. */
-  dispatcher: z.strictObject({ digest: Digest, tags: Tags }).nullable(),
+  /** Dispatcher that is attached, the tags the kernel gave it, and the release whose evidence signs it. */
+  dispatcher: z.strictObject({ digest: Digest, number: z.int().min(1), tags: Tags }).nullable(),
+  /** A newer one, verified: it is installed when none is attached, never over one that holds sockets. */
+  offered: OfferedDispatcher.nullable(),
   enforced: Placement.nullable(),
   predecessor: Placement.nullable(),
   /** Written before the flip: after a crash the kernel says whether it happened. */
@@ -54,6 +59,7 @@ const FRESH: State = {
   sequence: 0,
   accepted: null,
   dispatcher: null,
+  offered: null,
   enforced: null,
   predecessor: null,
   pending: null,

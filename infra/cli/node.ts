@@ -42,8 +42,18 @@ async function enrollNode(flags: EnrollFlags): Promise<void> {
 
 async function status({ config }: Look): Promise<void> {
   const { node, ring, state, kernel } = await openSubject(config)
-  const { enforced, predecessor, accepted, dispatcher, slots } = state
-  print({ node, ring, enforced, predecessor, accepted, dispatcher, slots, kernel: await kernel.inspect() })
+  const { enforced, predecessor, accepted, dispatcher, offered, slots } = state
+  print({
+    node,
+    ring,
+    enforced,
+    predecessor,
+    accepted,
+    dispatcher,
+    offered,
+    slots,
+    kernel: await kernel.inspect(),
+  })
 }
 
 /** Identities as the agent has numbered them, with their workloads' addresses. */

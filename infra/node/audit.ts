@@ -153,12 +153,17 @@ function code(trail: Trail) {
 }
 
 async function dispatcher(trail: Trail) {
-  const digest = trail.subject.state.dispatcher?.digest
-  const signed = need(trail.metadata).target('code', DISPATCHER_TARGET)?.hashes['sha256']
-  if (digest === undefined || signed !== hexOf(digest)) {
-    throw new Failure('code-untrusted', `the installed dispatcher ${digest} is not the signed one`)
+  const installed = trail.subject.state.dispatcher
+  const evidence = installed === null ? undefined : await readEvidence(trail.subject.disk, installed.number)
+  if (installed === null || evidence === undefined) {
+    throw new Failure('artifact-missing', 'the evidence of the dispatcher is not here')
   }
-  return { digest }
+  // It may be older than the release: a dispatcher stays as long as it holds sockets.
+  const metadata = openMetadata(trail.subject.pinnedRoot, evidence.metadata)
+  if (metadata.target('code', DISPATCHER_TARGET)?.hashes['sha256'] !== hexOf(installed.digest)) {
+    throw new Failure('code-untrusted', `the installed dispatcher ${installed.digest} is not the signed one`)
+  }
+  return { digest: installed.digest }
 }
 
 function policy(trail: Trail) {

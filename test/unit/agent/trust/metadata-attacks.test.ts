@@ -8,6 +8,7 @@ import { addKey, forger, freshSigner, type Signed, signJson } from '../../../fak
 import { type Fleet, nodeFleet } from '../../../fakes/node-fleet.ts'
 
 const HOUR = 3_600_000
+const SAMPLES = process.env['HEDDLE_DEEP'] === '1' ? 100 : 4
 let fleet: Fleet
 let one: Digest
 let two: Digest
@@ -109,9 +110,9 @@ test('tampered: any byte of any metadata file changed', async () => {
   for (const file of files) {
     const good = objects.get(metadataKey(file))
     assert.ok(good)
-    for (let sample = 0; sample < 12; sample++) {
+    for (let sample = 0; sample < SAMPLES; sample++) {
       const bad = good.slice()
-      const at = Math.floor((sample * good.length) / 12)
+      const at = Math.floor((sample * good.length) / SAMPLES)
       bad[at] = (bad[at] ?? 0) ^ 1
       objects.set(metadataKey(file), bad)
       const report = await fleet.pass()
@@ -178,6 +179,14 @@ test('freeze: expired metadata brings nothing new, and what runs goes on and is 
 
 test('freeze: an expired role behind a fresh timestamp', async () => {
   await forger(fleet).putRole('release', (signed: Signed) => {
+    signed.expires = '2026-11-22T00:00:00Z'
+  })
+  await refused('metadata-expired')
+})
+
+test('freeze: an expired root ends everything new', async () => {
+  const { keys, putRoot } = forger(fleet)
+  await putRoot(keys.root.signers, (signed: Signed) => {
     signed.expires = '2026-11-22T00:00:00Z'
   })
   await refused('metadata-expired')
