@@ -332,6 +332,11 @@ SEPARATE int http1_space(struct heddle_request *r, struct heddle_window *w)
 
 		if (w->pos >= w->end)
 			return 0;
+		/* llhttp takes HTAB for a part of these values: who disagrees on framing is smuggled past. */
+		if (b == '\t' && r->field == HEDDLE_FIELD_CONTENT_LENGTH)
+			return HEDDLE_BAD_CONTENT_LENGTH;
+		if (b == '\t' && r->field == HEDDLE_FIELD_TRANSFER_ENCODING)
+			return HEDDLE_BAD_TRANSFER_ENCODING;
 		if (b != ' ' && b != '\t') {
 			r->phase = HEDDLE_VALUE;
 			return 0;
@@ -403,7 +408,7 @@ SEPARATE int http1_value_walk(struct heddle_request *r, struct heddle_window *w)
 /* One byte of Content-Length: digits, then blanks. `remaining` grows, `word` marks the blank. */
 static __always_inline int length_byte(struct heddle_request *r, __u8 b)
 {
-	if (b == ' ' || b == '\t') {
+	if (b == ' ') {
 		r->word |= BLANK_SEEN;
 		return 0;
 	}
@@ -417,7 +422,7 @@ static __always_inline int length_byte(struct heddle_request *r, __u8 b)
 /* One byte of Transfer-Encoding: `chunked`, then blanks. */
 static __always_inline int coding_byte(struct heddle_request *r, __u8 b)
 {
-	if (b == ' ' || b == '\t') {
+	if (b == ' ') {
 		r->word |= BLANK_SEEN;
 		return 0;
 	}
