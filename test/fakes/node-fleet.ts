@@ -72,7 +72,6 @@ export type Fleet = {
 }
 
 export async function nodeFleet(): Promise<Fleet> {
-  const directory = await mkdtemp(join(tmpdir(), 'heddle-node-'))
   const store = memoryStore()
   const clock = manualClock()
   const reference = testElf(CODE, '')
@@ -82,6 +81,7 @@ export async function nodeFleet(): Promise<Fleet> {
     dispatcher: testElf('dispatcher', ''),
     clock,
   })
+  const directory = await mkdtemp(join(tmpdir(), 'heddle-node-'))
   const reports: Report[] = []
   const logs: string[] = []
   const workloads: Workload[] = [
