@@ -2,6 +2,10 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
+import { sha256Hex } from '../../functions/trust/metadata.ts'
+import { type Digest, Manifest } from '../../pipelines/contract/artifact.ts'
+import { codeDigest } from '../../pipelines/contract/code-digest.ts'
+import { blobKey, codeTarget } from '../../pipelines/contract/object-keys.ts'
 import { eventually, LocalDelivery } from '../fakes/local-delivery.ts'
 
 const policy = (name: string, field = 'endpointSelector') => `apiVersion: cilium.io/v2
@@ -17,6 +21,7 @@ spec:
 `
 
 let delivery: LocalDelivery
+const sha256 = (bytes: Uint8Array): Digest => `sha256:${sha256Hex(bytes)}`
 
 const stored = async () =>
   (await readdir(delivery.path('store'), { recursive: true })).filter((name) => !name.startsWith('.')).sort()
@@ -144,5 +149,35 @@ describe('delivery with the bus down', () => {
       (await delivery.released('ring-0'))?.commit === commit ? 1 : undefined,
     )
     assert.equal(await delivery.released('ring-1'), undefined)
+  })
+})
+
+describe('delivery with clang', () => {
+  before(async () => {
+    delivery = await LocalDelivery.start({ bus: false, until: 'published', clang: true })
+  })
+  after(() => delivery.stop())
+
+  it('publishes an ELF whose code the code key has signed, and refuses what fits no tables by its place', async () => {
+    const { commit } = await delivery.push({ 'policies/api.yaml': policy('api') })
+    const release = await eventually('a release', () => delivery.released('ring-0'))
+    assert.equal(release.commit, commit)
+    const store = await delivery.store()
+    const read = async (digest: Digest) =>
+      (await store.get(blobKey(digest), 64_000_000))?.bytes ?? new Uint8Array()
+    const manifest = Manifest.parse(JSON.parse(Buffer.from(await read(release.artifact)).toString()))
+    const elf = await read(manifest.elf.digest)
+    assert.equal(codeDigest(elf, sha256), manifest.code.digest)
+    const code = await delivery.target(codeTarget(manifest.code.variant))
+    assert.deepEqual(code, { variant: manifest.code.variant, digest: manifest.code.digest })
+
+    const paths = Array.from({ length: 30 }, (_, index) => ({ path: `.*a{${index + 1}}.{10}b.*x` }))
+    const rule = {
+      fromEndpoints: [{}],
+      toPorts: [{ ports: [{ port: '80', protocol: 'TCP' }], rules: { http: paths } }],
+    }
+    const large = `${policy('api').split('  ingress:')[0]}  ingress: ${JSON.stringify([rule])}\n`
+    const { said } = await delivery.push({ 'policies/api.yaml': large })
+    assert.match(said, /failure: limit-exceeded: policies\/api\.yaml:9:\d+/)
   })
 })

@@ -18,8 +18,9 @@ import { inbox, report } from '../../pipelines/contract/subjects.ts'
 import type { Ring } from '../../pipelines/rollout.ts'
 import { tufReader } from './tuf-reader.ts'
 
-const HOST = fileURLToPath(new URL('./functions-host.js', import.meta.url))
-const PATIENCE_MS = 30_000
+const FAKE_HOST = fileURLToPath(new URL('./functions-host.js', import.meta.url))
+const CLANG_HOST = fileURLToPath(new URL('../../infra/local/functions-host.js', import.meta.url))
+const PATIENCE_MS = 60_000
 const POLL_MS = 20
 
 const FLEET: Ring[] = [
@@ -50,22 +51,29 @@ export async function eventually<T>(
   throw new Error(`never came: ${what}`)
 }
 
+type Options = {
+  bus: boolean
+  until: 'published' | 'first-ring' | 'done'
+  /** With the real compiler; else with one that needs no clang and can be held. */
+  clang?: boolean
+}
+
 export class LocalDelivery {
   readonly directory: string
+  readonly #clang: boolean
   #host: ChildProcess | undefined
   #nats: ChildProcess | undefined
   readonly #stops: (() => Promise<void>)[] = []
   #server: PreparedNats | undefined
 
-  constructor(directory: string) {
+  private constructor(directory: string, clang: boolean) {
     this.directory = directory
+    this.#clang = clang
   }
 
-  static async start(options: {
-    bus: boolean
-    until: 'published' | 'first-ring' | 'done'
-  }): Promise<LocalDelivery> {
-    const delivery = new LocalDelivery(await mkdtemp(join(tmpdir(), 'heddle-delivery-')))
+  static async start(options: Options): Promise<LocalDelivery> {
+    const directory = await mkdtemp(join(tmpdir(), 'heddle-delivery-'))
+    const delivery = new LocalDelivery(directory, options.clang ?? false)
     try {
       await delivery.#begin(options)
       return delivery
@@ -83,7 +91,7 @@ export class LocalDelivery {
     return openFsStore(this.path('store'))
   }
 
-  async #begin({ bus, until }: { bus: boolean; until: string }): Promise<void> {
+  async #begin({ bus, until }: Options): Promise<void> {
     // Nobody listens on the reserved port 1: the bus is configured, and down.
     let nats: { url: string; seedFile?: string } = { url: 'nats://127.0.0.1:1' }
     if (bus) {
@@ -115,7 +123,8 @@ export class LocalDelivery {
 
   async startHost(): Promise<void> {
     await rm(this.path('port'), { force: true })
-    const args = [HOST, '--config', this.path('functions.json'), '--hold', this.path('hold')]
+    const program = this.#clang ? [CLANG_HOST] : [FAKE_HOST, '--hold', this.path('hold')]
+    const args = [...program, '--config', this.path('functions.json')]
     this.#host = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
     await eventually('the host’s port', () => (existsSync(this.path('port')) ? true : undefined))
   }
@@ -159,15 +168,25 @@ export class LocalDelivery {
     return response?.ok ? CommitStatus.parse(await response.json()) : undefined
   }
 
-  /** What ring `ring` is told to run, as an independent TUF client verifies it from the pinned root. */
+  /** What ring `ring` is told to run. */
   async released(ring: string): Promise<Release | undefined> {
+    const release = await this.target(releaseTarget(ring))
+    return release === undefined ? undefined : Release.parse(release)
+  }
+
+  /** A JSON target as an independent TUF client finds it, from the pinned root on. */
+  async target(path: string): Promise<unknown> {
     const directory = await mkdtemp(join(this.directory, 'client-'))
-    await writeFile(join(directory, 'root.json'), await readFile(this.path('root.json')))
-    const store = await this.store()
-    const target = await tufReader(store, directory).getTargetInfo(releaseTarget(ring))
-    if (target === undefined) return undefined
-    const object = await store.get(targetKey(target.path, target.hashes['sha256'] ?? ''), target.length)
-    return Release.parse(JSON.parse(Buffer.from(object?.bytes ?? []).toString()))
+    try {
+      await writeFile(join(directory, 'root.json'), await readFile(this.path('root.json')))
+      const store = await this.store()
+      const target = await tufReader(store, directory).getTargetInfo(path)
+      if (target === undefined) return undefined
+      const object = await store.get(targetKey(target.path, target.hashes['sha256'] ?? ''), target.length)
+      return JSON.parse(Buffer.from(object?.bytes ?? []).toString())
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
   }
 
   /** Nodes that enforce whatever they are told, and repeat their report, as agents do. */
