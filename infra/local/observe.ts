@@ -35,11 +35,11 @@ export function enforcedBy(node: LocalNode): Placement | null {
 
 export type JournalReport = { outcome: string; code: string | undefined; message: string | undefined }
 
-/** Reports in an agent's journal, oldest first. */
+/** Reports in an agent's journal, oldest first; one that says what the last one said is not there again. */
 export function reportsOf(node: LocalNode): JournalReport[] {
   if (!existsSync(node.log)) return []
   const lines = readFileSync(node.log, 'utf8').matchAll(
-    /^report \d+: (\w+), release \w+, generation \w+(?:, ([a-z-]+): (.*))?$/gm,
+    /^(\w+), release \w+, generation \w+(?:\n {2}([a-z-]+): (.*))?$/gm,
   )
   return [...lines].map(([, outcome = '', code, message]) => ({ outcome, code, message }))
 }

@@ -88,10 +88,12 @@ async function expectRefusals(
     const report = await within(DEADLINE_MS, () => reportsOf(node).slice(known[index]).find(refused))
     timeline.promise(
       report !== undefined,
-      `${node.name} refuses: ${code}: ${report?.message ?? 'never said'}`,
+      `${node.name} refuses: ${code}: ${report?.message ?? `never said; its journal ends:\n${lastLines(node)}`}`,
     )
   }
 }
+
+const lastLines = (node: LocalNode) => readFileSync(node.log, 'utf8').split('\n').slice(-6).join('\n')
 
 function releasedTo(stack: Stack, ring: string, number: number): string | undefined {
   const release = rolloutOf(stack.cloud.store)?.released[ring]
