@@ -7,9 +7,9 @@ import type { Assertion } from './regex-node.ts'
 
 /** What an assertion wants to know of a neighbour: is it the text's edge, a word byte, a newline? */
 export const EDGE = 0
-export const WORD_BYTE = 1
-export const NEWLINE = 2
-export const OTHER = 3
+const WORD_BYTE = 1
+const NEWLINE = 2
+const OTHER = 3
 
 /** What an edge means in the automaton: on these classes, to all of these nodes. */
 export type Step = { readonly classes: Int32Array; readonly targets: Int32Array }
@@ -74,7 +74,7 @@ export class NfaSteps {
     this.stamps = new Int32Array(nfa.edges.length)
   }
 
-  /** Outgoing edges of a node, targets closed; not for a NFA with assertions. */
+  /** Outgoing edges of a node. Targets are closed here where no assertion can depend on the byte. */
   stepsOf(node: number): readonly Step[] {
     const known = this.steps.get(node)
     if (known) return known

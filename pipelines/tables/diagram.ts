@@ -12,8 +12,8 @@ import { type Row, RowTable } from './rows.ts'
 /** A match without its path, and the blocks that it belongs to. */
 export type Group = Remainder & { readonly blocks: Row }
 
-/** Nodes of one diagram: 64 kB to a few MB of the tables. */
-const MAX_NODES = 1 << 17
+/** Questions in one diagram: what a path can be combined with, not how many paths there are. */
+const MAX_NODES = 1 << 15
 /** Remainders looked at while building: a few seconds. */
 const MAX_WORK = 1 << 24
 

@@ -154,6 +154,6 @@ export function parsed(pattern: string, source: Source): RegexNode {
   )
 }
 
-export function literal(text: string): RegexNode {
+function literal(text: string): RegexNode {
   return { kind: 'sequence', parts: [...utf8(text)].map((byte) => setNode(single(byte))) }
 }
