@@ -24,9 +24,20 @@ export function statusOf(
   }
 }
 
+/** A failure's message may begin with the place that it speaks of. */
+const LOCATED = /^([^:\s]+\.ya?ml):(\d+):(\d+): (.*)$/s
+
 /** Every end of a commit's way is told: a failure that is only logged leaves people waiting. */
 export function failureStatus(failure: Failure): CommitStatus {
   const state = failure.disposition === 'reject' ? 'failure' : 'error'
-  const detail = failure.detail.length === 0 ? '' : `\n${failure.detail.join('\n')}`
-  return statusOf(state, 'refused', `${failure.code}: ${failure.message}${detail}`)
+  const hint = failure.detail.join('\n')
+  const [, file, line, column, message] = LOCATED.exec(failure.message) ?? []
+  if (file === undefined || message === undefined) {
+    return statusOf(state, 'refused', `${failure.code}: ${failure.message}${hint === '' ? '' : `\n${hint}`}`)
+  }
+  const place = { file, line: Number(line), column: Number(column) }
+  const finding = { ...place, code: failure.code, message, hint, severity: 'error' as const }
+  return statusOf(state, 'refused', '1 error; nothing is published, nodes keep what they run', {
+    findings: [finding],
+  })
 }

@@ -13,7 +13,7 @@ export function summary(
   const { state, stage, description, artifact, release, findings, rings } = status
   const lines = findings.flatMap(({ file, line, column, code, message, hint, severity }) => [
     `${file}:${line}:${column}: ${severity}: ${message} [${code}]`,
-    ...(hint === '' ? [] : [`    ${hint}`]),
+    ...(hint === '' ? [] : [`    ${hint.replaceAll('\n', '\n    ')}`]),
   ])
   lines.push(`${stage === 'done' ? 'success' : state}: ${description.replaceAll('\n', '\n    ')}`)
   if (artifact !== null && PUBLISHED.has(stage)) lines.push(`artifact ${artifact}`)

@@ -178,6 +178,6 @@ describe('delivery with clang', () => {
     }
     const large = `${policy('api').split('  ingress:')[0]}  ingress: ${JSON.stringify([rule])}\n`
     const { said } = await delivery.push({ 'policies/api.yaml': large })
-    assert.match(said, /failure: limit-exceeded: policies\/api\.yaml:9:\d+/)
+    assert.match(said, /policies\/api\.yaml:9:\d+: error: .*\[limit-exceeded\]/)
   })
 })

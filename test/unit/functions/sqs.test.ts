@@ -45,6 +45,23 @@ describe('a stage behind a queue', () => {
     })
   }
 
+  it('a failure that names its place becomes a finding', async () => {
+    const detail = ['write fewer']
+    const { statuses, handler } = world({
+      a: new Failure('limit-exceeded', 'policies/a.yaml:14:17: too many states', { detail }),
+    })
+    await handler(sqs(commit('a')))
+    const place = { file: 'policies/a.yaml', line: 14, column: 17 }
+    const finding = {
+      ...place,
+      code: 'limit-exceeded',
+      message: 'too many states',
+      hint: 'write fewer',
+      severity: 'error',
+    }
+    assert.deepEqual(statuses.posted.get(commit('a'))?.findings, [finding])
+  })
+
   it('an error that nobody foresaw stays in the queue', async () => {
     const { handler } = world({ a: new TypeError('bug') })
     assert.deepEqual(await handler(sqs(commit('a'))), { batchItemFailures: [{ itemIdentifier: 'm-a' }] })
