@@ -4,6 +4,7 @@
  * every round, so that a slow minute of the machine meets all of them.
  */
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { type Foundation, layFoundation } from '../../infra/local/foundation.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { measure } from './load.ts'
@@ -54,11 +55,22 @@ async function startFront(
   if (host === undefined) throw new Error(`no node for ${front}`)
   const dir = join(stack.dir, 'nodes', front)
   const bpffs = stack.mountBpffs(join(dir, 'bpf'))
+  const cgroup = join(stack.cgroup, front)
   const kind: Front = front === 'nginx' || front === 'haproxy' ? front : 'nothing'
-  const server = await startServer({ host, dir, bpffs, cgroup: join(stack.cgroup, front) }, kind)
+  const server = await startServer({ host, dir, bpffs, cgroup, managed: join(cgroup, 'workload') }, kind)
   const rules = rulesOf(front)
-  if (rules !== undefined) await enforce(server, mixedRules(rules, ORIGIN_PORT))
+  if (rules !== undefined) {
+    await enforce(server, mixedRules(rules, ORIGIN_PORT))
+    await expectRefusal(stack.client.namespace, server.url)
+  }
   return server
+}
+
+/** A number for Heddle means something only where Heddle judges: what no rule allows must get 403. */
+async function expectRefusal(namespace: string, url: string): Promise<void> {
+  const ask = `fetch(${JSON.stringify(`${url}/no/rule`)}).then((reply) => console.log(reply.status))`
+  const { stdout } = await execa('nsenter', [`--net=/run/netns/${namespace}`, process.execPath, '-e', ask])
+  if (stdout !== '403') throw new Error(`${url} answers ${stdout} to what no rule allows`)
 }
 
 export async function inbound(

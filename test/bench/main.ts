@@ -6,8 +6,9 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Compile, delivery } from './delivery.ts'
-import { type Enforce, inbound, type Rounds } from './inbound.ts'
+import { delivery } from './delivery.ts'
+import { compiler, enforce } from './enforce.ts'
+import { inbound, type Rounds } from './inbound.ts'
 import { machine } from './machine.ts'
 import { type Sample, summarize } from './statistics.ts'
 
@@ -23,14 +24,9 @@ const { values, positionals } = parseArgs({
   },
 })
 
-/** A number for `heddle` without Heddle would be a lie: until the kernel's fixture is wired this stops. */
-const enforce: Enforce = () => Promise.reject(new Error('the kernel fixture is not wired to the benchmark'))
-
-const compile: Compile = () => Promise.reject(new Error('the compiler is not wired to the benchmark'))
-
 const SUITES: Record<string, (dir: string, options: Rounds) => Promise<Map<string, Sample[]>>> = {
   inbound: (dir, options) => inbound(dir, enforce, options),
-  delivery: (dir, options) => delivery(dir, compile, options),
+  delivery: (dir, options) => delivery(dir, (set) => compiler.compile(set), options),
 }
 
 const suite = positionals[0] ?? ''

@@ -73,7 +73,15 @@ backend origin
   server origin 127.0.0.1:${ORIGIN_PORT}
 `
 
-export type Server = { host: Host; cgroup: string; url: string; bpffs: string; dir: string }
+/** `cgroup` holds all of the serving side, `managed` below it what Heddle guards. */
+export type Server = {
+  host: Host
+  cgroup: string
+  managed: string
+  url: string
+  bpffs: string
+  dir: string
+}
 export type Front = 'nothing' | 'nginx' | 'haproxy'
 
 async function startOne(
@@ -85,7 +93,7 @@ async function startOne(
   const running = launch({
     name: program.name,
     command: [...program.command, file],
-    cgroup: place.cgroup,
+    cgroup: place.managed,
     namespace: place.host.namespace,
     log: join(place.dir, `${program.name}.log`),
   })
@@ -95,9 +103,9 @@ async function startOne(
 
 /** Start an origin, and `front` before it; resolves when both listen. */
 export async function startServer(place: Omit<Server, 'url'>, front: Front): Promise<Server> {
-  const { dir, host, cgroup } = place
+  const { dir, host, managed } = place
   mkdirSync(join(dir, 'bodies'), { recursive: true })
-  mkdirSync(cgroup, { recursive: true })
+  mkdirSync(managed, { recursive: true })
   for (const bytes of BODY_BYTES) writeFileSync(join(dir, 'bodies', String(bytes)), Buffer.alloc(bytes, 'x'))
   const nginx = ['nginx', '-e', join(dir, 'nginx.log'), '-p', dir, '-c']
   const programs = {
