@@ -136,15 +136,16 @@ SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 		return HEDDLE_NO_WINDOW;
 	automaton_open(&k.automaton, TABLES(method));
 	walk_token(&k, r, w, BYTES_TOKEN);
-	if (r->text_bytes > HTTP1_MAX_METHOD)
+	if (r->text_bytes > HTTP1_MAX_METHOD) {
+		w->pos -= r->text_bytes - HTTP1_MAX_METHOD; /* the byte that is too much */
 		return HEDDLE_BAD_METHOD;
+	}
 	if (w->pos >= w->end)
 		return 0;
 	if (window_byte(w, w->pos) != ' ' || !r->text_bytes)
 		return r->text_bytes == 0 && window_byte(w, w->pos) == 0x16 && !r->head_bytes ?
 			       HEDDLE_TLS :
 			       HEDDLE_BAD_METHOD;
-	w->pos++;
 	if (r->text_bytes == 3 && r->word == WORD4(0, 'P', 'R', 'I'))
 		r->flags |= HEDDLE_REQUEST_PRI;
 	if (r->text_bytes == 4 && r->word == WORD4('H', 'E', 'A', 'D'))
@@ -155,6 +156,7 @@ SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 		if (r->word == (WORD4(0, 'O', 'P', 'T') << 32 | WORD4('I', 'O', 'N', 'S')))
 			r->flags |= HEDDLE_REQUEST_OPTIONS;
 	}
+	w->pos++;
 	class = automaton_final(&k.automaton, r->state, r->text_bytes);
 	r->classes[HEDDLE_DIM_METHOD] = class ? class : HEDDLE_CLASS_OTHER;
 	r->state = policy_u32(TABLES(path.start));
@@ -164,6 +166,12 @@ SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 }
 
 #define ASTERISK_METHODS (HEDDLE_REQUEST_OPTIONS | HEDDLE_REQUEST_PRI)
+
+/* PRI is a method in HTTP/2's preface only: what isn't the preface has a bad method. */
+static __always_inline int bad_target(const struct heddle_request *r)
+{
+	return r->flags & HEDDLE_REQUEST_PRI ? HEDDLE_BAD_METHOD : HEDDLE_BAD_TARGET;
+}
 
 SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 {
@@ -177,19 +185,21 @@ SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 		if (r->flags & HEDDLE_REQUEST_PRI && first != '*')
 			return HEDDLE_BAD_METHOD;
 		if (first != '/' && !(first == '*' && r->flags & ASTERISK_METHODS))
-			return HEDDLE_BAD_TARGET;
+			return bad_target(r);
 		if (first == '/')
 			r->flags &= ~HEDDLE_REQUEST_OPTIONS;
 	}
 	automaton_open(&k.automaton, TABLES(path));
 	walk_token(&k, r, w, BYTES_TARGET);
 	/* A flag is left only where the target began with '*': then that is all of it. */
-	if (r->flags & ASTERISK_METHODS && r->text_bytes > 1)
-		return HEDDLE_BAD_TARGET;
+	if (r->flags & ASTERISK_METHODS && r->text_bytes > 1) {
+		w->pos -= r->text_bytes - 1;
+		return bad_target(r);
+	}
 	if (w->pos >= w->end)
 		return 0;
 	if (window_byte(w, w->pos) != ' ')
-		return HEDDLE_BAD_TARGET;
+		return bad_target(r);
 	w->pos++;
 	r->root = automaton_final(&k.automaton, r->state, r->text_bytes);
 	r->text_bytes = 0;
@@ -201,6 +211,7 @@ SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 /* "HTTP/1." as bytes 0..6 of a little-endian word; the eighth is the minor version. */
 #define HTTP1_VERSION_WORD 0x002e312f50545448ULL
 #define HTTP1_VERSION_MASK 0x00ffffffffffffffULL
+#define HTTP2_VERSION_WORD 0x302e322f50545448ULL /* "HTTP/2.0" */
 
 /* One byte of the version, for versions that arrive in pieces. */
 static __always_inline int version_byte(struct heddle_request *r, __u8 b)
@@ -208,8 +219,11 @@ static __always_inline int version_byte(struct heddle_request *r, __u8 b)
 	__u32 at = r->text_bytes++;
 
 	/* "PRI * HTTP/2.0" (RFC 9113 section 3.4); with any other version PRI is no method. */
-	if (r->flags & HEDDLE_REQUEST_PRI && at == 5)
-		return b == '2' ? HEDDLE_HTTP2 : HEDDLE_BAD_METHOD;
+	if (r->flags & HEDDLE_REQUEST_PRI) {
+		if (b != (__u8)(HTTP2_VERSION_WORD >> 8 * (at & 7)))
+			return HEDDLE_BAD_METHOD;
+		return at == 7 ? HEDDLE_HTTP2 : 0;
+	}
 	if (at < 7)
 		return b == (__u8)(HTTP1_VERSION_WORD >> 8 * at) ? 0 : HEDDLE_BAD_VERSION;
 	if (at == 7) {
@@ -293,6 +307,7 @@ SEPARATE int http1_name(struct heddle_request *r, struct heddle_window *w)
 {
 	struct walk k = {};
 	__u32 final;
+	int reason;
 	__u8 b;
 
 	if (!r || !w)
@@ -306,7 +321,6 @@ SEPARATE int http1_name(struct heddle_request *r, struct heddle_window *w)
 		return HEDDLE_BAD_LINE_END;
 	if (b != ':' || !r->text_bytes)
 		return HEDDLE_BAD_FIELD_NAME;
-	w->pos++;
 	final = automaton_final(&k.automaton, r->state, r->text_bytes);
 	r->field = final & 0xff;
 	r->dim = (final >> 8) & (HEDDLE_MAX_DIMS - 1);
@@ -319,8 +333,12 @@ SEPARATE int http1_name(struct heddle_request *r, struct heddle_window *w)
 	}
 	r->text_bytes = 0;
 	r->word = 0;
+	reason = field_begins(r);
+	if (reason)
+		return reason;
+	w->pos++;
 	r->phase = HEDDLE_SPACE;
-	return field_begins(r);
+	return 0;
 }
 
 SEPARATE int http1_space(struct heddle_request *r, struct heddle_window *w)
@@ -419,6 +437,9 @@ static __always_inline int length_byte(struct heddle_request *r, __u8 b)
 	return 0;
 }
 
+#define CODING_CHUNKED (WORD4(0, 'c', 'h', 'u') << 32 | WORD4('n', 'k', 'e', 'd'))
+#define CODING_BYTES 7
+
 /* One byte of Transfer-Encoding: `chunked`, then blanks. */
 static __always_inline int coding_byte(struct heddle_request *r, __u8 b)
 {
@@ -426,14 +447,13 @@ static __always_inline int coding_byte(struct heddle_request *r, __u8 b)
 		r->word |= BLANK_SEEN;
 		return 0;
 	}
-	if (r->word & BLANK_SEEN || r->text_bytes >= 7)
+	if (r->word & BLANK_SEEN || r->text_bytes >= CODING_BYTES ||
+	    lower(b) != (__u8)(CODING_CHUNKED >> 8 * (CODING_BYTES - 1 - r->text_bytes)))
 		return HEDDLE_BAD_TRANSFER_ENCODING;
-	r->word = r->word << 8 | lower(b);
 	r->text_bytes++;
 	return 0;
 }
 
-#define CODING_CHUNKED (WORD4(0, 'c', 'h', 'u') << 32 | WORD4('n', 'k', 'e', 'd'))
 #define PROTOCOL_H2C WORD4(0, 'h', '2', 'c')
 
 /* One byte of Upgrade: a list of protocols, none of which may be h2c. */
@@ -481,6 +501,21 @@ SEPARATE int http1_value_framing(struct heddle_request *r, struct heddle_window 
 	return 0;
 }
 
+/* The class of a whole value, for the rules that name its field. */
+static __always_inline void value_class(struct heddle_request *r)
+{
+	__u32 dim = r->dim & (HEDDLE_MAX_DIMS - 1);
+	__u32 at = policy_u32(TABLES(values_at)) + 6 * dim;
+	__u32 class;
+
+	if (r->state_trimmed == policy_u32(at) && !r->text_bytes)
+		class = policy_u32(at + 5);
+	else
+		class = r->state_trimmed ? policy_u32(policy_u32(at + 3) + 2 * r->state_trimmed + 1) : 0;
+	/* A second occurrence has no value that a rule could mean (exactly once). */
+	r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
+}
+
 /* At the CR that ends a value. */
 SEPARATE int http1_value_end(struct heddle_request *r, struct heddle_window *w)
 {
@@ -493,28 +528,16 @@ SEPARATE int http1_value_end(struct heddle_request *r, struct heddle_window *w)
 		return HEDDLE_BAD_LINE_END;
 	if (b != '\r')
 		return HEDDLE_BAD_FIELD_VALUE;
-	w->pos++;
-	if (r->dim) {
-		__u32 dim = r->dim & (HEDDLE_MAX_DIMS - 1);
-		__u32 at = policy_u32(TABLES(values_at)) + 6 * dim;
-		__u32 class;
-
-		if (r->state_trimmed == policy_u32(at) && !r->text_bytes)
-			class = policy_u32(at + 5);
-		else
-			class = r->state_trimmed ?
-					policy_u32(policy_u32(at + 3) + 2 * r->state_trimmed + 1) :
-					0;
-		/* A second occurrence has no value that a rule could mean (exactly once). */
-		r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
-	}
-	r->phase = HEDDLE_VALUE_LF;
 	if (r->field == HEDDLE_FIELD_CONTENT_LENGTH && !r->text_bytes)
 		return HEDDLE_BAD_CONTENT_LENGTH;
-	if (r->field == HEDDLE_FIELD_TRANSFER_ENCODING && (r->word & ~BLANK_SEEN) != CODING_CHUNKED)
+	if (r->field == HEDDLE_FIELD_TRANSFER_ENCODING && r->text_bytes < CODING_BYTES)
 		return HEDDLE_BAD_TRANSFER_ENCODING;
 	if (r->field == HEDDLE_FIELD_UPGRADE && r->word == PROTOCOL_H2C)
 		return HEDDLE_BAD_UPGRADE;
+	if (r->dim)
+		value_class(r);
+	w->pos++;
+	r->phase = HEDDLE_VALUE_LF;
 	return 0;
 }
 
@@ -638,18 +661,23 @@ static __always_inline int head_ends(struct heddle_request *r)
 /* LF after the CR of a line, of a head or of a chunk. */
 SEPARATE int http1_line_feed(struct heddle_request *r, struct heddle_window *w)
 {
+	int reason;
+
 	if (!r || !w)
 		return HEDDLE_NO_WINDOW;
 	if (window_byte(w, w->pos) != '\n')
 		return r->phase == HEDDLE_CHUNK_LF || r->phase == HEDDLE_CHUNK_END_LF ? HEDDLE_BAD_CHUNK :
 											 HEDDLE_BAD_LINE_END;
+	if (r->phase == HEDDLE_HEAD_LF) {
+		reason = head_ends(r);
+		w->pos += !reason;
+		return reason;
+	}
 	w->pos++;
 	if (r->phase == HEDDLE_VALUE_LF) {
 		r->phase = HEDDLE_LINE;
 		return 0;
 	}
-	if (r->phase == HEDDLE_HEAD_LF)
-		return head_ends(r);
 	if (r->phase == HEDDLE_CHUNK_END_LF) {
 		r->phase = HEDDLE_CHUNK_SIZE;
 		r->remaining = 0;
