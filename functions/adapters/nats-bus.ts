@@ -34,7 +34,12 @@ export function natsBus(settings: NatsSettings): Bus {
 
   return {
     async hint(ring) {
-      if (connection !== undefined && !connection.isClosed()) connection.publish(hint(ring))
+      try {
+        connection?.publish(hint(ring))
+      } catch (error) {
+        // Closed in this very moment: the hint is lost, the node's timer is not.
+        settings.log(`bus: ${(error as Error).message}`)
+      }
     },
     onReport(handle) {
       handlers.push(handle)
