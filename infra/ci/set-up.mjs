@@ -73,6 +73,12 @@ const NEEDS = [
   },
   { package: 'git', command: 'git', for: ['demo', 'dev', 'test', 'bench'], why: 'the policy repository' },
   {
+    package: 'libclang-rt-22-dev',
+    file: '/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a',
+    for: ['test'],
+    why: 'sanitizers for the parsers that also compile on the host',
+  },
+  {
     package: 'qemu-system-x86',
     command: 'qemu-system-x86_64',
     for: ['test'],
