@@ -54,42 +54,71 @@ struct walk {
 	__u64 word;
 };
 
-static long walk_bytes(__u32 turn UNUSED, struct walk *k)
+/* What a walk has to keep besides the state; constant, so that each kind is its own code. */
+enum walk_keeps {
+	WALK_STATE = 0, /* field names */
+	WALK_WORD = 1, /* methods: their last bytes */
+	WALK_LATCHES = 2, /* paths */
+	WALK_TRIMMED = 4, /* values: the state before trailing blanks */
+};
+
+static __always_inline long walk_turn(struct walk *k, const __u32 keeps)
 {
 	const struct heddle_window *w = k->window;
 	__u32 pos = k->pos;
 	__u32 state = k->state;
-	__u64 word = k->word;
+	__u32 end = w->end;
 	long stop = 0;
 
 #pragma unroll
 	for (int i = 0; i < 8; i++) {
 		__u8 b = window_byte(w, pos);
 
-		if (pos >= w->end || !(byte_sets[b] & k->set)) {
+		if (pos >= end || !(byte_sets[b] & k->set)) {
 			stop = 1;
 			break;
 		}
-		word = word << 8 | b;
+		pos++;
+		if (keeps & WALK_WORD)
+			k->word = k->word << 8 | b;
 		if (state) {
 			state = automaton_next(&k->automaton, state, b);
-			if (state & HEDDLE_NEXT_LATCH) {
+			if (keeps & WALK_LATCHES && state & HEDDLE_NEXT_LATCH) {
 				state &= HEDDLE_NEXT_STATE;
 				automaton_latch(&k->automaton, state, k->request->latches);
 			}
 		}
-		if (b > ' ')
+		if (keeps & WALK_TRIMMED && b > ' ')
 			k->trimmed = state;
-		pos++;
 	}
 	k->pos = pos;
 	k->state = state;
-	k->word = word;
 	return stop;
 }
 
-/* Walk as far as the bytes belong to `set`; the cursor stops at the first that doesn't. */
-static __always_inline void walk_token(struct walk *k, struct heddle_request *r, struct heddle_window *w,
+static long walk_name(__u32 turn UNUSED, struct walk *k)
+{
+	return walk_turn(k, WALK_STATE);
+}
+
+static long walk_method(__u32 turn UNUSED, struct walk *k)
+{
+	return walk_turn(k, WALK_WORD);
+}
+
+static long walk_path(__u32 turn UNUSED, struct walk *k)
+{
+	return walk_turn(k, WALK_LATCHES);
+}
+
+static long walk_value(__u32 turn UNUSED, struct walk *k)
+{
+	return walk_turn(k, WALK_TRIMMED);
+}
+
+#define WALK_TURNS (HEDDLE_WINDOW / 8 + 1)
+
+static __always_inline void walk_begin(struct walk *k, struct heddle_request *r, struct heddle_window *w,
 				       __u32 set)
 {
 	k->window = w;
@@ -99,7 +128,11 @@ static __always_inline void walk_token(struct walk *k, struct heddle_request *r,
 	k->trimmed = r->state_trimmed;
 	k->set = set;
 	k->word = r->word;
-	REPEAT(HEDDLE_WINDOW / 8 + 1, walk_bytes, k);
+}
+
+/* The cursor stands at the first byte that does not belong to the token. */
+static __always_inline void walk_end(struct walk *k, struct heddle_request *r, struct heddle_window *w)
+{
 	r->text_bytes += k->pos - w->pos;
 	r->state = k->state;
 	r->state_trimmed = k->trimmed;
@@ -135,7 +168,9 @@ SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 	if (!r || !w)
 		return HEDDLE_NO_WINDOW;
 	automaton_open(&k.automaton, TABLES(method));
-	walk_token(&k, r, w, BYTES_TOKEN);
+	walk_begin(&k, r, w, BYTES_TOKEN);
+	REPEAT(WALK_TURNS, walk_method, &k);
+	walk_end(&k, r, w);
 	if (r->text_bytes > HTTP1_MAX_METHOD) {
 		w->pos -= r->text_bytes - HTTP1_MAX_METHOD; /* the byte that is too much */
 		return HEDDLE_BAD_METHOD;
@@ -190,7 +225,9 @@ SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 			r->flags &= ~HEDDLE_REQUEST_OPTIONS;
 	}
 	automaton_open(&k.automaton, TABLES(path));
-	walk_token(&k, r, w, BYTES_TARGET);
+	walk_begin(&k, r, w, BYTES_TARGET);
+	REPEAT(WALK_TURNS, walk_path, &k);
+	walk_end(&k, r, w);
 	/* A flag is left only where the target began with '*': then that is all of it. */
 	if (r->flags & ASTERISK_METHODS && r->text_bytes > 1) {
 		w->pos -= r->text_bytes - 1;
@@ -313,7 +350,9 @@ SEPARATE int http1_name(struct heddle_request *r, struct heddle_window *w)
 	if (!r || !w)
 		return HEDDLE_NO_WINDOW;
 	automaton_open(&k.automaton, TABLES(names));
-	walk_token(&k, r, w, BYTES_TOKEN);
+	walk_begin(&k, r, w, BYTES_TOKEN);
+	REPEAT(WALK_TURNS, walk_name, &k);
+	walk_end(&k, r, w);
 	if (w->pos >= w->end)
 		return 0;
 	b = window_byte(w, w->pos);
@@ -417,7 +456,9 @@ SEPARATE int http1_value_walk(struct heddle_request *r, struct heddle_window *w)
 	if (!r || !w)
 		return HEDDLE_NO_WINDOW;
 	automaton_open(&k.automaton, policy_u32(TABLES(values_at)) + 6 * (r->dim & (HEDDLE_MAX_DIMS - 1)));
-	walk_token(&k, r, w, BYTES_VALUE);
+	walk_begin(&k, r, w, BYTES_VALUE);
+	REPEAT(WALK_TURNS, walk_value, &k);
+	walk_end(&k, r, w);
 	return 0;
 }
 
@@ -561,31 +602,6 @@ static __always_inline int http1_value(struct heddle_request *r, struct heddle_w
 	return byte_sets[b] & BYTES_VALUE ? 0 : http1_value_end(r, w);
 }
 
-/* A place in the window before a line is taken for good. */
-struct line {
-	__u32 pos;
-	__u32 state;
-	__u32 trimmed;
-	__u32 bytes;
-};
-
-/* Walks from l->pos without touching the request; l->bytes tells how far. */
-static __always_inline void line_walk(struct walk *k, struct heddle_request *r, struct heddle_window *w,
-				      struct line *l, __u32 set)
-{
-	k->window = w;
-	k->request = r;
-	k->pos = l->pos;
-	k->state = l->state;
-	k->trimmed = l->state;
-	k->set = set;
-	REPEAT(HEDDLE_WINDOW / 8 + 1, walk_bytes, k);
-	l->bytes = k->pos - l->pos;
-	l->pos = k->pos;
-	l->state = k->state;
-	l->trimmed = k->trimmed;
-}
-
 /*
  * The common case in one go: a whole field line in the window, no field that
  * decides framing. Anything else leaves request and cursor as they were, for
@@ -593,49 +609,48 @@ static __always_inline void line_walk(struct walk *k, struct heddle_request *r, 
  */
 SEPARATE int http1_whole_line(struct heddle_request *r, struct heddle_window *w)
 {
-	struct line l = {};
 	struct walk k = {};
 	struct skip s = {};
-	__u32 final, dim, at, class = 0;
+	__u32 final, field, dim, class = 0;
 
 	if (!r || !w)
 		return 0;
-	l.pos = w->pos;
-	l.state = policy_u32(TABLES(names.start));
 	automaton_open(&k.automaton, TABLES(names));
-	line_walk(&k, r, w, &l, BYTES_TOKEN);
-	if (l.pos + 4 >= w->end || !l.bytes || window_byte(w, l.pos) != ':')
+	walk_begin(&k, r, w, BYTES_TOKEN);
+	k.state = k.automaton.start;
+	REPEAT(WALK_TURNS, walk_name, &k);
+	if (k.pos + 4 >= w->end || k.pos == w->pos || window_byte(w, k.pos) != ':')
 		return 0;
-	final = automaton_final(&k.automaton, l.state, l.bytes);
-	if ((final & 0xff) != HEDDLE_FIELD_OTHER && (final & 0xff) != HEDDLE_FIELD_HOST &&
-	    (final & 0xff) != HEDDLE_FIELD_CONNECTION)
+	final = automaton_final(&k.automaton, k.state, 1);
+	field = final & 0xff;
+	if (field && field != HEDDLE_FIELD_CONNECTION && field != HEDDLE_FIELD_HOST)
 		return 0;
-	if ((final & 0xff) == HEDDLE_FIELD_HOST && r->flags & HEDDLE_REQUEST_HOST)
+	if (field == HEDDLE_FIELD_HOST && r->flags & HEDDLE_REQUEST_HOST)
 		return 0;
-	l.pos++;
-	l.pos += window_byte(w, l.pos) == ' ';
-	if (window_byte(w, l.pos) <= ' ')
+	k.pos++;
+	k.pos += window_byte(w, k.pos) == ' ';
+	if (window_byte(w, k.pos) <= ' ')
 		return 0; /* more blanks, or no value */
 	dim = (final >> 8) & (HEDDLE_MAX_DIMS - 1);
 	if (dim) {
-		at = policy_u32(TABLES(values_at)) + 6 * dim;
-		automaton_open(&k.automaton, at);
-		l.state = k.automaton.start;
-		line_walk(&k, r, w, &l, BYTES_VALUE);
-		class = automaton_final(&k.automaton, l.trimmed, 1);
+		automaton_open(&k.automaton, policy_u32(TABLES(values_at)) + 6 * dim);
+		k.state = k.automaton.start;
+		k.set = BYTES_VALUE;
+		REPEAT(WALK_TURNS, walk_value, &k);
+		class = automaton_final(&k.automaton, k.trimmed, 1);
 	} else {
 		s.window = w;
-		s.pos = l.pos;
+		s.pos = k.pos;
 		REPEAT(HEDDLE_WINDOW / 32 + 1, skip_text, &s);
-		l.pos = s.pos;
+		k.pos = s.pos;
 	}
-	if (l.pos + 2 > w->end || window_byte(w, l.pos) != '\r' || window_byte(w, l.pos + 1) != '\n')
+	if (k.pos + 2 > w->end || window_byte(w, k.pos) != '\r' || window_byte(w, k.pos + 1) != '\n')
 		return 0;
 	if (dim)
 		r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
-	if ((final & 0xff) == HEDDLE_FIELD_HOST)
+	if (field == HEDDLE_FIELD_HOST)
 		r->flags |= HEDDLE_REQUEST_HOST;
-	w->pos = l.pos + 2;
+	w->pos = k.pos + 2;
 	return 1;
 }
 

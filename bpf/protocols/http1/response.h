@@ -198,17 +198,45 @@ static __always_inline int plain_value(const struct heddle_response *p)
 	(WORD4(h, g, f, e) << 32 | WORD4(d, c, b, a))
 
 /*
- * At the start of a line with 16 bytes in view: only two names matter. Lines
+ * At the start of a line with 32 bytes in view: only two names matter. Lines
  * that can't be them are skipped to their end without reading the name.
  */
-static __always_inline int line_matters(const struct heddle_window *w)
+enum line_kind { LINE_DULL, LINE_LENGTH, LINE_CODING };
+
+static __always_inline int line_kind(const struct heddle_window *w)
 {
 	__u64 first = window_u64(w, w->pos) | EVERY_BYTE(0x20);
 	__u64 second = window_u64(w, w->pos + 8) | EVERY_BYTE(0x20);
 
-	if (first == WORD8('c', 'o', 'n', 't', 'e', 'n', 't', '-'))
-		return (__u8)second == 'l';
-	return first == WORD8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r');
+	if (first == WORD8('c', 'o', 'n', 't', 'e', 'n', 't', '-') &&
+	    second << 16 == WORD8('l', 'e', 'n', 'g', 't', 'h', ':', ' ') << 16)
+		return LINE_LENGTH;
+	return first == WORD8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') ? LINE_CODING : LINE_DULL;
+}
+
+/* "Content-Length: 1000\r\n" at once; 1 = taken, else the careful way. */
+static __always_inline int length_at_once(struct heddle_response *p, struct heddle_window *w)
+{
+	__u32 pos = w->pos + 15;
+	__u64 value = 0;
+
+	if (window_byte(w, pos - 1) != ':')
+		return 0;
+	pos += window_byte(w, pos) == ' ';
+	for (int i = 0; i < 12; i++) {
+		__u8 digit = window_byte(w, pos) - '0';
+
+		if (digit > 9)
+			break;
+		value = value * 10 + digit;
+		pos++;
+	}
+	if (window_byte(w, pos) != '\r' || window_byte(w, pos + 1) != '\n' || pos + 2 > w->len)
+		return 0;
+	p->flags |= RESPONSE_LENGTH;
+	p->remaining = value;
+	w->pos = pos + 2;
+	return 1;
 }
 
 /* "HTTP/1.1 200": the digits at once. Returns 1 when the status was read. */
@@ -226,19 +254,30 @@ static __always_inline int response_shortcut(struct heddle_response *p, struct h
 {
 	struct skip s = { .window = w, .pos = w->pos };
 	__u32 left = w->len - w->pos;
+	int kind;
 
-	if (left < 16)
+	if (left < 32)
 		return 0;
 	if (p->phase == HEDDLE_RESPONSE_STATUS && !p->text_bytes)
 		return status_at_once(p, w);
-	if (p->phase == HEDDLE_RESPONSE_LINE && window_byte(w, w->pos) > '\r' && !line_matters(w)) {
-		p->phase = HEDDLE_RESPONSE_VALUE;
-		p->field = RESPONSE_OTHER;
+	if (p->phase == HEDDLE_RESPONSE_LINE && window_byte(w, w->pos) > '\r') {
+		kind = line_kind(w);
+		if (kind == LINE_LENGTH && length_at_once(p, w))
+			return 1;
+		if (kind == LINE_DULL) {
+			p->phase = HEDDLE_RESPONSE_VALUE;
+			p->field = RESPONSE_OTHER;
+		}
 	}
 	if (!plain_value(p))
 		return 0;
 	w->end = w->len;
 	REPEAT(HEDDLE_WINDOW / 32 + 1, skip_text, &s);
+	if (s.pos + 2 <= w->len && window_byte(w, s.pos) == '\r' && window_byte(w, s.pos + 1) == '\n') {
+		w->pos = s.pos + 2;
+		p->phase = HEDDLE_RESPONSE_LINE;
+		return 1;
+	}
 	/* Stop in front of the control character, or of the end. */
 	if (s.pos == w->pos)
 		return 0;
