@@ -146,6 +146,8 @@ const BREAKS: ((head: string) => string)[] = [
   (h) => h.replace('\r\n\r\n', '\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n'),
   (h) => h.replace('\r\n\r\n', '\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n'),
   (h) => h.replace('\r\n\r\n', `\r\nX-Long: ${'v'.repeat(17000)}\r\n\r\n`),
+  (h) => h.replace('\r\n\r\n', `\r\n${'X-Many: v\r\n'.repeat(2000)}\r\n`),
+  (h) => h.replace(' HTTP/1.1', `/${'p'.repeat(16500)} HTTP/1.1`),
   (h) => h.replace(/Host: .*\r\n/, ''),
   (h) => h.replace('\r\n\r\n', '\r\nContent-Length: +1\r\n\r\n'),
   () => '\x16\x03\x01\x02\x00\x01\x00',
