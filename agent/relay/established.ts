@@ -25,6 +25,11 @@ export type EstablishedPorts = {
 /** Ids of the managed cgroups, keys of the workloads' addresses. */
 export type Managed = { cgroups: Set<bigint>; addresses: Set<string> }
 
+/** Listening sockets of managed processes. */
+export function listeners(sockets: Sockets, { cgroups }: Managed): DiagSocket[] {
+  return sockets.list(STATE_LISTEN).filter(({ cgroup }) => cgroups.has(cgroup))
+}
+
 export class Established {
   destroyed = 0
   private readonly ports: EstablishedPorts
@@ -67,18 +72,12 @@ export class Established {
   }
 
   private unjudged(managed: Managed): DiagSocket[] {
-    const ours = (socket: DiagSocket) => managed.cgroups.has(socket.cgroup)
-    const listening = new Set(
-      this.ports.sockets
-        .list(STATE_LISTEN)
-        .filter(ours)
-        .map(({ localPort }) => localPort),
-    )
+    const listening = new Set(listeners(this.ports.sockets, managed).map(({ localPort }) => localPort))
     return this.ports.sockets
       .list(STATES_CONNECTED)
       .filter(
         (socket) =>
-          ours(socket) &&
+          managed.cgroups.has(socket.cgroup) &&
           listening.has(socket.localPort) &&
           managed.addresses.has(addressKey(socket.local)) &&
           !this.ports.connections.one(socket.cookie),

@@ -2,16 +2,16 @@
  * One relay: events in, endings out. The agent may come, go and crash meanwhile;
  * all that the two share is pinned in the kernel.
  */
-import { fileWorkloads } from '../adapters/file-workloads.ts'
 import { Pins } from '../adapters/pins.ts'
 import type { RelayConfig } from './config.ts'
 import { type Connection, type RelayEvent, reasonName, type SocketName, socketText } from './connection.ts'
 import { readCounters } from './counters.ts'
 import { Draining } from './draining.ts'
 import { ENDINGS, type Ending, Endings, TICK_MS } from './endings.ts'
-import { Established } from './established.ts'
+import { Established, listeners } from './established.ts'
 import { Complaints, Journal } from './journal.ts'
 import { addressKeys, cgroupIds } from './managed.ts'
+import { ModeKeeper, WorkloadsFile } from './mode-keeper.ts'
 import { NetlinkSockets } from './netlink.ts'
 import { Session } from './session.ts'
 import { serveStats } from './stats.ts'
@@ -23,17 +23,20 @@ const WAIT_FOR_PINS_MS = 500
 
 const now = () => performance.now()
 
+type Parts = { endings: Endings; established: Established; draining: Draining; modes: ModeKeeper }
+
 export class Relay {
   private readonly config: RelayConfig
   private readonly pins: Pins
   private readonly sockets = new NetlinkSockets()
   private readonly journal: Journal
+  private readonly workloads: WorkloadsFile
   private readonly complaints = new Complaints((line) => console.error(line))
   private readonly outcomes = Object.fromEntries(ENDINGS.map((name) => [name, 0])) as Record<Ending, number>
   private readonly events = { taken: 0, unknown: 0 }
   private drained = 0
   private session: Session | undefined
-  private parts: { endings: Endings; established: Established; draining: Draining } | undefined
+  private parts: Parts | undefined
   private tickTimer: NodeJS.Timeout | undefined
   private sweepTimer: NodeJS.Timeout | undefined
   private lookedAt = Number.NEGATIVE_INFINITY
@@ -45,6 +48,7 @@ export class Relay {
     this.config = config
     this.pins = new Pins(config.bpffs)
     this.journal = new Journal(config.journal)
+    this.workloads = new WorkloadsFile(config.workloads)
   }
 
   async start(): Promise<void> {
@@ -84,10 +88,11 @@ export class Relay {
     parts.endings.sweep(connections, now())
     parts.draining.sweep(connections, session.activeSlot(), now())
     this.planTick()
-    if (parts.established.count === 0 && now() - this.lookedAt < ESTABLISHED_MS) return
-    const workloads = await fileWorkloads(this.config.workloads).list()
+    const workloads = await this.workloads.read()
     const managed = { cgroups: cgroupIds(this.config.cgroup), addresses: addressKeys(workloads) }
-    if (this.session === session) parts.established.sweep(managed, now())
+    await parts.modes.sweep(workloads, listeners(this.sockets, managed), this.config.cgroup)
+    if (parts.established.count === 0 && now() - this.lookedAt < ESTABLISHED_MS) return
+    parts.established.sweep(managed, now())
     this.lookedAt = now()
   }
 
@@ -108,17 +113,19 @@ export class Relay {
       config.establishedMs,
     )
     const draining = new Draining({ sockets, drained: (c) => this.noteDrained(c) }, config.drainMs)
+    const modes = new ModeKeeper(this.pins, (what, error) => this.complaints.about(what, error))
     this.session = session
-    this.parts = { endings, established, draining }
+    this.parts = { endings, established, draining, modes }
     this.lookedAt = Number.NEGATIVE_INFINITY
   }
 
   private async closeSession(): Promise<void> {
-    const { session } = this
+    const { session, parts } = this
     this.session = undefined
     this.parts = undefined
     clearTimeout(this.tickTimer)
     this.tickTimer = undefined
+    await parts?.modes.close()
     await session?.close()
   }
 
@@ -189,8 +196,13 @@ export class Relay {
         ...(parts?.established.report(now()) ?? { count: 0, first: [] }),
         destroyed: parts?.established.destroyed ?? 0,
       },
-      /** Requests that the relay itself judged: none, every verdict is the kernel's. */
-      relayed: 0,
+      modes: parts?.modes.choices ?? {},
+      /** Judged by the relay itself, not in `counters`. */
+      relayed: {
+        ...parts?.modes.proxy?.connections,
+        ...parts?.modes.proxy?.verdicts,
+        open: parts?.modes.proxy?.open ?? 0,
+      },
       complaints: this.complaints.count,
       journalDropped: this.journal.dropped,
     }

@@ -27,6 +27,7 @@ export type RelayStats = {
   rssBytes: number
   complaints: number
   modes: Record<string, { mode: string; reason: string }>
+  relayed: Record<string, number>
 }
 
 export class RelayFixture {
@@ -49,7 +50,7 @@ export class RelayFixture {
     const fixture = new RelayFixture(node, artifact)
     try {
       const workloads = join(node.directory, 'workloads.json')
-      const shop = { name: 'a', namespace: 'shop', labels: {}, addresses: ['127.0.0.1'] }
+      const shop = { name: 'a', namespace: 'shop', labels: {}, addresses: ['127.0.0.1'], mode: 'kernel' }
       writeFileSync(workloads, JSON.stringify({ workloads: [shop] }))
       const { bpffs, cgroup, directory } = node
       const own = { bpffs, cgroup, workloads, stats: fixture.socket, journal: join(directory, 'journal') }
@@ -127,6 +128,24 @@ export class RelayFixture {
     const client = new Client(socket)
     await once(socket, 'connect')
     return client
+  }
+
+  /** A new connection; a dropped SYN says nothing to its sender, so the counter tells. */
+  async outcome(port: number): Promise<'open' | 'refused' | 'dropped'> {
+    const dropped = () => this.node.counters()['REFUSED_BY_MODE'] ?? 0
+    const before = dropped()
+    const socket = connect({ host: '127.0.0.1', port })
+    this.clients.push(socket)
+    let outcome: 'open' | 'refused' | undefined
+    socket.on('connect', () => {
+      outcome = 'open'
+    })
+    socket.on('error', () => {
+      outcome ??= 'refused'
+    })
+    while (outcome === undefined && dropped() === before)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    return outcome ?? 'dropped'
   }
 
   async close(): Promise<void> {

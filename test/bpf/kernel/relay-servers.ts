@@ -18,8 +18,8 @@ export type ServerKind = {
   start(node: KernelFixture): Promise<Server>
 }
 
-/** Answers everything but what ends in /never. */
-const NODE = `require('http').createServer((q, s) => q.url.endsWith('/never') || s.end('ok')).listen(0, '127.0.0.1', function () {
+/** Answers everything but what ends in /never; what ends in /echo with its own body. */
+const NODE = `require('http').createServer((q, s) => q.url.endsWith('/echo') ? q.pipe(s) : q.url.endsWith('/never') || s.end('ok')).listen(0, '127.0.0.1', function () {
   console.log('port ' + this.address().port)
 })`
 

@@ -1,0 +1,111 @@
+/** Carries out each workload's mode: looks at its listeners, tells the kernel, runs the proxy where it is needed. */
+import { stat } from 'node:fs/promises'
+import type { Workload } from '../../pipelines/policy/model.ts'
+import { addressBytes } from '../adapters/address-bytes.ts'
+import { fileWorkloads } from '../adapters/file-workloads.ts'
+import type { Pins } from '../adapters/pins.ts'
+import { chooseMode, type Mode, type ModeChoice } from '../modes.ts'
+import { type Listener, Listeners, listensAt } from './listeners.ts'
+import { addressKey } from './managed.ts'
+import { ProxyServer } from './proxy.ts'
+import type { DiagSocket } from './sock-diag.ts'
+import { type Service, Steering } from './steering.ts'
+import { Verdicts } from './verdicts.ts'
+
+export class ModeKeeper {
+  choices: Record<string, ModeChoice> = {}
+  proxy: ProxyServer | undefined
+  private readonly steering: Steering
+  private readonly rules: Verdicts
+  private readonly listeners = new Listeners()
+  private readonly complain: (what: string, error: unknown) => void
+  private relayWorks = true
+
+  constructor(pins: Pins, complain: (what: string, error: unknown) => void) {
+    this.steering = new Steering(pins)
+    this.rules = new Verdicts(pins)
+    this.complain = complain
+  }
+
+  /** `listening` = listening sockets of the managed cgroup. */
+  async sweep(
+    workloads: readonly Workload[],
+    listening: readonly DiagSocket[],
+    cgroup: string,
+  ): Promise<void> {
+    const listeners = this.listeners.describe(listening, cgroup)
+    if (this.relayWorks && wantsRelay(workloads, listeners)) await this.startProxy()
+    const plan = planModes(workloads, listeners, this.relayWorks)
+    this.steering.set(plan.modes, plan.services)
+    this.choices = plan.choices
+  }
+
+  async close(): Promise<void> {
+    await this.proxy?.close()
+    this.steering.close()
+    this.rules.close()
+  }
+
+  private async startProxy(): Promise<void> {
+    if (this.proxy) return
+    const proxy = new ProxyServer(this.steering, this.rules, (error) =>
+      this.complain('a relayed connection', error),
+    )
+    try {
+      this.steering.attach(await proxy.listen())
+      this.proxy = proxy
+    } catch (error) {
+      this.relayWorks = false
+      this.complain('mode relay does not work here, its workloads are refused', error)
+      await proxy.close()
+    }
+  }
+}
+
+export type ModePlan = { choices: Record<string, ModeChoice>; modes: Map<string, Mode>; services: Service[] }
+
+/** Pure: which address gets which mode, and which of its ports are steered. */
+export function planModes(
+  workloads: readonly Workload[],
+  listeners: readonly Listener[],
+  relayWorks: boolean,
+): ModePlan {
+  const plan: ModePlan = { choices: {}, modes: new Map(), services: [] }
+  for (const { namespace, name, mode, addresses } of workloads) {
+    const own = addresses.map((text) => addressBytes(text))
+    const heard = listeners.filter((listener) => own.some((address) => listensAt(listener, address)))
+    const choice = chooseMode(mode, heard, relayWorks)
+    plan.choices[`${namespace}/${name}`] = choice
+    for (const address of own) {
+      plan.modes.set(addressKey(address), choice.mode)
+      if (choice.mode !== 'relay') continue
+      for (const listener of heard)
+        if (listensAt(listener, address)) plan.services.push({ address, port: listener.port })
+    }
+  }
+  return plan
+}
+
+function wantsRelay(workloads: readonly Workload[], listeners: readonly Listener[]): boolean {
+  return Object.values(planModes(workloads, listeners, true).choices).some(({ mode }) => mode === 'relay')
+}
+
+/** Workloads of a file, read again only when it has changed. */
+export class WorkloadsFile {
+  private readonly file: string
+  private version = ''
+  private workloads: Workload[] = []
+
+  constructor(file: string) {
+    this.file = file
+  }
+
+  async read(): Promise<Workload[]> {
+    const { ino, size, mtimeNs } = await stat(this.file, { bigint: true })
+    const version = `${ino} ${size} ${mtimeNs}`
+    if (version === this.version) return this.workloads
+    this.workloads = await fileWorkloads(this.file).list()
+    this.version = version
+    return this.workloads
+  }
+}
