@@ -242,6 +242,9 @@ static __always_inline int length_at_once(struct heddle_response *p, struct hedd
 /* "HTTP/1.1 200": the digits at once. Returns 1 when the status was read. */
 static __always_inline int status_at_once(struct heddle_response *p, struct heddle_window *w)
 {
+	/* A line that ends within is left to the byte by byte way. */
+	if (controls_in(window_u64(w, w->pos)) || controls_in(window_u64(w, w->pos + 4)))
+		return 0;
 	p->status = (window_byte(w, w->pos + 9) & 15) * 100 + (window_byte(w, w->pos + 10) & 15) * 10 +
 		    (window_byte(w, w->pos + 11) & 15);
 	p->text_bytes = 12;
