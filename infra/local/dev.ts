@@ -29,9 +29,9 @@ The stack is up until Ctrl-C. In another terminal, from here, as root:
                    git -C ${clone} commit -am 'Try it' && git -C ${clone} push origin main
   lint             ${heddle} policy lint ${clone}/policies --json
   explain          ${heddle} explain -f ${clone}/policies --request 'GET /private HTTP/1.1' \\
-                     --namespace shop --from app=web --to app=api
+                     --namespace shop --port 8080 --from app=web --to app=api
   audit a node     ${heddle} audit ${node?.name} --stack ${here(stack.dir)}
-  ask a node       nsenter --net=/run/netns/${node?.host.namespace} curl -i http://${node?.host.address4}:8080/public/
+  ask a node       nsenter --net=/run/netns/${stack.clientNamespace} curl -i http://${node?.host.address4}:8080/public/
   journals         tail -f ${here(stack.dir)}/log/*.log
 `
 }

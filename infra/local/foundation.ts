@@ -23,7 +23,8 @@ export type Foundation = {
   cloud: Host
   nodes: Host[]
   client: Host
-  mountBpffs(path: string): string
+  /** Mount a BPF file system for `name`; the result is its mount point. */
+  mountBpffs(name: string): string
   /** Take everything down. Acting twice is fine. */
   down(): Promise<void>
 }
@@ -65,7 +66,11 @@ function build(dir: string, nodes: number, journal: Journal, down: () => Promise
   const hosts = Array.from({ length: nodes }, (_, index) => hostOf(id, 'node', index + 1))
   const client = hostOf(id, 'client', 1)
   makeNetwork(journal, cloud, [...hosts, client])
-  const mountBpffs = (path: string) => {
+  // Not below the stack's directory: libbpf turns every dot of a pin's path into an underscore.
+  const pins = `/run/hdl-${id}`
+  journal.record({ kind: 'directory', path: pins })
+  const mountBpffs = (name: string) => {
+    const path = join(pins, name)
     mkdirSync(path, { recursive: true })
     journal.record({ kind: 'mount', path })
     perform(['mount', '-t', 'bpf', 'bpf', path])

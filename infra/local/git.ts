@@ -40,6 +40,9 @@ export class Clone {
     await this.git('remote', 'add', 'origin', remote)
     const receive = `nsenter --net=/run/netns/${namespace} git-receive-pack`
     await this.git('config', 'remote.origin.receivepack', receive)
+    // For whoever commits here by hand on a machine where git knows nobody.
+    await this.git('config', 'user.name', ENVIRONMENT.GIT_AUTHOR_NAME)
+    await this.git('config', 'user.email', ENVIRONMENT.GIT_AUTHOR_EMAIL)
   }
 
   /** Commit these files (null = delete) and push; resolves when the push has said what came of it. */

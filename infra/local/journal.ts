@@ -28,6 +28,7 @@ const Made = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('netns'), name: z.string().startsWith('hdl-') }),
   z.strictObject({ kind: z.literal('cgroup'), path: z.string() }),
   z.strictObject({ kind: z.literal('mount'), path: z.string() }),
+  z.strictObject({ kind: z.literal('directory'), path: z.string().startsWith('/run/hdl-') }),
 ])
 export type Made = z.infer<typeof Made>
 
@@ -94,6 +95,7 @@ export async function undo(dir: string): Promise<void> {
   for (const each of made) {
     if (each.kind === 'mount') await unmount(each.path)
     if (each.kind === 'netns') await deleteNamespace(each.name)
+    if (each.kind === 'directory') rmSync(each.path, { recursive: true, force: true })
   }
   rmSync(dir, { recursive: true, force: true })
 }

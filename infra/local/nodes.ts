@@ -20,6 +20,7 @@ export type LocalNode = {
   ring: string
   host: Host
   dir: string
+  bpffs: string
   /** What `heddle node` and `heddle audit` read as well. */
   config: string
   /** The agent's journal. */
@@ -43,11 +44,22 @@ export async function startNode(stack: Foundation, name: string, host: Host): Pr
   mkdirSync(dir, { recursive: true })
   const workloadCgroup = makeCgroup(join(stack.cgroup, name, 'workload'))
   const systemCgroup = makeCgroup(join(stack.cgroup, name, 'system'))
-  stack.mountBpffs(join(dir, 'bpf'))
+  const bpffs = stack.mountBpffs(name)
   const service = await startService(join(dir, 'service'), name, host, workloadCgroup)
   const config = join(dir, 'node.json')
   const log = join(stack.dir, 'log', `agent-${name}.log`)
-  return { name, ring: ringOf(name).ring, host, dir, config, log, workloadCgroup, systemCgroup, service }
+  return {
+    name,
+    ring: ringOf(name).ring,
+    host,
+    dir,
+    bpffs,
+    config,
+    log,
+    workloadCgroup,
+    systemCgroup,
+    service,
+  }
 }
 
 /** Enrol the node as `heddle node enroll` does, under the key that the bus already knows. */
@@ -60,7 +72,7 @@ export async function enrol(node: LocalNode, enrolment: Enrolment, pollMs: numbe
     store: enrolment.store,
     rootFile: enrolment.root,
     natsUrl: enrolment.nats.url,
-    bpffs: join(node.dir, 'bpf'),
+    bpffs: node.bpffs,
     cgroup: node.workloadCgroup,
     workloads: enrolment.workloads,
     pollMs,
@@ -69,7 +81,7 @@ export async function enrol(node: LocalNode, enrolment: Enrolment, pollMs: numbe
   const relay: RelayConfig = RelayConfig.parse({
     schema: 'heddle.relay/1',
     node: node.name,
-    bpffs: join(node.dir, 'bpf'),
+    bpffs: node.bpffs,
     cgroup: node.workloadCgroup,
     workloads: enrolment.workloads,
     stats: join(node.dir, 'relay.sock'),

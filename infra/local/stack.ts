@@ -22,6 +22,7 @@ const CLIENT = fileURLToPath(new URL('./client.js', import.meta.url))
 
 export type Stack = {
   dir: string
+  clientNamespace: string
   cloud: Cloud
   nodes: LocalNode[]
   agents: ReadonlyMap<string, Running>
@@ -87,6 +88,7 @@ async function build(foundation: Foundation, options: StackOptions): Promise<Sta
   )
   return {
     dir: foundation.dir,
+    clientNamespace: foundation.client.namespace,
     cloud,
     nodes,
     agents,

@@ -54,7 +54,7 @@ async function startFront(
   const host = stack.nodes[index]
   if (host === undefined) throw new Error(`no node for ${front}`)
   const dir = join(stack.dir, 'nodes', front)
-  const bpffs = stack.mountBpffs(join(dir, 'bpf'))
+  const bpffs = stack.mountBpffs(front)
   const cgroup = join(stack.cgroup, front)
   const kind: Front = front === 'nginx' || front === 'haproxy' ? front : 'nothing'
   const server = await startServer({ host, dir, bpffs, cgroup, managed: join(cgroup, 'workload') }, kind)

@@ -9,7 +9,7 @@ if (dir === undefined) throw new Error('usage: hold-stack.js DIR')
 const stack = await layFoundation(dir, 1)
 const host = stack.nodes[0]
 if (host === undefined) throw new Error('no node')
-stack.mountBpffs(join(stack.dir, 'nodes', 'n1', 'bpf'))
+stack.mountBpffs('n1')
 await startService(join(stack.dir, 'nodes', 'n1'), 'n1', host, makeCgroup(join(stack.cgroup, 'n1')))
 process.stdout.write(`up ${stack.id}\n`)
 setInterval(() => {}, 1000)

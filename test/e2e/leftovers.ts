@@ -7,15 +7,18 @@ export function leftovers(dir: string, id: string): string[] {
   const namespaces = existsSync('/run/netns') ? readdirSync('/run/netns') : []
   const cgroups = readdirSync(findCgroup2() ?? '/sys/fs/cgroup')
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  const pins = `/run/hdl-${id}`
   const left = [
     ...namespaces.filter((name) => name.startsWith(`hdl-${id}-`)).map((name) => `namespace ${name}`),
     ...cgroups.filter((name) => name === `hdl-${id}`).map((name) => `cgroup ${name}`),
-    ...mounts.filter((line) => line.includes(` ${dir}/`)).map((line) => `mount ${line}`),
+    ...mounts
+      .filter((line) => line.includes(` ${dir}/`) || line.includes(` ${pins}/`))
+      .map((line) => `mount ${line}`),
     ...livingCommands()
       .filter((command) => command.includes(dir))
       .map((command) => `process ${command}`),
   ]
-  if (existsSync(dir)) left.push(`directory ${dir}`)
+  for (const path of [dir, pins]) if (existsSync(path)) left.push(`directory ${path}`)
   return left
 }
 
