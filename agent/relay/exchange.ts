@@ -34,6 +34,8 @@ const REPLIES = {
 /** 0 = an end without an answer. */
 type ReplyStatus = 0 | keyof typeof REPLIES
 
+/** Milliseconds for responses owed to requests before a refused one. */
+const OWED_MS = 60_000
 /** Milliseconds that a refused client gets to read its reply and close. */
 const REPLY_GRACE_MS = 1_000
 
@@ -157,7 +159,15 @@ export class Exchange {
     this.held = Buffer.alloc(0)
     if (status === 0) this.abort()
     else if (this.owed.length <= this.reply.owed) this.sendReply()
-    else this.ports.client.resume()
+    else this.awaitOwed()
+  }
+
+  /** The rest of what the client says is dropped meanwhile. */
+  private awaitOwed(): void {
+    const { client } = this.ports
+    client.resume()
+    const deadline = setTimeout(() => this.abort(), OWED_MS)
+    client.once('close', () => clearTimeout(deadline))
   }
 
   /** Only between two responses is there a place for it. */

@@ -1,18 +1,14 @@
 /** The relay's listener: takes steered connections, connects on to the server that was meant. */
 import { once } from 'node:events'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { addressBytes, addressText } from '../adapters/address-bytes.ts'
+import { boundSocket } from './bound-socket.ts'
 import { Exchange, type RelayVerdict } from './exchange.ts'
 import type { Flow, Steering } from './steering.ts'
-import type { Verdicts } from './verdicts.ts'
+import type { Context, Verdicts } from './verdicts.ts'
 
 /** Connections served at once; a further one is reset and counted. */
 const MAX_EXCHANGES = 4_096
-/** Ports that own connections come from: below Linux' ephemeral range, so that the kernel picks none of them. */
-const FIRST_PORT = 20_000
-const PORTS = 12_000
-/** Ports tried for one connection. */
-const TRIES = 32
 
 export class ProxyServer {
   readonly verdicts: Record<RelayVerdict, number> = {
@@ -28,8 +24,6 @@ export class ProxyServer {
   private readonly steering: Steering
   private readonly rules: Verdicts
   private readonly complain: (error: unknown) => void
-  private readonly ports = new Set<number>()
-  private nextPort = Math.floor(Math.random() * PORTS)
 
   constructor(steering: Steering, rules: Verdicts, complain: (error: unknown) => void) {
     this.steering = steering
@@ -89,47 +83,26 @@ export class ProxyServer {
     }
   }
 
-  /** There are more ports than connections: one is free. */
-  private claimPort(): number {
-    let own = FIRST_PORT + (this.nextPort++ % PORTS)
-    while (this.ports.has(own)) own = FIRST_PORT + (this.nextPort++ % PORTS)
-    this.ports.add(own)
-    return own
-  }
-
   private turnAway(client: Socket): void {
     this.connections.turnedAway++
     client.resetAndDestroy()
   }
 
-  private connectOn(
-    client: Socket,
-    local: Uint8Array,
-    port: number,
-    context: () => ReturnType<Verdicts['context']>,
-    tries = TRIES,
-  ): void {
-    const own = this.claimPort()
+  /** Announced before its SYN, so that the kernel lets this one connection in. */
+  private connectOn(client: Socket, local: Uint8Array, port: number, context: () => Context): void {
+    const { socket: server, port: own } = boundSocket(local)
     const flow: Flow = { remote: local, local, remotePort: own, localPort: port }
-    const address = addressText(local)
-    this.steering.announce(flow)
-    const options = { allowHalfOpen: true, noDelay: true }
-    const server = connect({ ...options, host: address, port, localAddress: address, localPort: own })
-    server.once('close', () => {
-      this.steering.withdraw(flow)
-      this.ports.delete(own)
-    })
-    const failed = (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE' || error.code === 'EADDRNOTAVAIL'
-      if (taken && tries > 0 && !client.destroyed) this.connectOn(client, local, port, context, tries - 1)
-      else client.resetAndDestroy()
-    }
-    server.once('error', failed)
+    server.once('close', () => this.steering.withdraw(flow))
+    const failed = () => client.resetAndDestroy()
     const gone = () => server.destroy()
+    server.once('error', failed)
     client.once('close', gone)
+    this.steering.announce(flow)
+    server.connect({ host: addressText(local), port })
     server.once('connect', () => {
       server.off('error', failed)
       client.off('close', gone)
+      server.setNoDelay(true)
       new Exchange({ client, server, context, count: (verdict) => this.verdicts[verdict]++ })
       client.resume()
     })
