@@ -13,6 +13,8 @@ import { KernelFixture } from './kernel-fixture.ts'
 import type { RelayArtifact } from './relay-artifact.ts'
 
 const RELAY = fileURLToPath(new URL('../../../agent/relay/main.js', import.meta.url))
+const LOOPBACK4 = '127.0.0.1'
+const LOOPBACK6 = '::1'
 /** Milliseconds; a machine under load is slow, a hang is for ever. */
 const PATIENCE = 10_000
 
@@ -50,7 +52,13 @@ export class RelayFixture {
     const fixture = new RelayFixture(node, artifact)
     try {
       const workloads = join(node.directory, 'workloads.json')
-      const shop = { name: 'a', namespace: 'shop', labels: {}, addresses: ['127.0.0.1'], mode: 'kernel' }
+      const shop = {
+        name: 'a',
+        namespace: 'shop',
+        labels: {},
+        addresses: [LOOPBACK4, LOOPBACK6],
+        mode: 'kernel',
+      }
       writeFileSync(workloads, JSON.stringify({ workloads: [shop] }))
       const { bpffs, cgroup, directory } = node
       const own = { bpffs, cgroup, workloads, stats: fixture.socket, journal: join(directory, 'journal') }
@@ -66,7 +74,7 @@ export class RelayFixture {
 
   async enforce(slot: number, generation: number): Promise<void> {
     await this.node.stage(slot, this.artifact.inbound, this.artifact.rows)
-    await this.node.kernel.setAddresses([{ address: '127.0.0.1', identity: 1 }])
+    await this.node.kernel.setAddresses([LOOPBACK4, LOOPBACK6].map((address) => ({ address, identity: 1 })))
     await this.node.kernel.flip(slot, generation)
   }
 
@@ -122,8 +130,8 @@ export class RelayFixture {
     return text.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
   }
 
-  async client(port: number): Promise<Client> {
-    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
+  async client(port: number, host = LOOPBACK4): Promise<Client> {
+    const socket = connect({ host, port, allowHalfOpen: true })
     this.clients.push(socket)
     const client = new Client(socket)
     await once(socket, 'connect')

@@ -28,8 +28,8 @@ async function withMode(mode: Mode, use: (fixture: RelayFixture) => Promise<void
   }
 }
 
-async function steered(fixture: RelayFixture, kind = NODE): Promise<number> {
-  const { port } = await kind.start(fixture.node)
+async function steered(fixture: RelayFixture, kind = NODE, host = '127.0.0.1'): Promise<number> {
+  const { port } = await kind.start(fixture.node, host)
   await fixture.startRelay()
   await fixture.until(
     ({ modes }) => modes['shop/a']?.mode === 'relay' && modes['shop/a'].reason !== 'no-listener',
@@ -70,6 +70,17 @@ describe('relay modes', { skip: whyNoKernel() }, () => {
         fixture.node.withMap('relayed', (map) => [...map.keys(36, 10)].length),
         0,
       )
+    }))
+
+  test('IPv6 is steered, judged and ended like IPv4', () =>
+    withMode('relay', async (fixture) => {
+      const port = await steered(fixture, NODE, '::1')
+      const client = await fixture.client(port, '::1')
+      client.get('/public')
+      client.get('/secret')
+      await client.until(() => client.end !== undefined)
+      assert.match(client.text, /^HTTP\/1\.1 200 .*ok.*HTTP\/1\.1 403 /s)
+      assert.equal(await fixture.stopRelay('SIGTERM'), 0)
     }))
 
   test('what is not canonical is answered 400, and nothing of it reaches the server', () =>

@@ -15,11 +15,11 @@ export type ServerKind = {
   missing: string | undefined
   /** Sleeps in recv(): a refusal wakes it with EAGAIN, and it may close before the 403 is on the wire. */
   blocking: boolean
-  start(node: KernelFixture): Promise<Server>
+  start(node: KernelFixture, host?: string): Promise<Server>
 }
 
 /** Answers everything but what ends in /never; what ends in /echo with its own body. */
-const NODE = `require('http').createServer((q, s) => q.url.endsWith('/echo') ? q.pipe(s) : q.url.endsWith('/never') || s.end('ok')).listen(0, '127.0.0.1', function () {
+const NODE = `require('http').createServer((q, s) => q.url.endsWith('/echo') ? q.pipe(s) : q.url.endsWith('/never') || s.end('ok')).listen(0, process.argv[1], function () {
   console.log('port ' + this.address().port)
 })`
 
@@ -31,7 +31,8 @@ export const SERVERS: ServerKind[] = [
     name: 'Node http',
     missing: undefined,
     blocking: false,
-    start: async (node) => announced(node.spawnManaged(process.execPath, ['-e', NODE])),
+    start: async (node, host = '127.0.0.1') =>
+      announced(node.spawnManaged(process.execPath, ['-e', NODE, host])),
   },
   {
     name: 'python3 http.server',

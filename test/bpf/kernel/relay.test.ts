@@ -68,6 +68,24 @@ describe('relay', { skip }, () => {
       })
     })
 
+  test('a refused IPv6 connection is found by its name and ended', async () => {
+    const fixture = await RelayFixture.create(artifact)
+    try {
+      const server = await (SERVERS[0] as (typeof SERVERS)[0]).start(fixture.node, '::')
+      await fixture.startRelay()
+      for (const host of ['::1', '127.0.0.1']) {
+        const client = await fixture.client(server.port, host)
+        client.get('/secret')
+        await client.until(() => client.end !== undefined)
+        assertWhole403(client.text)
+      }
+      const { endings } = await fixture.until(({ endings: e }) => e['afterReply'] === 2)
+      assert.equal(endings['failed'], 0)
+    } finally {
+      await fixture.close()
+    }
+  })
+
   test('with the relay dead the kernel enforces, and the next relay ends what was pending', async () => {
     const fixture = await RelayFixture.create(artifact)
     try {

@@ -74,12 +74,7 @@ async function talk(parts: string[], during: Context = PUBLIC): Promise<Talk> {
   received = []
   verdicts = []
   context = during
-  const socket = connect({
-    ...(front.address() as AddressInfo),
-    host: '127.0.0.1',
-    noDelay: true,
-    allowHalfOpen: true,
-  })
+  const socket = connect({ ...at(front), allowHalfOpen: true })
   socket.setNoDelay(true)
   let text = ''
   let end: Talk['end'] = 'FIN'
