@@ -23,7 +23,9 @@ enum response_action {
 	RESPONSE_TUNNEL = 2, /* 101: what follows is no HTTP */
 };
 
-/* Names are told by length and last eight bytes, in lower case. */
+/* Names are told by length, first and last eight bytes, in lower case. */
+#define NAME_LENGTH_FIRST (WORD4('c', 'o', 'n', 't') << 32 | WORD4('e', 'n', 't', '-'))
+#define NAME_CODING_FIRST (WORD4('t', 'r', 'a', 'n') << 32 | WORD4('s', 'f', 'e', 'r'))
 #define NAME_LENGTH_BYTES 14
 #define NAME_LENGTH_TAIL (WORD4('t', '-', 'l', 'e') << 32 | WORD4('n', 'g', 't', 'h'))
 #define NAME_CODING_BYTES 17
@@ -77,6 +79,14 @@ static __always_inline void status_byte(struct heddle_response *p, __u8 b)
 		p->phase = HEDDLE_RESPONSE_LINE;
 }
 
+/* The field that a name may still become after its first eight bytes. */
+static __always_inline __u8 field_begun(__u64 word)
+{
+	if (word == NAME_LENGTH_FIRST)
+		return RESPONSE_CONTENT_LENGTH;
+	return word == NAME_CODING_FIRST ? RESPONSE_TRANSFER_ENCODING : RESPONSE_OTHER;
+}
+
 static __always_inline void name_byte(struct heddle_response *p, __u8 b)
 {
 	if (b == '\n') {
@@ -86,15 +96,17 @@ static __always_inline void name_byte(struct heddle_response *p, __u8 b)
 	if (b != ':') {
 		p->word = p->word << 8 | lower(b);
 		p->text_bytes++;
+		if (p->text_bytes == 8)
+			p->field = field_begun(p->word);
 		return;
 	}
-	p->field = RESPONSE_OTHER;
-	if (p->text_bytes == NAME_LENGTH_BYTES && p->word == NAME_LENGTH_TAIL) {
-		p->field = RESPONSE_CONTENT_LENGTH;
+	if (p->field == RESPONSE_CONTENT_LENGTH && p->text_bytes == NAME_LENGTH_BYTES &&
+	    p->word == NAME_LENGTH_TAIL) {
 		p->flags |= RESPONSE_LENGTH;
 		p->remaining = 0;
-	} else if (p->text_bytes == NAME_CODING_BYTES && p->word == NAME_CODING_TAIL) {
-		p->field = RESPONSE_TRANSFER_ENCODING;
+	} else if (p->field != RESPONSE_TRANSFER_ENCODING || p->text_bytes != NAME_CODING_BYTES ||
+		   p->word != NAME_CODING_TAIL) {
+		p->field = RESPONSE_OTHER;
 	}
 	p->word = 0;
 	p->phase = HEDDLE_RESPONSE_VALUE;
@@ -151,6 +163,7 @@ SEPARATE int response_byte(struct heddle_response *p, __u8 b, int of_head_reques
 			return response_head(p, of_head_request);
 		p->text_bytes = 0;
 		p->word = 0;
+		p->field = RESPONSE_OTHER;
 		p->phase = HEDDLE_RESPONSE_NAME;
 		name_byte(p, b);
 		break;
@@ -220,7 +233,8 @@ static __always_inline int length_at_once(struct heddle_response *p, struct hedd
 	__u32 pos = w->pos + 15;
 	__u64 value = 0;
 
-	if (window_byte(w, pos - 1) != ':')
+	/* Folding makes a letter of nothing else, but a hyphen of CR. */
+	if (window_byte(w, pos - 1) != ':' || window_byte(w, w->pos + 7) != '-')
 		return 0;
 	pos += window_byte(w, pos) == ' ';
 	for (int i = 0; i < 12; i++) {
