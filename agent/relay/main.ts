@@ -1,16 +1,23 @@
 /** `node dist/agent/relay/main.js --config FILE`: one process a node, inside the node's network namespace. */
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readRelayConfig } from './config.ts'
+import { measureKernel } from './probe.ts'
 import { Relay } from './relay.ts'
 
-const { values } = parseArgs({ options: { config: { type: 'string' } } })
+const { values } = parseArgs({ options: { config: { type: 'string' }, probe: { type: 'boolean' } } })
+if (values.probe) {
+  // A child of a relay: it was put into the managed cgroup to look at a socket there.
+  console.log(JSON.stringify(await measureKernel()))
+  process.exit(0)
+}
 if (values.config === undefined) {
   console.error('usage: node agent/relay/main.js --config FILE')
   process.exit(2)
 }
 
 const config = await readRelayConfig(values.config)
-const relay = new Relay(config)
+const relay = new Relay(config, fileURLToPath(import.meta.url))
 await relay.start()
 console.log(`relay of node ${config.node}: ready`)
 

@@ -4,13 +4,16 @@ import type { Workload } from '../../pipelines/policy/model.ts'
 import { addressBytes } from '../adapters/address-bytes.ts'
 import { fileWorkloads } from '../adapters/file-workloads.ts'
 import type { Pins } from '../adapters/pins.ts'
-import { chooseMode, type Mode, type ModeChoice } from '../modes.ts'
+import { chooseMode, type Mode, type ModeChoice, type NodeFacts } from '../modes.ts'
 import { type Listener, Listeners, listensAt } from './listeners.ts'
 import { addressKey } from './managed.ts'
+import type { KernelFacts } from './probe.ts'
 import { ProxyServer } from './proxy.ts'
 import type { DiagSocket } from './sock-diag.ts'
 import { type Service, Steering } from './steering.ts'
 import { Verdicts } from './verdicts.ts'
+
+type Inputs = { workloads: readonly Workload[]; kernel: KernelFacts }
 
 export class ModeKeeper {
   choices: Record<string, ModeChoice> = {}
@@ -29,13 +32,13 @@ export class ModeKeeper {
 
   /** `listening` = listening sockets of the managed cgroup. */
   async sweep(
-    workloads: readonly Workload[],
+    { workloads, kernel }: Inputs,
     listening: readonly DiagSocket[],
     cgroup: string,
   ): Promise<void> {
     const listeners = this.listeners.describe(listening, cgroup)
-    if (this.relayWorks && wantsRelay(workloads, listeners)) await this.startProxy()
-    const plan = planModes(workloads, listeners, this.relayWorks)
+    if (this.relayWorks && wantsRelay(workloads, listeners, kernel)) await this.startProxy()
+    const plan = planModes(workloads, listeners, { ...kernel, relayWorks: this.relayWorks })
     this.steering.set(plan.modes, plan.services)
     this.choices = plan.choices
   }
@@ -68,13 +71,13 @@ export type ModePlan = { choices: Record<string, ModeChoice>; modes: Map<string,
 export function planModes(
   workloads: readonly Workload[],
   listeners: readonly Listener[],
-  relayWorks: boolean,
+  node: NodeFacts,
 ): ModePlan {
   const plan: ModePlan = { choices: {}, modes: new Map(), services: [] }
   for (const { namespace, name, mode, addresses } of workloads) {
     const own = addresses.map((text) => addressBytes(text))
     const heard = listeners.filter((listener) => own.some((address) => listensAt(listener, address)))
-    const choice = chooseMode(mode, heard, relayWorks)
+    const choice = chooseMode(mode, heard, node)
     plan.choices[`${namespace}/${name}`] = choice
     for (const address of own) {
       plan.modes.set(addressKey(address), choice.mode)
@@ -86,8 +89,14 @@ export function planModes(
   return plan
 }
 
-function wantsRelay(workloads: readonly Workload[], listeners: readonly Listener[]): boolean {
-  return Object.values(planModes(workloads, listeners, true).choices).some(({ mode }) => mode === 'relay')
+function wantsRelay(
+  workloads: readonly Workload[],
+  listeners: readonly Listener[],
+  kernel: KernelFacts,
+): boolean {
+  return Object.values(planModes(workloads, listeners, { ...kernel, relayWorks: true }).choices).some(
+    ({ mode }) => mode === 'relay',
+  )
 }
 
 /** Workloads of a file, read again only when it has changed. */

@@ -13,6 +13,7 @@ import { Complaints, Journal } from './journal.ts'
 import { addressKeys, cgroupIds } from './managed.ts'
 import { ModeKeeper, WorkloadsFile } from './mode-keeper.ts'
 import { NetlinkSockets } from './netlink.ts'
+import { type KernelFacts, probeKernel, UNKNOWN_KERNEL } from './probe.ts'
 import { Session } from './session.ts'
 import { serveStats } from './stats.ts'
 
@@ -21,12 +22,17 @@ const ESTABLISHED_MS = 60_000
 /** Milliseconds between two looks for the dispatcher's pins where there are none. */
 const WAIT_FOR_PINS_MS = 500
 
+/** Measurements of the kernel that are tried. */
+const MAX_PROBES = 3
+
 const now = () => performance.now()
 
 type Parts = { endings: Endings; established: Established; draining: Draining; modes: ModeKeeper }
 
 export class Relay {
   private readonly config: RelayConfig
+  private readonly main: string
+  private kernel: KernelFacts = UNKNOWN_KERNEL
   private readonly pins: Pins
   private readonly sockets = new NetlinkSockets()
   private readonly journal: Journal
@@ -35,6 +41,7 @@ export class Relay {
   private readonly outcomes = Object.fromEntries(ENDINGS.map((name) => [name, 0])) as Record<Ending, number>
   private readonly events = { taken: 0, unknown: 0 }
   private drained = 0
+  private probes = 0
   private session: Session | undefined
   private parts: Parts | undefined
   private tickTimer: NodeJS.Timeout | undefined
@@ -44,7 +51,9 @@ export class Relay {
   private stopped = false
   private stopStats = async () => {}
 
-  constructor(config: RelayConfig) {
+  /** `main`: the program that is run again, in the managed cgroup, to measure the kernel. */
+  constructor(config: RelayConfig, main: string) {
+    this.main = main
     this.config = config
     this.pins = new Pins(config.bpffs)
     this.journal = new Journal(config.journal)
@@ -90,10 +99,23 @@ export class Relay {
     this.planTick()
     const workloads = await this.workloads.read()
     const managed = { cgroups: cgroupIds(this.config.cgroup), addresses: addressKeys(workloads) }
-    await parts.modes.sweep(workloads, listeners(this.sockets, managed), this.config.cgroup)
+    await this.measure(session)
+    await parts.modes.sweep(
+      { workloads, kernel: this.kernel },
+      listeners(this.sockets, managed),
+      this.config.cgroup,
+    )
     if (parts.established.count === 0 && now() - this.lookedAt < ESTABLISHED_MS) return
     parts.established.sweep(managed, now())
     this.lookedAt = now()
+  }
+
+  /** Once a generation lets bytes through; a node that can't be measured is asked a few times only. */
+  private async measure(session: Session): Promise<void> {
+    if (this.kernel !== UNKNOWN_KERNEL || this.probes >= MAX_PROBES || session.activeSlot() === null) return
+    this.probes++
+    this.kernel = await probeKernel(this.config.cgroup, this.main)
+    if (this.kernel === UNKNOWN_KERNEL) this.complaints.about('probing the kernel', 'no answer')
   }
 
   private openSession(): void {
@@ -196,6 +218,7 @@ export class Relay {
         ...(parts?.established.report(now()) ?? { count: 0, first: [] }),
         destroyed: parts?.established.destroyed ?? 0,
       },
+      kernel: this.kernel,
       modes: parts?.modes.choices ?? {},
       /** Judged by the relay itself, not in `counters`. */
       relayed: {

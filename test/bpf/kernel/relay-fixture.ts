@@ -30,6 +30,7 @@ export type RelayStats = {
   complaints: number
   modes: Record<string, { mode: string; reason: string }>
   relayed: Record<string, number>
+  kernel: { countsQueued: boolean | null; splices: boolean | null }
 }
 
 export class RelayFixture {

@@ -11,6 +11,14 @@ const [BLOCKS, POLLS, UNKNOWN]: ListenerFacts[] = [
   { blocking: null },
 ]
 
+const NODE = { relayWorks: true, countsQueued: true }
+
+test('where the kernel miscounts what is queued, nothing is let in unless it is declared', () => {
+  const node = { relayWorks: true, countsQueued: false }
+  assert.deepEqual(chooseMode('auto', [], node), { mode: 'refuse', reason: 'kernel-miscounts' })
+  assert.deepEqual(chooseMode('kernel', [], node), { mode: 'kernel', reason: 'declared' })
+})
+
 const CHOICES: [string, Workload['mode'], (ListenerFacts | undefined)[], boolean, ModeChoice][] = [
   [
     'a declared kernel wins over a server that blocks',
@@ -71,7 +79,7 @@ for (const [sentence, declared, listeners, relayWorks, choice] of CHOICES)
       chooseMode(
         declared,
         listeners.filter((one) => one !== undefined),
-        relayWorks,
+        { relayWorks, countsQueued: null },
       ),
       choice,
     ),
@@ -95,7 +103,7 @@ test('a listener at every address belongs to every workload, one at an address t
   const plan = planModes(
     [workload('a', '10.0.0.1', 'fd00::1'), workload('b', '10.0.0.2')],
     [everywhere, at('10.0.0.2', 80, false)],
-    true,
+    NODE,
   )
   assert.deepEqual(
     plan.services.map(({ address, port }) => [Buffer.from(address).toString('hex'), port]),
@@ -109,12 +117,12 @@ test('a listener at every address belongs to every workload, one at an address t
 })
 
 test('0.0.0.0 is every address', () => {
-  const plan = planModes([workload('a', '10.0.0.1')], [at('0.0.0.0', 80, true)], true)
+  const plan = planModes([workload('a', '10.0.0.1')], [at('0.0.0.0', 80, true)], NODE)
   assert.deepEqual(plan.choices, { 'shop/a': { mode: 'relay', reason: 'server-blocks-in-recv' } })
 })
 
 test('another workload’s listener changes nothing', () => {
-  const plan = planModes([workload('a', '10.0.0.1')], [at('10.0.0.2', 80, true)], true)
+  const plan = planModes([workload('a', '10.0.0.1')], [at('10.0.0.2', 80, true)], NODE)
   assert.deepEqual(plan.choices, { 'shop/a': { mode: 'kernel', reason: 'no-listener' } })
   assert.deepEqual(plan.services, [])
 })
