@@ -1,51 +1,33 @@
-/** Attacks behind good metadata: the release, its order, the artifact and where it came from. */
+/** Attacks behind good metadata: the artifact, its code, and what it asks of a node. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { sha256 } from '../../../../agent/cache.ts'
 import { digestsOf } from '../../../../agent/trust/code.ts'
-import { encode } from '../../../../functions/trust/metadata.ts'
-import { signStatement } from '../../../../functions/trust/statements.ts'
 import type { Digest, Manifest } from '../../../../pipelines/contract/artifact.ts'
-import { PAYLOAD_TYPES } from '../../../../pipelines/contract/dsse.ts'
 import {
   blobKey,
   codeTarget,
   hexOf,
   policyTarget,
   releaseTarget,
-  successTarget,
   targetKey,
 } from '../../../../pipelines/contract/object-keys.ts'
-import type { RingSuccess } from '../../../../pipelines/contract/release.ts'
 import { forger, type Signed } from '../../../fakes/forger.ts'
-import { CODE, type Fleet, manifestOf, nodeFleet } from '../../../fakes/node-fleet.ts'
+import { CODE, type Fleet, manifestOf } from '../../../fakes/node-fleet.ts'
 import { tablesOf, testElf } from '../../../fakes/test-elf.ts'
+import { assertRefused, fleetAt } from './refusal.ts'
 
 /** Every offset takes a pass of the agent: by default a sample of them. */
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
 const SAMPLES = DEEP ? 100 : 4
 
 let fleet: Fleet
-let one: Digest
 beforeEach(async () => {
-  fleet = await nodeFleet()
-  one = await fleet.artifact('one')
-  await fleet.published.release('canary', 5, one)
-  assert.equal((await fleet.pass()).outcome, 'enforced')
+  ;({ fleet } = await fleetAt(5))
 })
 afterEach(() => fleet.close())
 
-/** A pass of a freshly started agent refuses by this code, loads nothing, and release 5 goes on. */
-async function refused(code: string, options: Parameters<Fleet['pass']>[0] = {}): Promise<void> {
-  const calls = fleet.kernel.calls.length
-  const active = structuredClone(fleet.kernel.content.active)
-  const report = await fleet.pass(options)
-  assert.equal(report.failure?.code, code, report.failure?.message)
-  assert.notEqual(report.outcome, 'enforced')
-  assert.deepEqual(fleet.kernel.content.active, active)
-  const loads = fleet.kernel.calls.slice(calls).filter((call) => /^(stage|flip|install)/.test(call))
-  assert.deepEqual(loads, [])
-}
+const refused = (code: string) => assertRefused(fleet, code)
 
 function object(key: string): Uint8Array {
   const bytes = fleet.store.objects.get(key)
@@ -58,37 +40,6 @@ async function releaseTwo(): Promise<{ artifact: Digest; elf: Uint8Array }> {
   await fleet.published.release('canary', 6, artifact)
   return { artifact, elf: testElf(CODE, 'two') }
 }
-
-test('rollback: a release with a lower number, also after a restart', async () => {
-  await fleet.published.release('canary', 4, await fleet.artifact('old'))
-  await refused('release-replayed')
-  await refused('release-replayed')
-})
-
-test('rollback: the accepted number again with another artifact', async () => {
-  await fleet.published.release('canary', 5, await fleet.artifact('other'))
-  await refused('release-replayed')
-})
-
-test('rollback: a number that was accepted but never ran binds as well', async () => {
-  fleet.kernel.rejecting = true
-  await fleet.published.release('canary', 9, await fleet.artifact('heavy'))
-  assert.equal((await fleet.pass()).failure?.code, 'verifier-rejected')
-  fleet.kernel.rejecting = false
-  await fleet.published.release('canary', 8, await fleet.artifact('light'))
-  await refused('release-replayed')
-})
-
-test('wrong ring: a release of another ring under our name', async () => {
-  await fleet.published.release('canary', 6, await fleet.artifact('two'), { ring: 'prod' })
-  await refused('release-wrong-ring')
-})
-
-test('a release that is malformed', async () => {
-  const wrong = { schema: 'heddle.release/2' } as unknown as Record<string, never>
-  await fleet.published.release('canary', 6, one, wrong)
-  await refused('artifact-untrusted')
-})
 
 test('tampered at any offset: the program', async () => {
   const { elf } = await releaseTwo()
@@ -240,108 +191,6 @@ test('right artifact, wrong architecture', async () => {
   const kernel = { minimum: '6.1', arch: 'bpfeb', hooks: [] } as unknown as Manifest['kernel']
   await fleet.published.release('canary', 6, await fleet.artifact('two', { kernel }))
   await refused('artifact-untrusted')
-})
-
-/** Put other bytes in the place of artifact two's provenance, listed by the policy role. */
-async function withProvenance(envelope: Uint8Array): Promise<void> {
-  const { artifact } = await releaseTwo()
-  fleet.store.objects.set(blobKey(sha256(envelope)), envelope)
-  await forger(fleet).putRole('policy', (signed: Signed) => {
-    signed.targets[policyTarget(artifact)].custom.provenance = sha256(envelope)
-  })
-}
-
-function provenanceOf(artifact: Digest): Uint8Array {
-  const { role } = forger(fleet)
-  return object(blobKey(role('policy').targets[policyTarget(artifact)].custom.provenance))
-}
-
-test('provenance of another artifact', async () => {
-  await withProvenance(provenanceOf(one))
-  await refused('provenance-untrusted')
-})
-
-test('provenance by another key', async () => {
-  const { artifact } = await releaseTwo()
-  const { payload } = JSON.parse(Buffer.from(provenanceOf(artifact)).toString())
-  const statement = JSON.parse(Buffer.from(payload, 'base64').toString())
-  const { keys } = fleet.published
-  await withProvenance(await signStatement(PAYLOAD_TYPES.provenance, statement, keys.release))
-  await refused('provenance-untrusted')
-})
-
-test('provenance that is no envelope', async () => {
-  await withProvenance(encode({ hello: 'world' }))
-  await refused('provenance-untrusted')
-})
-
-test('payload-type confusion: provenance signed as a ring success', async () => {
-  const { artifact } = await releaseTwo()
-  const { payload } = JSON.parse(Buffer.from(provenanceOf(artifact)).toString())
-  const statement = JSON.parse(Buffer.from(payload, 'base64').toString())
-  const { keys } = fleet.published
-  const envelope = await signStatement(PAYLOAD_TYPES.ringSuccess, statement, keys.policy)
-  await withProvenance(envelope)
-  await refused('provenance-untrusted')
-})
-
-test('payload-type confusion: the type relabelled after signing', async () => {
-  const { artifact } = await releaseTwo()
-  const { payload } = JSON.parse(Buffer.from(provenanceOf(artifact)).toString())
-  const statement = JSON.parse(Buffer.from(payload, 'base64').toString())
-  const { keys } = fleet.published
-  const envelope = await signStatement(PAYLOAD_TYPES.ringSuccess, statement, keys.policy)
-  const relabelled = {
-    ...JSON.parse(Buffer.from(envelope).toString()),
-    payloadType: PAYLOAD_TYPES.provenance,
-  }
-  await withProvenance(encode(relabelled))
-  await refused('provenance-untrusted')
-})
-
-const prod = { ring: 'prod', previousRing: 'canary' }
-
-test('out-of-order ring: no release before the ring before has succeeded with this very one', async () => {
-  const two = await fleet.artifact('two')
-  await fleet.published.release('prod', 6, two)
-  await refused('release-out-of-order', prod)
-  await fleet.published.succeed('canary', 5, one)
-  await refused('release-out-of-order', prod)
-  await fleet.published.succeed('canary', 6, one)
-  await refused('release-out-of-order', prod)
-  await fleet.published.succeed('canary', 6, two, { ring: 'prod' })
-  await refused('release-out-of-order', prod)
-  await fleet.published.succeed('canary', 6, two)
-  assert.equal((await fleet.pass(prod)).outcome, 'enforced')
-})
-
-/** A success of canary with release 6, signed as the test says. */
-async function putSuccess(make: (statement: RingSuccess) => Promise<Uint8Array>): Promise<void> {
-  const two = await fleet.artifact('two')
-  await fleet.published.release('prod', 6, two)
-  const statement: RingSuccess = {
-    schema: 'heddle.ring-success/1',
-    ring: 'canary',
-    number: 6,
-    artifact: two,
-    rollout: 'rollout-6',
-    nodes: ['node-0'],
-  }
-  const bytes = await make(statement)
-  const target = { path: successTarget('canary'), bytes }
-  await fleet.published.repository.update(() => ({ release: { put: [target] } }))
-}
-
-test('out-of-order ring: a success signed by the builder', async () => {
-  const { keys } = fleet.published
-  await putSuccess((statement) => signStatement(PAYLOAD_TYPES.ringSuccess, statement, keys.policy))
-  await refused('artifact-untrusted', prod)
-})
-
-test('out-of-order ring: a success signed as provenance', async () => {
-  const { keys } = fleet.published
-  await putSuccess((statement) => signStatement(PAYLOAD_TYPES.provenance, statement, keys.release))
-  await refused('artifact-untrusted', prod)
 })
 
 test('the fake program tells code and tables apart', () => {
