@@ -7,10 +7,10 @@ export type Push = { commit: string; said: string; milliseconds: number }
 
 /** The person who pushes in the demo; the machine's own git configuration stays out of it. */
 const ENVIRONMENT = {
-  GIT_AUTHOR_NAME: 'Ada Example',
-  GIT_AUTHOR_EMAIL: 'ada@example.org',
-  GIT_COMMITTER_NAME: 'Ada Example',
-  GIT_COMMITTER_EMAIL: 'ada@example.org',
+  GIT_AUTHOR_NAME: 'Policy Author',
+  GIT_AUTHOR_EMAIL: 'author@example.org',
+  GIT_COMMITTER_NAME: 'Policy Author',
+  GIT_COMMITTER_EMAIL: 'author@example.org',
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',

@@ -18,5 +18,5 @@ export async function auditNode(stack: Stack, timeline: Timeline): Promise<void>
     audit.exitCode === 0 && runs !== null && audit.all.includes(runs.artifact.slice('sha256:'.length)),
     `heddle audit ${node.name}: the attached program is artifact ${runs?.artifact.slice(0, 19)}… of release ${runs?.number}`,
   )
-  timeline.promise(audit.all.includes('Ada Example'), 'and names the author of the commit')
+  timeline.promise(audit.all.includes('Policy Author'), 'and names the author of the commit')
 }

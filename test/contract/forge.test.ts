@@ -11,10 +11,10 @@ const directories: string[] = []
 after(() => Promise.all(directories.map((path) => rm(path, { recursive: true, force: true }))))
 
 const ENVIRONMENT = {
-  GIT_AUTHOR_NAME: 'Ada',
-  GIT_AUTHOR_EMAIL: 'ada@example.org',
-  GIT_COMMITTER_NAME: 'Ada',
-  GIT_COMMITTER_EMAIL: 'ada@example.org',
+  GIT_AUTHOR_NAME: 'Policy Author',
+  GIT_AUTHOR_EMAIL: 'author@example.org',
+  GIT_COMMITTER_NAME: 'Policy Author',
+  GIT_COMMITTER_EMAIL: 'author@example.org',
   GIT_CONFIG_GLOBAL: '/dev/null',
 }
 

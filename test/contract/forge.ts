@@ -43,7 +43,7 @@ export function forgeContract(name: string, empty: () => Promise<TestRepository>
     it('tells when a commit was made, by whom', async () => {
       const { forge, commit } = await empty()
       const { author, committed } = await forge.read(await commit(A))
-      assert.match(author, /^Ada <ada@example\.org>$/)
+      assert.match(author, /^Policy Author <author@example\.org>$/)
       assert.ok(!Number.isNaN(Date.parse(committed)))
     })
 

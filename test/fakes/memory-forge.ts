@@ -32,7 +32,7 @@ export function memoryForge(): MemoryForge {
       const files = Object.entries(commits.get(commit)?.files ?? {})
       return {
         commit,
-        author: 'Ada <ada@example.org>',
+        author: 'Policy Author <author@example.org>',
         committed: '2026-11-23T00:00:00Z',
         files: files.map(([path, text]) => ({ path, bytes: new Uint8Array(Buffer.from(text)) })),
       }

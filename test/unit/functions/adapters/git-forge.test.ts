@@ -15,8 +15,8 @@ before(async () => {
 after(() => rm(directory, { recursive: true, force: true }))
 
 const IDENTITY = {
-  GIT_AUTHOR_NAME: 'Ada',
-  GIT_AUTHOR_EMAIL: 'ada@example.org',
+  GIT_AUTHOR_NAME: 'Policy Author',
+  GIT_AUTHOR_EMAIL: 'author@example.org',
   GIT_AUTHOR_DATE: '2026-11-23T10:00:00Z',
 }
 const COMMITTER = {
@@ -67,7 +67,7 @@ describe('git forge', () => {
     )
     assert.deepEqual(
       [author, new Date(committed).toISOString()],
-      ['Ada <ada@example.org>', '2026-11-23T11:00:00.000Z'],
+      ['Policy Author <author@example.org>', '2026-11-23T11:00:00.000Z'],
     )
   })
 

@@ -34,7 +34,12 @@ async function world() {
       elf: { digest: NONE, bytes: 0 },
       blocks: [],
       policies: [],
-      source: { repository: 'acme/policies', commit, author: 'Ada', committed: '2026-11-23T00:00:00Z' },
+      source: {
+        repository: 'acme/policies',
+        commit,
+        author: 'Policy Author',
+        committed: '2026-11-23T00:00:00Z',
+      },
     }
     return { stage: 'publish' as const, commit, artifact: await putJson(store, manifest), provenance }
   }
