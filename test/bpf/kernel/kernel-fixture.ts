@@ -139,7 +139,7 @@ async function removeCgroup(path: string): Promise<void> {
   }
 }
 
-export function possibleCpus(): number {
+function possibleCpus(): number {
   const range = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim()
   return Number(range.split('-').at(-1)) + 1
 }

@@ -56,7 +56,7 @@ class Inbox {
 export type Way = { host: string; port: number; localAddress: string }
 
 /** Throws when the connection is not made in time. */
-export async function dial(way: Way): Promise<Socket> {
+async function dial(way: Way): Promise<Socket> {
   const socket = connect({ ...way, noDelay: true })
   await once(socket, 'connect', { signal: AbortSignal.timeout(DEADLINE_MS) })
   return socket

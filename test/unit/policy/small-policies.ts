@@ -3,8 +3,8 @@ import { utf8 } from '../../../pipelines/policy/http-match.ts'
 import type { HttpMatch, Peer, Policy, Rule, Selector } from '../../../pipelines/policy/model.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 
-export const at = (line: number) => ({ file: 'p.yaml', line, column: 1 })
-export const app = (name: string): Selector => ({
+const at = (line: number) => ({ file: 'p.yaml', line, column: 1 })
+const app = (name: string): Selector => ({
   namespaces: ['default'],
   requirements: [{ key: 'app', operator: 'In', values: [name] }],
 })
