@@ -18,6 +18,8 @@ const REPORTED = 20
 export type EstablishedPorts = {
   connections: Connections
   sockets: Sockets
+  /** The relay's own connection to a workload: judged by the relay. */
+  relayed(connection: SocketName): boolean
   /** `destroyed` = its deadline is over; else it was seen for the first time. */
   found(connection: SocketName, destroyed: boolean): void
 }
@@ -80,7 +82,8 @@ export class Established {
           managed.cgroups.has(socket.cgroup) &&
           listening.has(socket.localPort) &&
           managed.addresses.has(addressKey(socket.local)) &&
-          !this.ports.connections.one(socket.cookie),
+          !this.ports.connections.one(socket.cookie) &&
+          !this.ports.relayed(socket),
       )
   }
 }

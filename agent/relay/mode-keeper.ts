@@ -10,7 +10,7 @@ import { addressKey } from './managed.ts'
 import type { KernelFacts } from './probe.ts'
 import { ProxyServer } from './proxy.ts'
 import type { DiagSocket } from './sock-diag.ts'
-import { type Service, Steering } from './steering.ts'
+import { type Flow, type Service, Steering } from './steering.ts'
 import { Verdicts } from './verdicts.ts'
 
 type Inputs = { workloads: readonly Workload[]; kernel: KernelFacts }
@@ -41,6 +41,10 @@ export class ModeKeeper {
     const plan = planModes(workloads, listeners, { ...kernel, relayWorks: this.relayWorks })
     this.steering.set(plan.modes, plan.services)
     this.choices = plan.choices
+  }
+
+  isOwn(flow: Flow): boolean {
+    return this.steering.isOwn(flow)
   }
 
   async close(): Promise<void> {

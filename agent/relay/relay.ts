@@ -130,12 +130,17 @@ export class Relay {
       { connections, sockets, ended: (refused, how, error) => this.ended(refused, how, error) },
       config,
     )
+    const modes = new ModeKeeper(this.pins, (what, error) => this.complaints.about(what, error))
     const established = new Established(
-      { connections, sockets, found: (name, destroyed) => this.foundEstablished(name, destroyed) },
+      {
+        connections,
+        sockets,
+        relayed: (name) => modes.isOwn(name),
+        found: (name, destroyed) => this.foundEstablished(name, destroyed),
+      },
       config.establishedMs,
     )
     const draining = new Draining({ sockets, drained: (c) => this.noteDrained(c) }, config.drainMs)
-    const modes = new ModeKeeper(this.pins, (what, error) => this.complaints.about(what, error))
     this.session = session
     this.parts = { endings, established, draining, modes }
     this.lookedAt = Number.NEGATIVE_INFINITY

@@ -92,6 +92,10 @@ export class Steering {
     this.relayed.update(flowKey(flow), u32(1))
   }
 
+  isOwn(flow: Flow): boolean {
+    return this.relayed.lookup(flowKey(flow), 4) !== undefined
+  }
+
   withdraw(flow: Flow): void {
     this.relayed.delete(flowKey(flow))
   }

@@ -129,6 +129,30 @@ static __always_inline int enrol_birth(struct bpf_sock_ops *ops, __u64 cookie)
 }
 
 /*
+ * The relay's own connection: it has judged what comes, so its server reads,
+ * splices and blocks as without a mesh. Takes the newborn state away again.
+ */
+static __always_inline int is_relays_own(__u64 cookie)
+{
+	struct heddle_conn *c = bpf_map_lookup_elem(&conns, &cookie);
+	__u32 zero = 0;
+	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
+	struct heddle_flow flow = {};
+
+	if (!c || !n)
+		return 0;
+	__builtin_memcpy(flow.remote, c->remote, 16);
+	__builtin_memcpy(flow.local, c->local, 16);
+	flow.remote_port = bpf_htons(c->remote_port);
+	flow.local_port = bpf_htons(c->local_port);
+	if (!bpf_map_lookup_elem(&relayed, &flow))
+		return 0;
+	if (!bpf_map_delete_elem(&conns, &cookie))
+		__sync_fetch_and_add(&n->connections, -1);
+	return 1;
+}
+
+/*
  * Every accepted connection gets a parser and a verdict program at birth, chosen
  * by a policy or not: a policy that begins to select it later finds a known
  * state. No state (map full) still means enrolled: then its bytes are dropped.
@@ -143,6 +167,8 @@ int enrol(struct bpf_sock_ops *ops)
 	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
 		if (enrol_birth(ops, cookie))
 			count(HEDDLE_EXHAUSTED);
+		if (is_relays_own(cookie))
+			return 1;
 		if (bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
 			count(HEDDLE_ENROL_FAILED);
 	} else if (ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE) {

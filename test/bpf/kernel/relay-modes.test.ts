@@ -48,6 +48,7 @@ describe('relay modes', { skip: whyNoKernel() }, () => {
       const client = await fixture.client(port)
       client.get('/public')
       await client.until(() => OK.test(client.text))
+      assert.equal(fixture.connections(), 0, 'the relay’s own connection carries no verdict')
       client.text = ''
       client.get('/public/2')
       client.get('/secret')

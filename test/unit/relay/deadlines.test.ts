@@ -51,20 +51,24 @@ for (const [what, other] of LEFT_ALONE)
   test(`a connection ${what} is left alone`, () => {
     const sockets = kernel([LISTENER, other])
     const none = { one: () => undefined, all: () => [] }
-    const established = new Established({ connections: none, sockets, found: () => {} }, 0)
+    const established = new Established(
+      { connections: none, sockets, relayed: () => false, found: () => {} },
+      0,
+    )
     established.sweep(MANAGED, 0)
     assert.deepEqual(sockets.destroyed, [])
   })
 
-test('an unjudged inbound connection is told once, destroyed at its deadline; an enrolled one never', () => {
-  const sockets = kernel([LISTENER, socket(2n), socket(3n)])
+test('an unjudged inbound connection is told once, destroyed at its deadline; an enrolled or relayed one never', () => {
+  const sockets = kernel([LISTENER, socket(2n), socket(3n), socket(4n)])
   const told: [bigint, boolean][] = []
   const enrolled = {
     one: (cookie: bigint) => (cookie === 3n ? ({} as Connection) : undefined),
     all: () => [],
   }
   const found = ({ cookie }: { cookie: bigint }, destroyed: boolean) => told.push([cookie, destroyed])
-  const established = new Established({ connections: enrolled, sockets, found }, 100)
+  const relayed = ({ cookie }: { cookie: bigint }) => cookie === 4n
+  const established = new Established({ connections: enrolled, sockets, relayed, found }, 100)
   established.sweep(MANAGED, 0)
   established.sweep(MANAGED, 99)
   assert.deepEqual(established.report(99), {
