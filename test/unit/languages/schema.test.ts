@@ -7,8 +7,7 @@ import { ciliumJsonSchema } from '../../../pipelines/languages/cilium/json-schem
 const FILE = new URL('../../../../pipelines/languages/cilium/schema.gen.json', import.meta.url)
 
 test('schema.gen.json is what the schema says', () => {
-  const renew = 'node dist/infra/ci/print-cilium-schema.js > pipelines/languages/cilium/schema.gen.json'
-  assert.equal(readFileSync(FILE, 'utf8'), ciliumJsonSchema(), `stale: ${renew}`)
+  assert.equal(readFileSync(FILE, 'utf8'), ciliumJsonSchema(), 'stale: npm run generate')
 })
 
 test('every unsupported field stands in it, refused', () => {
