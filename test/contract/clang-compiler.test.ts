@@ -1,3 +1,4 @@
+/** The compiler that runs clang: slow, so not among the unit tests. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -5,14 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { clangCompiler } from '../../../functions/adapters/clang-compiler.ts'
-import { capacityFor, padTables, variantName } from '../../../functions/compile/variants.ts'
-import type { Digest } from '../../../pipelines/contract/artifact.ts'
-import { codeDigest, tablesOf } from '../../../pipelines/contract/code-digest.ts'
-import type { PolicySet } from '../../../pipelines/policy/model.ts'
-import { mixedPatterns } from '../automata/mixed-rules.ts'
+import { clangCompiler } from '../../functions/adapters/clang-compiler.ts'
+import { capacityFor, padTables, variantName } from '../../functions/compile/variants.ts'
+import type { Digest } from '../../pipelines/contract/artifact.ts'
+import { codeDigest, tablesOf } from '../../pipelines/contract/code-digest.ts'
+import type { PolicySet } from '../../pipelines/policy/model.ts'
+import { mixedPatterns } from '../unit/automata/mixed-rules.ts'
 
-const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const source = { file: 'p.yaml', line: 1, column: 1 }
 const sha256 = (bytes: Uint8Array): Digest => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
