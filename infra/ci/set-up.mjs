@@ -85,7 +85,6 @@ const NEEDS = [
     why: 'runs the programs on the oldest supported kernel',
   },
   { package: 'busybox-static', command: 'busybox', for: ['test'], why: 'the user space of that kernel' },
-  { package: 'cpio', command: 'cpio', for: ['test'], why: 'packs the initramfs of that kernel' },
   { package: 'haproxy', command: 'haproxy', for: ['bench'], why: 'a peer to compare with' },
   { package: 'wrk', command: 'wrk', for: ['bench'], why: 'makes the load' },
 ]
