@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * walk.h - how the parsers look at a window: a byte, eight bytes, a token walked
+ * through an automaton, text that nobody asks about.
+ */
+#ifndef HEDDLE_HTTP1_WALK_H
+#define HEDDLE_HTTP1_WALK_H
+
+#include "../../lib/automaton.h"
+#include "../../lib/bytes.h"
+
+enum http1_limit {
+	HTTP1_MAX_METHOD = 32,
+	HTTP1_MAX_DIGITS = 15, /* of Content-Length and of a chunk size: below 2^53 and 2^60 */
+};
+
+#define WORD4(a, b, c, d) ((__u64)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+
+static __always_inline __u8 window_byte(const struct heddle_window *w, __u32 pos)
+{
+	return w->bytes[pos & (HEDDLE_WINDOW - 1)];
+}
+
+static __always_inline __u64 window_u64(const struct heddle_window *w, __u32 pos)
+{
+	__u64 x;
+
+	__builtin_memcpy(&x, &w->bytes[pos & (HEDDLE_WINDOW - 1)], sizeof(x));
+	return x;
+}
+
+struct walk {
+	struct heddle_window *window;
+	struct heddle_request *request;
+	struct automaton automaton;
+	__u32 pos;
+	__u32 state;
+	__u32 trimmed; /* state after the last byte that is no blank */
+	__u32 set;     /* bytes that the token is made of */
+	__u64 word;
+};
+
+/* What a walk has to keep besides the state; constant, so that each kind is its own code. */
+enum walk_keeps {
+	WALK_STATE = 0,	  /* field names */
+	WALK_WORD = 1,	  /* methods: their last bytes */
+	WALK_LATCHES = 2, /* paths */
+	WALK_TRIMMED = 4, /* values: the state before trailing blanks */
+};
+
+static __always_inline long walk_turn(struct walk *k, const __u32 keeps)
+{
+	const struct heddle_window *w = k->window;
+	__u32 pos = k->pos;
+	__u32 state = k->state;
+	__u32 end = w->end;
+	long stop = 0;
+
+#pragma unroll
+	for (int i = 0; i < 8; i++) {
+		__u8 b = window_byte(w, pos);
+
+		if (pos >= end || !(byte_sets[b] & k->set)) {
+			stop = 1;
+			break;
+		}
+		pos++;
+		if (keeps & WALK_WORD)
+			k->word = k->word << 8 | b;
+		if (state) {
+			state = automaton_next(&k->automaton, state, b);
+			if (keeps & WALK_LATCHES && state & HEDDLE_NEXT_LATCH) {
+				state &= HEDDLE_NEXT_STATE;
+				automaton_latch(&k->automaton, state, k->request->latches);
+			}
+		}
+		if (keeps & WALK_TRIMMED && b > ' ')
+			k->trimmed = state;
+	}
+	k->pos = pos;
+	k->state = state;
+	return stop;
+}
+
+static long walk_name(__u32 turn UNUSED, struct walk *k)
+{
+	return walk_turn(k, WALK_STATE);
+}
+
+static long walk_method(__u32 turn UNUSED, struct walk *k)
+{
+	return walk_turn(k, WALK_WORD);
+}
+
+static long walk_path(__u32 turn UNUSED, struct walk *k)
+{
+	return walk_turn(k, WALK_LATCHES);
+}
+
+static long walk_value(__u32 turn UNUSED, struct walk *k)
+{
+	return walk_turn(k, WALK_TRIMMED);
+}
+
+#define WALK_TURNS (HEDDLE_WINDOW / 8 + 1)
+
+static __always_inline void walk_begin(struct walk *k, struct heddle_request *r,
+				       struct heddle_window *w, __u32 set)
+{
+	k->window = w;
+	k->request = r;
+	k->pos = w->pos;
+	k->state = r->state;
+	k->trimmed = r->state_trimmed;
+	k->set = set;
+	k->word = r->word;
+}
+
+/* The cursor stands at the first byte that does not belong to the token. */
+static __always_inline void walk_end(struct walk *k, struct heddle_request *r,
+				     struct heddle_window *w)
+{
+	r->text_bytes += k->pos - w->pos;
+	r->state = k->state;
+	r->state_trimmed = k->trimmed;
+	r->word = k->word;
+	w->pos = k->pos;
+}
+
+struct skip {
+	struct heddle_window *window;
+	__u32 pos;
+	__u32 pad;
+};
+
+/* 32 bytes a turn; stops at the first control character, HTAB included. */
+static long skip_text(__u32 turn UNUSED, struct skip *s)
+{
+	__u32 pos = s->pos;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		__u64 marks = controls_in(window_u64(s->window, pos));
+
+		if (marks || pos >= s->window->end) {
+			s->pos = marks ? pos + first_marked(marks) : pos;
+			return 1;
+		}
+		pos += 8;
+	}
+	s->pos = pos;
+	return 0;
+}
+
+#endif /* HEDDLE_HTTP1_WALK_H */
