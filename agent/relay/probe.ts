@@ -36,11 +36,18 @@ export function probeKernel(cgroup: string, main: string): Promise<KernelFacts> 
   const script = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
   const argv = ['-c', script, cgroup, process.execPath, main, '--probe']
   return new Promise((resolve) => {
-    execFile('sh', argv, { timeout: CHILD_MS, killSignal: 'SIGKILL' }, (error, stdout) => {
-      if (error) return resolve(UNKNOWN_KERNEL)
-      resolve(KernelFacts.safeParse(JSON.parse(stdout)).data ?? UNKNOWN_KERNEL)
-    })
+    execFile('sh', argv, { timeout: CHILD_MS, killSignal: 'SIGKILL' }, (error, stdout) =>
+      resolve(error ? UNKNOWN_KERNEL : factsOf(stdout)),
+    )
   })
+}
+
+function factsOf(text: string): KernelFacts {
+  try {
+    return KernelFacts.parse(JSON.parse(text))
+  } catch {
+    return UNKNOWN_KERNEL
+  }
 }
 
 /** The measurement itself, in the child. */

@@ -89,7 +89,7 @@ export class Relay {
 
   private async sweep(): Promise<void> {
     if (this.session && !this.session.isCurrent()) await this.closeSession()
-    if (!this.session) this.openSession()
+    if (!this.session) await this.openSession()
     const { session, parts } = this
     if (!session || !parts) return
     session.ring.consume()
@@ -118,12 +118,24 @@ export class Relay {
     if (this.kernel === UNKNOWN_KERNEL) this.complaints.about('probing the kernel', 'no answer')
   }
 
-  private openSession(): void {
+  private async openSession(): Promise<void> {
     const session = Session.open(this.pins, {
       event: (event) => this.take(event),
       drained: () => this.planTick(),
     })
     if (!session) return
+    try {
+      this.parts = this.partsOf(session)
+      this.session = session
+      this.lookedAt = Number.NEGATIVE_INFINITY
+    } catch (error) {
+      // Pins of a dispatcher that lacks a map of ours: tried again, with nothing left open.
+      await session.close()
+      throw error
+    }
+  }
+
+  private partsOf(session: Session): Parts {
     const { sockets, config } = this
     const { connections } = session
     const endings = new Endings(
@@ -141,9 +153,7 @@ export class Relay {
       config.establishedMs,
     )
     const draining = new Draining({ sockets, drained: (c) => this.noteDrained(c) }, config.drainMs)
-    this.session = session
-    this.parts = { endings, established, draining, modes }
-    this.lookedAt = Number.NEGATIVE_INFINITY
+    return { endings, established, draining, modes }
   }
 
   private async closeSession(): Promise<void> {
