@@ -9,23 +9,45 @@
 
 /* Sets of bytes, as bits of byte_sets[]. */
 enum byte_set {
-	BYTES_TOKEN = 1, /* tchar, RFC 9110 section 5.6.2 */
+	BYTES_TOKEN = 1,  /* tchar, RFC 9110 section 5.6.2 */
 	BYTES_TARGET = 2, /* request-target: visible ASCII but '#', RFC 9112 section 3.2 */
-	BYTES_VALUE = 4, /* field value: HTAB, SP, visible, obs-text, RFC 9110 section 5.5 */
+	BYTES_VALUE = 4,  /* field value: HTAB, SP, visible, obs-text, RFC 9110 section 5.5 */
 };
 
 #define V 4
-#define TV 6 /* target + value */
+#define TV 6  /* target + value */
 #define KTV 7 /* token + target + value */
+/* clang-format off: a table is read by its rows */
 static const __u8 byte_sets[256] = {
 	[0x09] = V,
 	[0x20] = V,
-	['!'] = KTV, ['"'] = TV, ['#'] = KTV & ~BYTES_TARGET, ['$'] = KTV, ['%'] = KTV, ['&'] = KTV,
-	['\''] = KTV, ['('] = TV, [')'] = TV, ['*'] = KTV, ['+'] = KTV, [','] = TV, ['-'] = KTV,
-	['.'] = KTV, ['/'] = TV, ['0' ... '9'] = KTV, [':' ... '@'] = TV, ['A' ... 'Z'] = KTV,
-	['[' ... ']'] = TV, ['^' ... 'z'] = KTV, ['{'] = TV, ['|'] = KTV, ['}'] = TV, ['~'] = KTV,
+	['!'] = KTV,
+	['"'] = TV,
+	['#'] = KTV & ~BYTES_TARGET,
+	['$'] = KTV,
+	['%'] = KTV,
+	['&'] = KTV,
+	['\''] = KTV,
+	['('] = TV,
+	[')'] = TV,
+	['*'] = KTV,
+	['+'] = KTV,
+	[','] = TV,
+	['-'] = KTV,
+	['.'] = KTV,
+	['/'] = TV,
+	['0' ... '9'] = KTV,
+	[':' ... '@'] = TV,
+	['A' ... 'Z'] = KTV,
+	['[' ... ']'] = TV,
+	['^' ... 'z'] = KTV,
+	['{'] = TV,
+	['|'] = KTV,
+	['}'] = TV,
+	['~'] = KTV,
 	[0x80 ... 0xff] = V,
 };
+/* clang-format on */
 #undef V
 #undef TV
 #undef KTV

@@ -19,11 +19,11 @@
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #define SEPARATE __attribute__((noinline, unused)) static
-#define REPEAT(times, body, ctx)                                     \
-	do {                                                         \
-		for (__u32 turn_ = 0; turn_ < (times); turn_++)      \
-			if (body(turn_, ctx))                        \
-				break;                               \
+#define REPEAT(times, body, ctx)                                                                   \
+	do {                                                                                       \
+		for (__u32 turn_ = 0; turn_ < (times); turn_++)                                    \
+			if (body(turn_, ctx))                                                      \
+				break;                                                             \
 	} while (0)
 #endif
 

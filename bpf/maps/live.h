@@ -128,17 +128,17 @@ struct {
 /* Scratch. A claim by compare-and-swap: programs here can be preempted and interrupted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, HEDDLE_MAX_CPUS * HEDDLE_WINDOWS_PER_CPU);
+	__uint(max_entries, HEDDLE_MAX_CPUS *HEDDLE_WINDOWS_PER_CPU);
 	__type(key, __u32);
 	__type(value, struct heddle_window);
 } windows SEC(".maps");
 
-#define SLOTS_OF_PROGRAMS(name)                               \
-	struct {                                              \
-		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);        \
-		__uint(max_entries, HEDDLE_SLOTS);            \
-		__type(key, __u32);                           \
-		__type(value, __u32);                         \
+#define SLOTS_OF_PROGRAMS(name)                                                                    \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                             \
+		__uint(max_entries, HEDDLE_SLOTS);                                                 \
+		__type(key, __u32);                                                                \
+		__type(value, __u32);                                                              \
 	} name SEC(".maps")
 
 /* Slot -> program of that generation. Writer: agent. */

@@ -15,11 +15,15 @@ enum response_flag {
 	RESPONSE_PLACED = 4, /* position is known */
 };
 
-enum response_field { RESPONSE_OTHER = 0, RESPONSE_CONTENT_LENGTH = 1, RESPONSE_TRANSFER_ENCODING = 2 };
+enum response_field {
+	RESPONSE_OTHER = 0,
+	RESPONSE_CONTENT_LENGTH = 1,
+	RESPONSE_TRANSFER_ENCODING = 2
+};
 
 enum response_action {
-	RESPONSE_MORE = 0, /* the window is used up */
-	RESPONSE_END = 1, /* a response is complete */
+	RESPONSE_MORE = 0,   /* the window is used up */
+	RESPONSE_END = 1,    /* a response is complete */
 	RESPONSE_TUNNEL = 2, /* 101: what follows is no HTTP */
 };
 
@@ -207,14 +211,17 @@ static __always_inline int plain_value(const struct heddle_response *p)
 }
 
 /* Eight characters as a little-endian word. */
-#define WORD8(a, b, c, d, e, f, g, h) \
-	(WORD4(h, g, f, e) << 32 | WORD4(d, c, b, a))
+#define WORD8(a, b, c, d, e, f, g, h) (WORD4(h, g, f, e) << 32 | WORD4(d, c, b, a))
 
 /*
  * At the start of a line with 32 bytes in view: only two names matter. Lines
  * that can't be them are skipped to their end without reading the name.
  */
-enum line_kind { LINE_DULL, LINE_LENGTH, LINE_CODING };
+enum line_kind {
+	LINE_DULL,
+	LINE_LENGTH,
+	LINE_CODING
+};
 
 static __always_inline int line_kind(const struct heddle_window *w)
 {
@@ -259,8 +266,8 @@ static __always_inline int status_at_once(struct heddle_response *p, struct hedd
 	/* A line that ends within is left to the byte by byte way. */
 	if (controls_in(window_u64(w, w->pos)) || controls_in(window_u64(w, w->pos + 4)))
 		return 0;
-	p->status = (window_byte(w, w->pos + 9) & 15) * 100 + (window_byte(w, w->pos + 10) & 15) * 10 +
-		    (window_byte(w, w->pos + 11) & 15);
+	p->status = (window_byte(w, w->pos + 9) & 15) * 100 +
+		    (window_byte(w, w->pos + 10) & 15) * 10 + (window_byte(w, w->pos + 11) & 15);
 	p->text_bytes = 12;
 	w->pos += 12;
 	return 1;
@@ -290,7 +297,8 @@ static __always_inline int response_shortcut(struct heddle_response *p, struct h
 		return 0;
 	w->end = w->len;
 	REPEAT(HEDDLE_WINDOW / 32 + 1, skip_text, &s);
-	if (s.pos + 2 <= w->len && window_byte(w, s.pos) == '\r' && window_byte(w, s.pos + 1) == '\n') {
+	if (s.pos + 2 <= w->len && window_byte(w, s.pos) == '\r' &&
+	    window_byte(w, s.pos + 1) == '\n') {
 		w->pos = s.pos + 2;
 		p->phase = HEDDLE_RESPONSE_LINE;
 		return 1;
@@ -318,8 +326,8 @@ static long response_turn(__u32 turn UNUSED, struct response_walk *k)
 		if (p->remaining)
 			return 1;
 		k->action = p->phase == HEDDLE_RESPONSE_BODY ? RESPONSE_END : RESPONSE_MORE;
-		p->phase = p->phase == HEDDLE_RESPONSE_BODY ? HEDDLE_RESPONSE_START :
-							      HEDDLE_RESPONSE_CHUNK_SIZE;
+		p->phase = p->phase == HEDDLE_RESPONSE_BODY ? HEDDLE_RESPONSE_START
+							    : HEDDLE_RESPONSE_CHUNK_SIZE;
 		return k->action != RESPONSE_MORE;
 	}
 	if (p->phase == HEDDLE_RESPONSE_START)
