@@ -17,34 +17,15 @@ enum byte_set {
 #define V 4
 #define TV 6  /* target + value */
 #define KTV 7 /* token + target + value */
-/* clang-format off: a table is read by its rows */
+/* A table is read by its rows. */
+/* clang-format off */
 static const __u8 byte_sets[256] = {
 	[0x09] = V,
 	[0x20] = V,
-	['!'] = KTV,
-	['"'] = TV,
-	['#'] = KTV & ~BYTES_TARGET,
-	['$'] = KTV,
-	['%'] = KTV,
-	['&'] = KTV,
-	['\''] = KTV,
-	['('] = TV,
-	[')'] = TV,
-	['*'] = KTV,
-	['+'] = KTV,
-	[','] = TV,
-	['-'] = KTV,
-	['.'] = KTV,
-	['/'] = TV,
-	['0' ... '9'] = KTV,
-	[':' ... '@'] = TV,
-	['A' ... 'Z'] = KTV,
-	['[' ... ']'] = TV,
-	['^' ... 'z'] = KTV,
-	['{'] = TV,
-	['|'] = KTV,
-	['}'] = TV,
-	['~'] = KTV,
+	['!'] = KTV, ['"'] = TV, ['#'] = KTV & ~BYTES_TARGET, ['$'] = KTV, ['%'] = KTV, ['&'] = KTV,
+	['\''] = KTV, ['('] = TV, [')'] = TV, ['*'] = KTV, ['+'] = KTV, [','] = TV, ['-'] = KTV,
+	['.'] = KTV, ['/'] = TV, ['0' ... '9'] = KTV, [':' ... '@'] = TV, ['A' ... 'Z'] = KTV,
+	['[' ... ']'] = TV, ['^' ... 'z'] = KTV, ['{'] = TV, ['|'] = KTV, ['}'] = TV, ['~'] = KTV,
 	[0x80 ... 0xff] = V,
 };
 /* clang-format on */
