@@ -1,8 +1,9 @@
 /** `heddle node`: enrol a node, look at it, end its enforcement. */
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { fileWorkloads } from '../../agent/adapters/file-workloads.ts'
 import { assign } from '../../agent/identities.ts'
+import { askRelay } from '../../agent/relay/stats.ts'
 import { enroll } from '../node/enroll.ts'
 import { openSubject } from '../node/subject.ts'
 import { systemdUnit } from '../node/systemd.ts'
@@ -21,6 +22,9 @@ type EnrollFlags = {
   workloads: string
   repin?: boolean
 }
+/** Where a relay that is configured beside its node answers. */
+const RELAY_SOCKET = 'relay.sock'
+
 type Look = { config: string; json?: boolean }
 
 async function enrollNode(flags: EnrollFlags): Promise<void> {
@@ -67,6 +71,11 @@ async function workloads({ config }: Look): Promise<void> {
   print(rows)
 }
 
+/** Verdicts by reason, endings, modes: what the node's relay counts. */
+async function stats({ config, socket }: Look & { socket?: string }): Promise<void> {
+  print(await askRelay(socket ?? join(dirname(resolve(config)), RELAY_SOCKET)))
+}
+
 async function detach({ config, yes }: Look & { yes?: boolean }): Promise<void> {
   if (yes !== true)
     throw new UsageError('detach ends enforcement on this node: stop its agent, then say --yes')
@@ -103,6 +112,9 @@ export function register(program: Command): void {
     .action(enrollNode)
   look(node, 'status', 'what the node remembers and what its kernel runs').action(status)
   look(node, 'workloads', 'identities of this node and their addresses').action(workloads)
+  look(node, 'stats', 'verdicts by reason and what the relay did, as its relay counts them')
+    .option('--socket <path>', "the relay's stats socket, when it is not beside the configuration")
+    .action(stats)
   look(node, 'unit', 'print a systemd unit for the agent').action(unit)
   look(node, 'detach', 'end enforcement: detach and unpin the programs')
     .option('--yes', 'yes, managed workloads are unprotected from here on')
