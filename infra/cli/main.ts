@@ -40,6 +40,11 @@ function complain(error: unknown): number {
     )
     return 1
   }
+  // A missing file, a refused socket: the system's word says it; a defect shows its stack.
+  if (error instanceof Error && 'syscall' in error) {
+    process.stderr.write(`error: ${error.message}\n`)
+    return 1
+  }
   throw error
 }
 
