@@ -13,6 +13,8 @@ import { readHostConfig } from './host-config.ts'
 
 /** The checkout: bpf/ beside dist/. */
 const SOURCES = fileURLToPath(new URL('../../..', import.meta.url))
+/** Compiled output like the rest of dist/, whose owner decides anyway what this host runs. */
+const TEXTS = fileURLToPath(new URL('../../programs', import.meta.url))
 
 /** In development the code key signs whatever this checkout builds. */
 async function codeOf(compiler: ClangCompiler): Promise<Target[]> {
@@ -30,7 +32,7 @@ if (values.config === undefined) {
   process.exit(2)
 }
 const config = await readHostConfig(values.config)
-const compiler = clangCompiler(SOURCES)
+const compiler = clangCompiler(SOURCES, TEXTS)
 const host = await startHost(values.config, config, { compiler, code: await codeOf(compiler) })
 
 let ending = false

@@ -1,7 +1,7 @@
 /** The compiler that runs clang: slow, so not among the unit tests. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -76,6 +76,22 @@ const PAYLOADS = [
   '}; asm volatile("exit"); {',
   '%s%n',
 ]
+
+test('tables put into a kept text give the bytes of a clean build, also after the sources changed', async () => {
+  const [sources, texts] = [join(scratch, 'sources'), join(scratch, 'texts')]
+  await cp(join(ROOT, 'bpf'), join(sources, 'bpf'), { recursive: true })
+  const [clean, kept] = [clangCompiler(sources), clangCompiler(sources, texts)]
+  for (const set of [policies(mixedPatterns(1_000)), policies(['/a'])]) {
+    assert.deepEqual(await kept.compile(set), await clean.compile(set))
+  }
+  assert.deepEqual(await kept.dispatcher(), await clean.dispatcher())
+  assert.deepEqual(await kept.variants(), await clean.variants())
+  const header = join(sources, 'bpf/maps/policy.h')
+  await writeFile(header, `${await readFile(header, 'utf8')}\nconst volatile __u32 another = 1;\n`)
+  const set = policies(['/b'])
+  assert.deepEqual(await clangCompiler(sources, texts).compile(set), await clean.compile(set))
+  for (const folder of [sources, texts]) await rm(folder, { recursive: true })
+})
 
 test('strings of a policy change neither code nor C', async () => {
   const compiler = clangCompiler(ROOT)
