@@ -1,5 +1,5 @@
-/** bpftool through execa: loading, pinning, attaching and asking, one bounded process each. */
-import { execa } from 'execa'
+/** bpftool: loading, pinning, attaching and asking, one bounded process each. Not through execa: 8 MB for a call. */
+import { execFile } from 'node:child_process'
 import { Failure } from '../../pipelines/contract/failures.ts'
 
 /** Milliseconds; a large artifact verifies in well under one second. */
@@ -10,22 +10,26 @@ const LOG_LINES = 15
 
 /** Runs bpftool; throws Failure('kernel-refused') with the end of what it said. */
 export async function bpftool(...args: string[]): Promise<string> {
-  const result = await execa('bpftool', args, {
-    reject: false,
-    timeout: TIMEOUT,
-    maxBuffer: OUTPUT_BYTES,
-    stdin: 'ignore',
-    stripFinalNewline: true,
+  const { failed, stdout, stderr } = await run(args)
+  if (failed === undefined) return stdout.trimEnd()
+  const said = `${stdout}\n${stderr}`.split('\n').filter((line) => line.trim() !== '')
+  throw new Failure('kernel-refused', `bpftool ${args.slice(0, 2).join(' ')} failed: ${failed}`, {
+    detail: said.slice(-LOG_LINES),
   })
-  if (result.exitCode === 0) return result.stdout
-  const said = `${result.stdout}\n${result.stderr}`.split('\n').filter((line) => line.trim() !== '')
-  throw new Failure(
-    'kernel-refused',
-    `bpftool ${args.slice(0, 2).join(' ')} failed: ${result.shortMessage}`,
-    {
-      detail: said.slice(-LOG_LINES),
-    },
-  )
+}
+
+type Said = { failed: string | undefined; stdout: string; stderr: string }
+
+function run(args: readonly string[]): Promise<Said> {
+  return new Promise((resolve) => {
+    const options = { timeout: TIMEOUT, killSignal: 'SIGKILL', maxBuffer: OUTPUT_BYTES } as const
+    const child = execFile('bpftool', args, options, (error, stdout, stderr) => {
+      const { code, signal } = error ?? {}
+      const why = signal === undefined || signal === null ? `exit code ${code}` : `ended by ${signal}`
+      resolve({ failed: error === null ? undefined : why, stdout, stderr })
+    })
+    child.stdin?.end()
+  })
 }
 
 export async function bpftoolJson(...args: string[]): Promise<unknown> {

@@ -77,11 +77,17 @@ export function parseWorkloads(file: string, text: string): Workload[] {
 
 /**
  * Workloads of a file. `list` reads it again on each question, so that the answer is
- * never older than the question; `watch` calls back after it may have changed.
+ * never older than the question, and parses it when it says something else than
+ * before; `watch` calls back after it may have changed.
  */
 export function fileWorkloads(file: string): Workloads {
+  let known: { text: string; workloads: Workload[] } | undefined
   return {
-    list: async () => parseWorkloads(file, await readFile(file, 'utf8')),
+    async list() {
+      const text = await readFile(file, 'utf8')
+      if (known?.text !== text) known = { text, workloads: parseWorkloads(file, text) }
+      return known.workloads
+    },
     watch(changed) {
       let timer: NodeJS.Timeout | undefined
       // The folder is watched, so that replacing the file by rename counts.
