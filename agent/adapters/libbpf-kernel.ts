@@ -116,9 +116,10 @@ function writeRows(pins: Pins, slot: number, rows: IdentityRows[]): void {
 function writeAddresses(pins: Pins, addresses: AddressIdentity[]): void {
   const wanted = new Map(addresses.map((a) => [addressKey(a.address).toString('hex'), a]))
   withMap(pins.map('identities'), (map) => {
-    // Delete before reuse: an address that moved must never mean its old owner.
+    // What is gone goes first. What moved is replaced in one store: without an identity for a
+    // moment, a workload would be nobody's, and let everybody in.
     for (const key of [...map.keys(AddressLayout.bytes, Limit.MAX_ADDRESSES)])
-      if (map.lookup(key, 4)?.readUInt32LE() !== wanted.get(key.toString('hex'))?.identity) map.delete(key)
+      if (!wanted.has(key.toString('hex'))) map.delete(key)
     for (const { address, identity } of wanted.values()) map.update(addressKey(address), u32(identity))
   })
   raiseEpoch(pins)

@@ -190,6 +190,7 @@ export const RequestFlag = {
   REQUEST_HEAD: 32,
   REQUEST_OPTIONS: 64,
   REQUEST_PRI: 128,
+  REQUEST_UPGRADE: 128,
 } as const
 
 /** struct heddle_request */
@@ -251,6 +252,7 @@ export const ConnFlag = {
   CONN_REPLY_DUE: 1,
   CONN_REPLY_OUT: 2,
   CONN_REPORTED: 4,
+  CONN_BODILESS: 8,
 } as const
 
 /** struct heddle_conn */
@@ -352,6 +354,11 @@ export const FlowLayout = {
     remote_port: { at: 32, bytes: 2 },
     local_port: { at: 34, bytes: 2 },
   },
+} as const
+
+/** enum heddle_flow_origin */
+export const FlowOrigin = {
+  FLOW_SERVED: 0,
 } as const
 
 /** enum heddle_mode */

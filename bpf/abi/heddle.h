@@ -249,6 +249,7 @@ enum heddle_request_flag {
 	HEDDLE_REQUEST_HEAD = 32, /* method HEAD */
 	HEDDLE_REQUEST_OPTIONS = 64,
 	HEDDLE_REQUEST_PRI = 128, /* HTTP/2's preface, so far */
+	HEDDLE_REQUEST_UPGRADE = 128, /* the same bit behind the request line: there is an Upgrade field */
 };
 
 /* Parser of one direction: requests. Lives across segments. */
@@ -287,8 +288,9 @@ enum heddle_response_phase {
 };
 
 /*
- * Follows the replies only to know how many are owed: a local reply has to wait
- * until the earlier ones are out. Safety never depends on it.
+ * Follows the replies to know how many are owed: a local reply has to wait until
+ * the earlier ones are out. One thing more hangs on it: a 101 ends the reading of
+ * requests, so that is believed only where it can't be a body in disguise.
  */
 struct heddle_response {
 	__u64 remaining;
@@ -306,6 +308,7 @@ enum heddle_conn_flag {
 	HEDDLE_CONN_REPLY_DUE = 1, /* refused, the reply waits for owed responses */
 	HEDDLE_CONN_REPLY_OUT = 2, /* the reply is on its way through sk_msg */
 	HEDDLE_CONN_REPORTED = 4, /* the relay was told to end the connection */
+	HEDDLE_CONN_BODILESS = 8, /* a response was taken to have no body, whatever its head said */
 };
 
 /* One accepted connection, keyed by socket cookie; dies with the socket. */
@@ -383,6 +386,12 @@ struct heddle_flow {
 	__u8 local[16];
 	__u16 remote_port; /* network order */
 	__u16 local_port; /* network order */
+};
+
+/* Who began a UDP flow: only what a workload began has replies that no rule judges. */
+enum heddle_flow_origin {
+	HEDDLE_FLOW_SERVED = 0, /* the first datagram came in, judged */
+	/* else: when the workload's first datagram left, CLOCK_MONOTONIC, ns */
 };
 
 /*

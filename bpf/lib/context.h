@@ -125,9 +125,13 @@ SEPARATE int context_make(struct context *x)
 		return -1;
 	x->kind = HEDDLE_KIND_PASS;
 	local = identity_of(x->local);
-	rows = bpf_map_lookup_elem(&identity_rows, &local);
-	if (!rows || !local)
+	if (!local)
 		return 0; /* no managed workload: nothing of ours */
+	rows = bpf_map_lookup_elem(&identity_rows, &local);
+	if (!rows) {
+		x->kind = HEDDLE_KIND_DROP; /* a workload that this generation doesn't know */
+		return 0;
+	}
 	if (is_relayed(x))
 		return 0;
 	row_u64 = policy_u32(TABLES(row_u64));

@@ -9,6 +9,7 @@
 
 #include "context.h"
 #include "count.h"
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 
 enum packet_answer { PACKET_DROP = 0, PACKET_PASS = 1 };
@@ -44,6 +45,11 @@ static __always_inline int packet_ip4(struct __sk_buff *skb, struct packet *p)
 /* Extension headers that may stand before the transport header (RFC 8200). */
 #define MAX_EXTENSIONS 6
 
+static __always_inline int is_extension(__u8 next)
+{
+	return next == 0 || next == 43 || next == 44 || next == 60;
+}
+
 static __always_inline int packet_ip6(struct __sk_buff *skb, struct packet *p)
 {
 	__u8 next, two[2];
@@ -53,26 +59,93 @@ static __always_inline int packet_ip6(struct __sk_buff *skb, struct packet *p)
 	    bpf_skb_load_bytes(skb, 24, p->context.local, 16))
 		return -1;
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
-		if (next != 0 && next != 43 && next != 44 && next != 60)
+		if (!is_extension(next))
 			break;
 		if (bpf_skb_load_bytes(skb, at, two, 2))
 			return -1;
 		at += next == 44 ? 8 : (two[1] + 1) * 8;
 		next = two[0];
 	}
+	if (is_extension(next))
+		return -1; /* who hides the ports behind so many means to */
 	p->context.protocol = next;
 	p->transport_at = at;
 	return 0;
 }
 
-/* A datagram that answers a flow which the workload began. */
-static __always_inline int packet_answers(const struct packet *p, __u16 source_port, __u16 own_port)
+static __always_inline struct heddle_flow packet_flow(const struct packet *p)
 {
-	struct heddle_flow flow = { .remote_port = source_port, .local_port = own_port };
+	struct heddle_flow flow = {
+		.remote_port = bpf_htons(p->context.remote_port),
+		.local_port = bpf_htons(p->context.port),
+	};
 
 	__builtin_memcpy(flow.remote, p->context.remote, 16);
 	__builtin_memcpy(flow.local, p->context.local, 16);
-	return bpf_map_lookup_elem(&flows, &flow) != NULL;
+	return flow;
+}
+
+/* A datagram that answers a flow which the workload began. */
+static __always_inline int packet_answers(const struct packet *p)
+{
+	struct heddle_flow flow = packet_flow(p);
+	__u64 *began = bpf_map_lookup_elem(&flows, &flow);
+
+	return began && *began != HEDDLE_FLOW_SERVED;
+}
+
+/* The workload's own answers don't make this flow one that it began: each datagram is judged. */
+static __always_inline void packet_served(const struct packet *p)
+{
+	struct heddle_flow flow = packet_flow(p);
+	__u64 origin = HEDDLE_FLOW_SERVED;
+
+	bpf_map_update_elem(&flows, &flow, &origin, BPF_NOEXIST);
+}
+
+#define TCP_HEAD 20
+#define TCP_OPTION_END 0
+#define TCP_OPTION_NOP 1
+#define TCP_OPTION_MPTCP 30 /* RFC 8684 section 3 */
+#define TCP_OPTIONS_MAX 40
+
+/* Are there MPTCP options in this SYN? Read as tcp_parse_options() does. */
+SEPARATE int packet_offers_mptcp(struct __sk_buff *skb, __u32 transport_at)
+{
+	__u32 at = TCP_HEAD, end;
+	__u8 option[2];
+
+	if (!skb || bpf_skb_load_bytes(skb, transport_at + 12, option, 1))
+		return 0;
+	end = (option[0] >> 4) * 4;
+	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
+		if (at + 1 >= end || bpf_skb_load_bytes(skb, transport_at + at, option, 2))
+			return 0;
+		if (option[0] == TCP_OPTION_MPTCP)
+			return 1;
+		if (option[0] == TCP_OPTION_END || (option[0] != TCP_OPTION_NOP && option[1] < 2))
+			return 0;
+		at += option[0] == TCP_OPTION_NOP ? 1 : option[1];
+	}
+	return 0;
+}
+
+struct tcp_sock___mptcp {
+	_Bool is_mptcp;
+} __attribute__((preserve_access_index));
+
+/*
+ * A subflow of an MPTCP connection can't be read: sockmap refuses it, or another
+ * subflow carries the rest. Without the answer to its SYN a client falls back to TCP.
+ */
+static __always_inline int packet_begins_mptcp(struct __sk_buff *skb, __u32 transport_at)
+{
+	struct tcp_sock___mptcp *listening;
+
+	if (!skb->sk || !bpf_core_field_exists(struct tcp_sock___mptcp, is_mptcp))
+		return 0;
+	listening = (struct tcp_sock___mptcp *)bpf_skc_to_tcp_sock(skb->sk);
+	return listening && listening->is_mptcp && packet_offers_mptcp(skb, transport_at);
 }
 
 static __always_inline int connections_full(void)
@@ -128,15 +201,19 @@ SEPARATE int packet_judge(struct __sk_buff *skb)
 			count(HEDDLE_EXHAUSTED);
 			return PACKET_DROP;
 		}
+		if (packet_begins_mptcp(skb, p.transport_at)) {
+			count(HEDDLE_ENROL_FAILED);
+			return PACKET_DROP;
+		}
 	} else if (p.context.protocol != PROTO_UDP && p.context.protocol != PROTO_SCTP) {
 		return PACKET_PASS; /* ICMP and others carry no port that a rule could mean */
 	}
 	if (p.fragment || bpf_skb_load_bytes(skb, p.transport_at, ports, sizeof(ports)))
 		return p.fragment ? PACKET_PASS : PACKET_DROP;
-	if (p.context.protocol == PROTO_UDP && packet_answers(&p, ports[0], ports[1]))
-		return PACKET_PASS;
 	p.context.port = bpf_ntohs(ports[1]);
 	p.context.remote_port = bpf_ntohs(ports[0]);
+	if (p.context.protocol == PROTO_UDP && packet_answers(&p))
+		return PACKET_PASS;
 	if (context_make(&p.context) || p.context.kind == HEDDLE_KIND_DROP) {
 		count(HEDDLE_DROPPED);
 		return PACKET_DROP;
@@ -145,6 +222,8 @@ SEPARATE int packet_judge(struct __sk_buff *skb)
 		count(HEDDLE_REFUSED_BY_MODE);
 		return PACKET_DROP;
 	}
+	if (p.context.protocol == PROTO_UDP)
+		packet_served(&p);
 	return PACKET_PASS;
 }
 

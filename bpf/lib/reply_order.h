@@ -97,12 +97,23 @@ static __always_inline int skip_body(struct reply_run *k)
 	return k->at >= k->size || k->due_at != NOT_DUE;
 }
 
+/*
+ * After a 101 nothing is judged. So it must answer the last request, that one must
+ * have asked for it, and it can't be the body of a response that has none by its
+ * status or by HEAD: some servers send one all the same.
+ */
+static __always_inline int may_tunnel(const struct heddle_conn *c)
+{
+	return c->request.phase == HEDDLE_START && c->owed == 1 &&
+	       c->request.flags & HEDDLE_REQUEST_UPGRADE && !(c->flags & HEDDLE_CONN_BODILESS);
+}
+
 static long reply_turn(__u32 turn UNUSED, struct reply_run *k)
 {
 	struct heddle_conn *c = k->conn;
 	struct heddle_window *w = k->window;
 	__u8 at = c->next_response;
-	int action;
+	int action, of_head;
 
 	if (skip_body(k) || k->at >= k->size)
 		return 1;
@@ -117,12 +128,16 @@ static long reply_turn(__u32 turn UNUSED, struct reply_run *k)
 		c->response.phase = HEDDLE_RESPONSE_LOST;
 		return 1;
 	}
-	action = response_parse(&c->response, w, c->head_bits[(at >> 6) & 3] >> (at & 63) & 1);
+	of_head = c->head_bits[(at >> 6) & 3] >> (at & 63) & 1;
+	action = response_parse(&c->response, w, of_head);
 	k->at = w->base + w->pos;
-	if (action == RESPONSE_END)
+	if (action == RESPONSE_END) {
+		if (of_head || c->response.status == 204 || c->response.status == 304)
+			c->flags |= HEDDLE_CONN_BODILESS;
 		response_done(k);
-	else if (action == RESPONSE_TUNNEL && c->request.phase == HEDDLE_START)
+	} else if (action == RESPONSE_TUNNEL && may_tunnel(c)) {
 		c->request.phase = HEDDLE_TUNNEL;
+	}
 	return k->due_at != NOT_DUE;
 }
 

@@ -172,15 +172,24 @@ SEPARATE int verdict_head(struct heddle_conn *c)
 	return reason;
 }
 
-/* After a message: has a newer generation become active meanwhile? */
-static __always_inline int newer_generation(struct verdict *v)
+/*
+ * Between two messages of one segment: is a newer generation active, or are
+ * identities or rows others by now? Then this segment is looked at again from here,
+ * as if it began here. Who never ends a segment with a message would else be
+ * judged by the old ones for ever.
+ */
+static __always_inline int judged_anew(struct verdict *v)
 {
+	struct heddle_conn *c = v->conn;
 	__u64 now = active_now();
 
-	if (now >> 8 <= v->conn->generation)
+	if (now >> 8 > c->generation)
+		v->slot = now & 0xff;
+	else if (c->epoch != epoch_now())
+		v->slot = c->slot;
+	else
 		return 0;
-	v->conn->resume = v->at;
-	v->slot = now & 0xff;
+	c->resume = v->at;
 	v->action = VERDICT_OTHER_SLOT;
 	return 1;
 }
@@ -232,7 +241,7 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 		return 1;
 	}
 	if (c->request.phase == HEDDLE_START) {
-		if (v->at && newer_generation(v))
+		if (v->at && judged_anew(v))
 			return 1;
 		request_begin(&c->request);
 		c->message_at = v->at;
@@ -290,15 +299,15 @@ static __always_inline int verdict_shortcut(struct heddle_conn *c, struct verdic
 
 static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_conn *c, struct verdict *v)
 {
+	v->at = c->resume;
+	c->resume = 0;
+	/* Also for a refusal that needs no parser: the last segment's offset means nothing here. */
+	c->message_at = v->at ? v->at : EARLIER_SEGMENT;
 	if (verdict_shortcut(c, v))
 		return;
 	v->skb = skb;
 	v->conn = c;
 	v->len = skb->len;
-	v->at = c->resume;
-	if (!v->at)
-		c->message_at = EARLIER_SEGMENT;
-	c->resume = 0;
 	v->window = window_claim();
 	if (!v->window) {
 		count(HEDDLE_NO_WINDOW);
@@ -371,13 +380,13 @@ static long blank_out(__u32 turn UNUSED, struct verdict *v)
 	if (v->at >= v->len)
 		return 1;
 	if (left >= 32) {
-		bpf_skb_store_bytes(v->skb, v->at, crlf, 32, 0);
+		v->action = bpf_skb_store_bytes(v->skb, v->at, crlf, 32, 0);
 		v->at += 32;
-		return 0;
+	} else {
+		v->action = bpf_skb_store_bytes(v->skb, v->at, crlf + (left & 1), 1, 0);
+		v->at += 1;
 	}
-	bpf_skb_store_bytes(v->skb, v->at, crlf + (left & 1), 1, 0);
-	v->at += 1;
-	return 0;
+	return v->action != 0;
 }
 
 /*
@@ -389,8 +398,10 @@ static __always_inline int pass_before(struct __sk_buff *skb, struct verdict *v,
 	v->skb = skb;
 	v->len = skb->len;
 	v->at = refused_at;
-	bpf_loop(2048 + 64, blank_out, v, 0);
-	return SK_PASS;
+	v->action = 0;
+	/* Segments of one connection may have grown together: far above 64 KB. */
+	bpf_loop((v->len - refused_at) / 32 + 32, blank_out, v, 0);
+	return v->action || v->at < v->len ? SK_DROP : SK_PASS;
 }
 
 /*

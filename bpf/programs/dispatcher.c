@@ -8,6 +8,7 @@
 #include "../lib/platform.h"
 #include "../lib/count.h"
 #include "../maps/live.h"
+#include "../lib/close.h"
 #include "../lib/steer.h"
 #include <bpf/bpf_endian.h>
 
@@ -24,7 +25,7 @@ SEC("sk_skb/stream_verdict")
 int dispatch_verdict(struct __sk_buff *skb)
 {
 	bpf_tail_call(skb, &verdicts, active_slot());
-	count(HEDDLE_NO_GENERATION);
+	verdict_close(skb);
 	return SK_DROP;
 }
 
@@ -43,7 +44,7 @@ int dispatch_packet(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Remember UDP flows that leave, so that their replies are let in. */
+/* Remember UDP flows that begin here, so that their replies are let in. */
 SEC("cgroup_skb/egress")
 int note_flow(struct __sk_buff *skb)
 {
@@ -71,7 +72,7 @@ int note_flow(struct __sk_buff *skb)
 	if (bpf_skb_load_bytes(skb, ports_at, &flow.local_port, 2) ||
 	    bpf_skb_load_bytes(skb, ports_at + 2, &flow.remote_port, 2))
 		return 1;
-	bpf_map_update_elem(&flows, &flow, &now, BPF_ANY);
+	bpf_map_update_elem(&flows, &flow, &now, BPF_NOEXIST);
 	return 1;
 }
 
@@ -109,15 +110,20 @@ static __always_inline int enrol_birth(struct bpf_sock_ops *ops, __u64 cookie)
 {
 	__u32 remote6[4] = { ops->remote_ip6[0], ops->remote_ip6[1], ops->remote_ip6[2], ops->remote_ip6[3] };
 	__u32 local6[4] = { ops->local_ip6[0], ops->local_ip6[1], ops->local_ip6[2], ops->local_ip6[3] };
-	struct heddle_conn *c = conn_create(cookie);
+	__u32 remote4 = ops->remote_ip4, local4 = ops->local_ip4;
+	struct heddle_conn *c;
 	__u32 zero = 0;
 	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
 
+	/* Read now: a pointer into the context can't be kept. */
+	OPAQUE_TO_COMPILER(remote4);
+	OPAQUE_TO_COMPILER(local4);
+	c = conn_create(cookie);
 	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	if (!c || !n)
 		return -1;
-	address_of(c->remote, ops->family, ops->remote_ip4, remote6);
-	address_of(c->local, ops->family, ops->local_ip4, local6);
+	address_of(c->remote, ops->family, remote4, remote6);
+	address_of(c->local, ops->family, local4, local6);
 	c->cookie = cookie;
 	c->local_port = ops->local_port;
 	c->remote_port = bpf_ntohl(ops->remote_port);
@@ -152,6 +158,17 @@ static __always_inline int is_relays_own(__u64 cookie)
 	return 1;
 }
 
+/* Its bytes would pass unread: only the relay can still end it. */
+SEPARATE int enrol_failed(__u64 cookie)
+{
+	struct heddle_conn *c = bpf_map_lookup_elem(&conns, &cookie);
+
+	count(HEDDLE_ENROL_FAILED);
+	if (c)
+		tell(c, HEDDLE_EVENT_END, HEDDLE_ENROL_FAILED, 0);
+	return 0;
+}
+
 /*
  * Every accepted connection gets a parser and a verdict program at birth, chosen
  * by a policy or not: a policy that begins to select it later finds a known
@@ -170,7 +187,7 @@ int enrol(struct bpf_sock_ops *ops)
 		if (is_relays_own(cookie))
 			return 1;
 		if (bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
-			count(HEDDLE_ENROL_FAILED);
+			enrol_failed(cookie);
 	} else if (ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE) {
 		n = bpf_map_lookup_elem(&population, &zero);
 		if (!bpf_map_delete_elem(&conns, &cookie) && n)

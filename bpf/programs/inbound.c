@@ -7,6 +7,7 @@
 #include "../maps/policy.h"
 #include "../maps/live.h"
 #include "../maps/generation.h"
+#include "../lib/close.h"
 #include "../lib/verdict.h"
 #include "../lib/packet.h"
 #include "../lib/reply_order.h"
@@ -32,10 +33,14 @@ int inbound_verdict(struct __sk_buff *skb)
 		goto other;
 	if (v.action == VERDICT_REFUSE)
 		return verdict_refuse(skb, c, &v);
-	return v.action == VERDICT_PASS ? SK_PASS : SK_DROP;
+	if (v.action == VERDICT_PASS)
+		return SK_PASS;
+	if (c->request.phase != HEDDLE_CLOSED)
+		verdict_close(skb);
+	return SK_DROP;
 other:
 	bpf_tail_call(skb, &verdicts, v.slot);
-	count(HEDDLE_NO_GENERATION);
+	verdict_close(skb);
 	return SK_DROP;
 }
 

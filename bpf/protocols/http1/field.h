@@ -47,6 +47,8 @@ static __always_inline int field_begins(struct heddle_request *r)
 		if (r->flags & HEDDLE_REQUEST_HOST)
 			return HEDDLE_BAD_HOST;
 		r->flags |= HEDDLE_REQUEST_HOST;
+	} else if (r->field == HEDDLE_FIELD_UPGRADE) {
+		r->flags |= HEDDLE_REQUEST_UPGRADE;
 	}
 	return 0;
 }
