@@ -8,28 +8,29 @@ import type { NodeConfig } from './config.ts'
 import { openDisk } from './disk.ts'
 import type { Clock, Node } from './node.ts'
 import type { Bus, Kernel } from './ports.ts'
-import { openState } from './state.ts'
+import { recoverState } from './recover.ts'
 
 const clock: Clock = { now: () => Date.now(), elapsed: () => performance.now() }
 
-/** Throws Failure('state-corrupt') when the node's memory is unreadable. */
+/** A damaged memory is kept aside and reported; the node goes on without it. */
 export async function openNode(
   config: NodeConfig,
   kernel: Kernel,
   log: (line: string) => void,
 ): Promise<Node> {
   const disk = openDisk(config.stateDirectory)
+  const pinnedRoot = await readFile(config.root, 'utf8')
   return {
     name: config.node,
     ring: config.ring,
     previousRing: config.previousRing,
-    pinnedRoot: await readFile(config.root, 'utf8'),
+    pinnedRoot,
     store: config.store.startsWith('/') ? fsStore(config.store) : httpStore(config.store),
     kernel,
     workloads: fileWorkloads(config.workloads),
     bus: openBus(config, log),
     disk,
-    state: await openState(disk),
+    ...(await recoverState(disk, { ring: config.ring, pinnedRoot })),
     clock,
     published: null,
     reported: null,

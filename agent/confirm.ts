@@ -39,12 +39,13 @@ export async function restore(node: Node): Promise<void> {
  */
 async function repair(node: Node, facts: AttachedFacts | null): Promise<void> {
   const { enforced, dispatcher, offered } = node.state.current
-  if (enforced === null || dispatcher === null) return
+  if (dispatcher === null) return
   node.published = null
   if (dispatcherDiffers(facts, node.state.current) !== undefined) {
     await install(node, facts === null ? (offered ?? dispatcher) : dispatcher)
   }
   await identify(node)
+  if (enforced === null) return
   if ((await slotDiffers(node, facts)) !== undefined) {
     await activate(node, await prepare(node, enforced, facts))
   } else {
@@ -56,8 +57,9 @@ async function repair(node: Node, facts: AttachedFacts | null): Promise<void> {
 
 /** In words, what the kernel says that differs from what should run. */
 async function differences(node: Node, facts: AttachedFacts | null): Promise<string[]> {
-  const { enforced } = node.state.current
-  if (enforced === null) return []
+  const { enforced, dispatcher } = node.state.current
+  // No memory of what ran, but of a dispatcher: attached without a generation it closes what is managed.
+  if (enforced === null) return dispatcher !== null && facts === null ? ['no dispatcher is attached'] : []
   const active = isActive(facts, enforced)
     ? undefined
     : `active is ${describe(facts)}, not slot ${enforced.slot} generation ${enforced.generation}`

@@ -3,6 +3,7 @@ import { readManifest } from './cache.ts'
 import { assign, rowsFor } from './identities.ts'
 import type { Node } from './node.ts'
 import type { AddressIdentity } from './ports.ts'
+import { isForeign } from './slots.ts'
 import type { IdentityEntry } from './state.ts'
 
 export async function identify(node: Node): Promise<void> {
@@ -14,7 +15,7 @@ export async function identify(node: Node): Promise<void> {
   // Before the kernel hears of it: after a crash every number that it may name keeps its meaning.
   await remember(node, identities, [...new Set([...current.published, ...numbers])])
   const facts = await node.kernel.inspect()
-  if (facts === null) return
+  if (facts === null || isForeign(node, facts)) return
   await publish(node, addresses, new Set(facts.slots.map(({ slot }) => slot)))
   await remember(node, identities, numbers)
   node.published = wish

@@ -27,6 +27,8 @@ export type Node = {
   bus: Bus
   disk: Disk
   state: StateFile
+  /** Why this process began without its memory; null = it did not. */
+  lost: Failure | null
   clock: Clock
   /** What this process last published to the kernel; null = publish again. */
   published: string | null

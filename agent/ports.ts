@@ -34,6 +34,8 @@ export interface Kernel {
   setAddresses(addresses: AddressIdentity[]): Promise<void>
   /** The one store that makes a slot active. Returns microseconds that it took. */
   flip(slot: number, generation: number): Promise<number>
+  /** No generation is active: managed workloads are closed until the next flip. */
+  close(): Promise<void>
   /** Ask the kernel, not the pins. Null = nothing installed. */
   inspect(): Promise<AttachedFacts | null>
   /** Slots that a connection in mid-message still needs. */

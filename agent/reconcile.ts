@@ -26,6 +26,9 @@ const CONFIRM: NamedStep = ['confirm', confirm]
 /** `startedAt` is when the hint came, in the clock's elapsed milliseconds. Never throws. */
 export async function reconcile(node: Node, startedAt: number): Promise<void> {
   const attempt: Attempt = { swapped: false, failures: [], timings: {} }
+  const { lost, state } = node
+  if (lost !== null && state.current.enforced === null)
+    attempt.failures.push({ step: 'recover', failure: lost })
   await run(node, attempt, IDENTIFY)
   for (const step of TAKE) if (!(await run(node, attempt, step))) break
   if (attempt.swapped) attempt.timings['enforced'] = node.clock.elapsed() - startedAt

@@ -66,7 +66,10 @@ function describe(node: Node, attempt: Attempt, sequence: number): Report {
  */
 function outcomeOf(attempt: Attempt): Report['outcome'] {
   if (attempt.swapped) return 'enforced'
-  const grave = attempt.failures.find(({ failure }) => failure.disposition !== 'retry')
+  // A lost memory says nothing against a release either.
+  const grave = attempt.failures.find(
+    ({ step, failure }) => failure.disposition !== 'retry' && step !== 'recover',
+  )
   if (grave === undefined) return 'unchanged'
   return grave.step === 'pull' || grave.step === 'verify' ? 'refused' : 'failed'
 }

@@ -81,12 +81,33 @@ async function commit(node: Node): Promise<void> {
   })
 }
 
+/**
+ * An active generation that this node has no memory of: it goes on enforcing,
+ * but its rows know identities by numbers that are lost, so nothing of it is
+ * changed, and the first generation that is remembered again takes its place.
+ */
+export function isForeign(node: Node, facts: AttachedFacts | null): boolean {
+  const { enforced, slots } = node.state.current
+  return enforced === null && facts?.active != null && slots[facts.active.slot] === undefined
+}
+
 /** A crash around the flip leaves `pending`: the kernel says whether the flip happened. */
 export async function settle(node: Node, facts: AttachedFacts | null): Promise<void> {
+  await adopt(node, facts)
   const { pending } = node.state.current
   if (pending === null) return
   if (isActive(facts, pending)) await commit(node)
   else await node.state.update({ pending: null })
+}
+
+/** After a lost memory: no generation number twice, and the dispatcher is the one that the kernel names. */
+async function adopt(node: Node, facts: AttachedFacts | null): Promise<void> {
+  const { enforced, dispatcher, nextGeneration } = node.state.current
+  if (enforced !== null) return
+  const highest = facts?.active?.generation ?? 0
+  if (highest >= nextGeneration) await node.state.update({ nextGeneration: highest + 1 })
+  if (facts === null || dispatcher === null || Object.keys(dispatcher.tags).length > 0) return
+  await node.state.update({ dispatcher: { ...dispatcher, tags: tagsOf(facts.hooks) } })
 }
 
 export function isActive(facts: AttachedFacts | null, placement: Placement): boolean {

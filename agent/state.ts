@@ -4,7 +4,7 @@ import { Digest } from '../pipelines/contract/artifact.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
 import type { Disk } from './disk.ts'
 
-const FILE = 'state.json'
+export const STATE_FILE = 'state.json'
 
 /** Where an artifact runs, or is about to run, and for which release. */
 export const Placement = z.strictObject({
@@ -78,27 +78,30 @@ export type StateFile = {
 /**
  * Load, or begin afresh when there is no file. A file that is no state is
  * refused with 'state-corrupt': to begin afresh would forget which releases
- * were already accepted and let an old one be replayed.
+ * were already accepted and let an old one be replayed. `instead` takes its
+ * place: what is known all the same.
  */
-export async function openState(disk: Disk): Promise<StateFile> {
-  const bytes = await disk.read(FILE)
+export async function openState(disk: Disk, instead?: Partial<State>): Promise<StateFile> {
+  const bytes = instead === undefined ? await disk.read(STATE_FILE) : undefined
   let current = bytes === undefined ? FRESH : parse(bytes)
-  return {
+  const file: StateFile = {
     get current() {
       return current
     },
     async update(change) {
       const next = { ...current, ...change }
-      await disk.write(FILE, `${JSON.stringify(next, null, 2)}\n`)
+      await disk.write(STATE_FILE, `${JSON.stringify(next, null, 2)}\n`)
       current = next
     },
   }
+  if (instead !== undefined) await file.update(instead)
+  return file
 }
 
 function parse(bytes: Uint8Array): State {
   try {
     return State.parse(JSON.parse(new TextDecoder().decode(bytes)))
   } catch (cause) {
-    throw new Failure('state-corrupt', `${FILE} is not a node state; enroll the node again`, { cause })
+    throw new Failure('state-corrupt', `${STATE_FILE} is not a node state`, { cause })
   }
 }

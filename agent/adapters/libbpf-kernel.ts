@@ -39,6 +39,7 @@ export function createKernel(options: KernelOptions): Kernel {
     setRows: async (slot, rows) => writeRows(pins, slot, rows),
     setAddresses: async (addresses) => writeAddresses(pins, addresses),
     flip: async (slot, generation) => flip(pins, slot, generation),
+    close: async () => close(pins),
     inspect: () => inspectKernel(pins, options.cgroup),
     busySlots: async () => busySlots(pins),
     unstage: (slot) => unstage(pins, slot),
@@ -153,6 +154,11 @@ function flip(pins: Pins, slot: number, generation: number): number {
     map.update(u32(0), value)
     return Number(process.hrtime.bigint() - begun) / 1000
   })
+}
+
+/** Generation 0 does not exist: the dispatcher's call finds no program. */
+function close(pins: Pins): void {
+  withMap(pins.map('active'), (map) => map.update(u32(0), u64(0n)))
 }
 
 /** Slots that a connection in mid-message holds. */

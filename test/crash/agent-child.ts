@@ -5,7 +5,7 @@ import { fsStore } from '../../agent/adapters/fs-store.ts'
 import { restore } from '../../agent/confirm.ts'
 import { openDisk } from '../../agent/disk.ts'
 import { reconcile } from '../../agent/reconcile.ts'
-import { openState } from '../../agent/state.ts'
+import { recoverState } from '../../agent/recover.ts'
 import { memoryKernel } from '../fakes/memory-kernel.ts'
 
 const Arguments = z.object({
@@ -46,7 +46,7 @@ const node = {
   workloads: { list: async () => [], watch: () => () => {} },
   bus: { onHint: async () => {}, report: async () => {}, close: async () => {} },
   disk,
-  state: await openState(disk),
+  ...(await recoverState(disk, { ring: 'canary', pinnedRoot: options.root })),
   clock: { now: () => options.now, elapsed: () => 0 },
   published: null,
   reported: null,

@@ -78,6 +78,10 @@ export function memoryKernel(
       })
       return 12
     },
+    close: () =>
+      act('close', async () => {
+        kernel.content.active = null
+      }),
     inspect: async () => (kernel.content.dispatcher === null ? null : facts(kernel.content)),
     busySlots: async () => kernel.busy,
     unstage: (slot) =>

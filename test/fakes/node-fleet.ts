@@ -6,7 +6,7 @@ import { sha256 } from '../../agent/cache.ts'
 import { type BeforeOperation, openDisk } from '../../agent/disk.ts'
 import type { Node } from '../../agent/node.ts'
 import { reconcile } from '../../agent/reconcile.ts'
-import { openState } from '../../agent/state.ts'
+import { recoverState } from '../../agent/recover.ts'
 import { digestsOf } from '../../agent/trust/code.ts'
 import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import type { Report } from '../../pipelines/contract/release.ts'
@@ -103,11 +103,12 @@ export async function nodeFleet(): Promise<Fleet> {
     },
     async node({ before, directory: own = directory, ...options } = {}) {
       const disk = openDisk(own, before)
+      const pinnedRoot = Buffer.from(published.root).toString()
       return {
         name: 'node-0',
         ring: 'canary',
         previousRing: null,
-        pinnedRoot: Buffer.from(published.root).toString(),
+        pinnedRoot,
         store: { get: async (key, max) => (await store.get(key, max))?.bytes },
         kernel: fleet.kernel,
         workloads: { list: async () => fleet.workloads, watch: () => () => {} },
@@ -117,7 +118,7 @@ export async function nodeFleet(): Promise<Fleet> {
           close: async () => {},
         },
         disk,
-        state: await openState(disk),
+        ...(await recoverState(disk, { ring: options.ring ?? 'canary', pinnedRoot })),
         clock: { now: () => clock.now().getTime(), elapsed: () => 0 },
         published: null,
         reported: null,
