@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RelayConfig } from '../../agent/relay/config.ts'
+import { agentCommand } from '../node/agent-command.ts'
 import { enroll } from '../node/enroll.ts'
 import { makeCgroup } from './cgroup.ts'
 import { ringOf } from './fleet.ts'
@@ -93,7 +94,7 @@ export async function enrol(node: LocalNode, enrolment: Enrolment, pollMs: numbe
 export function startAgent(node: LocalNode): Running {
   return launch({
     name: `agent of ${node.name}`,
-    command: [process.execPath, AGENT, '--config', node.config],
+    command: agentCommand({ runtime: process.execPath, agent: AGENT, config: node.config }),
     cgroup: node.systemCgroup,
     namespace: node.host.namespace,
     log: node.log,

@@ -1,12 +1,7 @@
 /** The agent as a systemd unit. */
+import { type AgentPaths, agentCommand } from './agent-command.ts'
 
-export type UnitOptions = {
-  /** Absolute path of node. */
-  runtime: string
-  /** Absolute path of dist/agent/main.js. */
-  agent: string
-  /** Absolute path of node.json. */
-  config: string
+export type UnitOptions = AgentPaths & {
   /** Directories that the agent writes: its state and its bpffs. */
   writable: string[]
 }
@@ -15,14 +10,14 @@ export type UnitOptions = {
  * Stopping the unit ends the agent, not the enforcement: the programs are
  * pinned. KillMode=mixed lets a pass that runs come to its end.
  */
-export function systemdUnit({ runtime, agent, config, writable }: UnitOptions): string {
+export function systemdUnit({ writable, ...paths }: UnitOptions): string {
   return `[Unit]
 Description=Heddle agent
 After=network.target sys-fs-bpf.mount
 RequiresMountsFor=${writable.join(' ')}
 
 [Service]
-ExecStart=${runtime} ${agent} --config ${config}
+ExecStart=${agentCommand(paths).join(' ')}
 Restart=always
 RestartSec=2
 KillMode=mixed

@@ -108,6 +108,6 @@ test('the unit starts the agent with its configuration', () => {
     config: '/c.json',
     writable: ['/var/lib/heddle'],
   })
-  assert.match(unit, /^ExecStart=\/n \/a\.js --config \/c\.json$/m)
+  assert.match(unit, /^ExecStart=\/n (--\S+ )+\/a\.js --config \/c\.json$/m)
   assert.match(unit, /^ReadWritePaths=\/var\/lib\/heddle$/m)
 })
