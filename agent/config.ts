@@ -1,7 +1,9 @@
 /** The agent's configuration: one JSON file, written by `heddle node enroll`. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { Failure } from '../pipelines/contract/failures.ts'
 import { NodeName, RingName } from '../pipelines/contract/release.ts'
+import { readLocated } from './adapters/located-yaml.ts'
 
 const Path = z.string().startsWith('/')
 
@@ -14,8 +16,11 @@ export const NodeConfig = z.strictObject({
   /** Directory of the object store, or its http(s) URL. */
   store: z.union([Path, z.url({ protocol: /^https?$/ })]),
   stateDirectory: Path,
-  /** Mount point of the BPF file system that holds this node's pins. */
-  bpffs: Path,
+  /**
+   * Mount point of the BPF file system that holds this node's pins. libbpf makes an underscore
+   * of every dot in a pin's path, so what is pinned would be looked for elsewhere.
+   */
+  bpffs: Path.refine((path) => !path.includes('.'), 'libbpf pins at no path with a dot in it'),
   /** Cgroup whose sockets are managed. */
   cgroup: Path,
   /** YAML or JSON file: `workloads: [...]`. */
@@ -30,7 +35,16 @@ export const NodeConfig = z.strictObject({
 })
 export type NodeConfig = z.infer<typeof NodeConfig>
 
-/** Throws a ZodError or the file system's error. */
+/** Throws Failure('yaml-syntax' | 'schema-violation') that names file, line and field, or the file system's error. */
 export async function readConfig(file: string): Promise<NodeConfig> {
-  return NodeConfig.parse(JSON.parse(await readFile(file, 'utf8')))
+  return parseConfig(file, await readFile(file, 'utf8'))
+}
+
+/** The same of a text. */
+export function parseConfig(file: string, text: string): NodeConfig {
+  const { value, locate } = readLocated(file, text)
+  const parsed = NodeConfig.safeParse(value)
+  if (parsed.success) return parsed.data
+  const detail = parsed.error.issues.map(locate)
+  throw new Failure('schema-violation', `${file} is no configuration of a node`, { detail })
 }

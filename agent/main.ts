@@ -5,6 +5,7 @@ import { openNode } from './compose.ts'
 import { readConfig } from './config.ts'
 import type { Timer } from './loop.ts'
 import { runNode } from './run.ts'
+import { Failure } from '../pipelines/contract/failures.ts'
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } })
 if (values.config === undefined) {
@@ -21,7 +22,11 @@ const timer: Timer = {
   random: Math.random,
 }
 
-const config = await readConfig(values.config)
+const config = await readConfig(values.config).catch((error: unknown): never => {
+  if (!(error instanceof Failure)) throw error
+  console.error([`${error.code}: ${error.message}`, ...error.detail].join('\n  '))
+  process.exit(2)
+})
 const node = await openNode(config, createKernel(config), (line) => console.log(line))
 const running = await runNode(node, timer, { intervalMs: config.pollMs, jitter: config.jitter })
 console.log(`agent of node ${config.node}, ring ${config.ring}: ready`)

@@ -1,7 +1,7 @@
 /** Enrolment: a node gets its key, its pinned root of trust and its configuration. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { NodeConfig } from '../../agent/config.ts'
+import { type NodeConfig, parseConfig } from '../../agent/config.ts'
 import { openDisk } from '../../agent/disk.ts'
 import { checkRoot, type RootFacts } from '../../agent/trust/pin.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -41,28 +41,34 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
   const { directory, node, ring } = options
   const raw = await readFile(options.rootFile, 'utf8')
   const root = checkRoot(raw)
+  const config = configOf(options)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const disk = openDisk(directory)
   await pin(directory, raw, options.repin)
-  const seed = join(directory, 'node.nk')
-  const nkey = options.natsUrl === null ? null : await ensureUserSeed(seed)
-  const config = NodeConfig.parse({
+  const nkey = config.nats === null ? null : await ensureUserSeed(config.nats.seed)
+  await disk.write('node.json', `${JSON.stringify(config, null, 2)}\n`)
+  const nats = nkey === null ? null : { nkey, permissions: nodePermissions(node, ring) }
+  return { config: join(directory, 'node.json'), root, nats }
+}
+
+/** Throws Failure('schema-violation') before anything is written. */
+function configOf(options: EnrollOptions): NodeConfig {
+  const { directory, natsUrl } = options
+  const config = {
     schema: 'heddle.node/1',
-    node,
-    ring,
+    node: options.node,
+    ring: options.ring,
     previousRing: options.previousRing,
     store: options.store,
     stateDirectory: join(directory, 'state'),
     bpffs: options.bpffs,
     cgroup: options.cgroup,
     workloads: options.workloads,
-    nats: options.natsUrl === null ? null : { url: options.natsUrl, seed },
+    nats: natsUrl === null ? null : { url: natsUrl, seed: join(directory, 'node.nk') },
     root: join(directory, 'root.json'),
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
-  })
-  await disk.write('node.json', `${JSON.stringify(config, null, 2)}\n`)
-  const nats = nkey === null ? null : { nkey, permissions: nodePermissions(node, ring) }
-  return { config: join(directory, 'node.json'), root, nats }
+  }
+  return parseConfig(join(directory, 'node.json'), JSON.stringify(config, null, 2))
 }
 
 async function pin(directory: string, raw: string, repin: boolean): Promise<void> {
