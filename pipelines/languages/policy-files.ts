@@ -9,6 +9,12 @@ import { plainValue, type SourceNode } from './source-node.ts'
 /** A file whose text was read: its documents, empty ones left out. */
 export type PolicyFile = { path: string; documents: SourceNode[] }
 
+/**
+ * Policy objects of one commit, each of `specs` counted. The manifest that names them all stays far
+ * below what an agent reads of one (8 MiB), and a fleet with more has split its repository long ago.
+ */
+export const MAX_POLICIES = 16_384
+
 /** A set with warnings at most, or findings of which one at least is an error. */
 export type Loaded = { set: PolicySet; warnings: Finding[] } | { findings: Finding[] }
 
@@ -51,6 +57,16 @@ function checkNames(seen: Map<string, Source>, policy: Policy, root: Source, fin
   }
 }
 
+function tooMany(at: Source): Finding {
+  const message = `more than ${MAX_POLICIES} policy objects, this one among them`
+  return problem(
+    at,
+    'limit-exceeded',
+    message,
+    'put rules of one subject into one policy, or split the repository',
+  )
+}
+
 /** Read all files of a commit; `tenants.yaml` among them, when there, says who may speak where. */
 export function readPolicyFiles(files: PolicyFile[]): Loaded {
   const findings: Finding[] = []
@@ -71,6 +87,7 @@ export function readPolicyFiles(files: PolicyFile[]): Loaded {
         checkNames(seen, policy, root.at, findings)
       }
       policies.push(...read.policies)
+      if (policies.length > MAX_POLICIES) return { findings: [tooMany(root.at)] }
     }
   }
   const refused = findings.some(({ severity }) => severity === 'error')

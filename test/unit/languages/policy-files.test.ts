@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { TextFile } from '../../../functions/validate/load-policies.ts'
+import { MAX_POLICIES, readPolicyFiles } from '../../../pipelines/languages/policy-files.ts'
+import type { SourceNode } from '../../../pipelines/languages/source-node.ts'
+import { readYaml } from '../../../functions/adapters/yaml-source.ts'
 import { accepted, file, only, refused, SUBJECT } from './cilium-text.ts'
 
 describe('files', () => {
@@ -32,6 +35,23 @@ describe('files', () => {
       'b.yaml:4:1 duplicate-policy policy default/p is already at a.yaml:1 | give it another name, or remove one',
     ])
   })
+})
+
+test('as many policies as there may be, and not one more', () => {
+  const spec = '- endpointSelector: {}\n'
+  const document = (name: string, count: number): SourceNode[] => {
+    const head = `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: ${name}}\nspecs:\n`
+    const read = readYaml(`${name}.yaml`, head + spec.repeat(count))
+    return 'documents' in read ? read.documents : assert.fail(read.finding.message)
+  }
+  const full = { path: 'a.yaml', documents: document('a', MAX_POLICIES) }
+  assert.ok('set' in readPolicyFiles([full]))
+  const more = readPolicyFiles([full, { path: 'b.yaml', documents: document('b', 1) }])
+  assert.ok('findings' in more)
+  assert.deepEqual(
+    more.findings.map(({ file, line, column, code }) => `${file}:${line}:${column} ${code}`),
+    ['b.yaml:1:1 limit-exceeded'],
+  )
 })
 
 describe('tenancy', () => {
