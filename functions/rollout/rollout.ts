@@ -64,12 +64,13 @@ export async function rollout(ports: RolloutPorts, { cause }: EventOf<'rollout'>
 
 /** Events of two commits come in any order; what the branch's history says about them does not change. */
 async function isStale(ports: RolloutPorts, state: RolloutState, commit: string): Promise<boolean> {
-  const head = await ports.forge.head(ports.branch)
-  if (head === undefined || !(await ports.forge.contains(head, commit))) return true
+  const { forge } = ports
+  const head = await forge.head(ports.branch)
+  if (head === undefined || (head !== commit && !(await forge.contains(head, commit)))) return true
   const current = state.current?.commit
+  if (current === undefined || head === commit) return false
   // A forced push may have taken the current one off the branch: then it is no reason to stay.
-  if (current === undefined || !(await ports.forge.contains(head, current))) return false
-  return ports.forge.contains(current, commit)
+  return (await forge.contains(head, current)) && forge.contains(current, commit)
 }
 
 /** A ring's success and the next ring's release become visible in one commit of the repository. */

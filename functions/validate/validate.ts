@@ -23,7 +23,7 @@ export type ValidatePorts = {
 /** Throws Failure('limit-exceeded' | 'forge-unavailable' | 'store-unavailable'). */
 export async function validate(ports: ValidatePorts, { commit }: EventOf<'validate'>): Promise<void> {
   const head = await ports.forge.head(ports.branch)
-  if (head === undefined || !(await ports.forge.contains(head, commit))) {
+  if (head === undefined || (head !== commit && !(await ports.forge.contains(head, commit)))) {
     await ports.statuses.post(commit, statusOf('failure', 'superseded', 'no longer on the branch'))
     return
   }

@@ -33,7 +33,7 @@ if (values.config === undefined) {
 }
 const config = await readHostConfig(values.config)
 const compiler = clangCompiler(SOURCES, TEXTS)
-const host = await startHost(values.config, config, { compiler, code: await codeOf(compiler) })
+const host = await startHost(config, { compiler, code: await codeOf(compiler) })
 
 let ending = false
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -30,13 +30,13 @@ const NO_BUS: Bus = { hint: async () => {}, onReport: () => {}, close: async () 
 const clock: Clock = { now: () => new Date() }
 
 /** Starts everything and writes the port last: who reads it finds a host that answers. */
-export async function startHost(configFile: string, config: HostConfig, build: Build): Promise<Host> {
+export async function startHost(config: HostConfig, build: Build): Promise<Host> {
   const log = (line: string) => console.log(line)
   const queue = await openDiskQueue(config.queue, clock)
   const keys = await openDevKeys(config.keys)
   const store = await openFsStore(config.store)
   await write(config.rootFile, await initRepository(store, keys, build.code, clock))
-  await prepareRepository(config.repository.path, config.repository.branch, configFile)
+  await prepareRepository(config)
   const statuses = await openFileStatuses(statusDirectory(config))
   const forge = gitForge(config.repository.path)
   const bus =

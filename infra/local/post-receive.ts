@@ -1,17 +1,15 @@
 /**
  * git's post-receive hook: says to the functions what GitHub would say, waits for what becomes of
  * the commit, and prints it; git shows it to who pushed as `remote: …`. It never fails a push: the
- * commits are already there.
+ * commits are already there. The webhook goes out first; what following it needs is loaded while the
+ * functions work.
  */
 import { readFile } from 'node:fs/promises'
+import { request } from 'node:http'
 import { parseArgs } from 'node:util'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { signatureOf } from '../../functions/receive/webhook-signature.ts'
-import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
-import { type HostConfig, readHostConfig } from './host-config.ts'
-import { printer, summary } from './push-output.ts'
+import type { HostConfig } from './host-config.ts'
 
-const POLL_MS = 50
 const REQUEST_MS = 10_000
 const NO_COMMIT = /^0+$/
 
@@ -19,12 +17,15 @@ type Update = { before: string; after: string; ref: string }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } })
-  const config = await readHostConfig(values.config ?? '')
-  const updates = parseUpdates(await readInput())
+  // The host's own words, checked when it wrote them (bare-repository.ts).
+  const config = JSON.parse(await readFile(values.config ?? '', 'utf8')) as HostConfig
+  const updates = parseUpdates(await textOf(process.stdin))
   const delivered = updates.find(({ ref }) => ref === `refs/heads/${config.repository.branch}`)
   try {
-    for (const update of updates) await post(await urlOf(config), config, update)
-    if (delivered !== undefined && !NO_COMMIT.test(delivered.after)) await follow(config, delivered.after)
+    for (const update of updates) await post(config, update)
+    if (delivered === undefined || NO_COMMIT.test(delivered.after)) return
+    const { follow } = await import('./push-follow.ts')
+    await follow(config, delivered.after)
   } catch (error) {
     console.log(`heddle: no answer from the functions (${(error as Error).message})`)
     console.log('heddle: the push is kept; it is delivered as soon as they are back')
@@ -43,7 +44,7 @@ function parseUpdates(input: string): Update[] {
 }
 
 /** The fields of GitHub's push event that say which update it was. */
-async function post(url: string, config: HostConfig, { before, after, ref }: Update): Promise<void> {
+async function post(config: HostConfig, { before, after, ref }: Update): Promise<void> {
   const name = config.repository.name
   const payload = {
     ref,
@@ -55,50 +56,36 @@ async function post(url: string, config: HostConfig, { before, after, ref }: Upd
   }
   const body = Buffer.from(JSON.stringify(payload))
   const [secret = ''] = (await readFile(config.secretFile, 'utf8')).split('\n')
-  const response = await fetch(`${url}/webhook`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'x-github-event': 'push',
-      'x-github-delivery': crypto.randomUUID(),
-      'x-hub-signature-256': signatureOf(body, secret),
-    },
-    body,
-    signal: AbortSignal.timeout(REQUEST_MS),
+  const port = (await readFile(config.portFile, 'utf8')).trim()
+  const { status, text } = await send(`http://127.0.0.1:${port}/webhook`, body, {
+    'content-type': 'application/json',
+    'content-length': String(body.length),
+    'x-github-event': 'push',
+    'x-github-delivery': crypto.randomUUID(),
+    'x-hub-signature-256': signatureOf(body, secret),
   })
-  if (!response.ok) throw new Error(`webhook answered ${response.status}: ${await response.text()}`)
+  if (status !== 202) throw new Error(`webhook answered ${status}: ${text}`)
 }
 
-/** Prints each step once, until the commit is where the configuration says, or the time is over. */
-async function follow(config: HostConfig, commit: string): Promise<void> {
-  const print = printer((line) => console.log(`heddle: ${line}`))
-  const deadline = performance.now() + config.hook.waitMs
-  while (performance.now() < deadline) {
-    const status = await statusOf(config, commit).catch(() => undefined)
-    if (status !== undefined) {
-      print(status)
-      if (summary(status, config.hook.until).finished) return
-    }
-    await sleep(POLL_MS)
-  }
-  console.log(`heddle: still under way; ask GET ${await urlOf(config)}/status/${commit}`)
-}
-
-/** Asked each time: functions that were started again listen on another port. */
-async function urlOf({ portFile }: HostConfig): Promise<string> {
-  return `http://127.0.0.1:${(await readFile(portFile, 'utf8')).trim()}`
-}
-
-async function statusOf(config: HostConfig, commit: string): Promise<CommitStatus | undefined> {
-  const response = await fetch(`${await urlOf(config)}/status/${commit}`, {
-    signal: AbortSignal.timeout(REQUEST_MS),
+/** node:http, as fetch takes 40 ms of the push to be loaded. */
+function send(
+  url: string,
+  body: Buffer,
+  headers: Record<string, string>,
+): Promise<{ status: number | undefined; text: string }> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(REQUEST_MS)
+    const outgoing = request(url, { method: 'POST', headers, signal, agent: false }, (response) => {
+      textOf(response).then((text) => resolve({ status: response.statusCode, text }), reject)
+    })
+    outgoing.on('error', reject)
+    outgoing.end(body)
   })
-  return response.ok ? CommitStatus.parse(await response.json()) : undefined
 }
 
-async function readInput(): Promise<string> {
+async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
   const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString('utf8')
 }
 

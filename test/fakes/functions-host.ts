@@ -16,7 +16,7 @@ const compiler: Compiler = {
     return fakeCompiler.compile(set)
   },
 }
-const host = await startHost(file, await readHostConfig(file), { compiler, code: fakeCode })
+const host = await startHost(await readHostConfig(file), { compiler, code: fakeCode })
 process.once('SIGTERM', () => {
   host.stop().then(
     () => process.exit(0),
