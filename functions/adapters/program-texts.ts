@@ -87,7 +87,9 @@ async function prepare(builder: Builder, directory: string): Promise<{ folder: s
   const lanes = Array.from({ length: availableParallelism() }, async () => {
     for (let next = work.shift(); next !== undefined; next = work.shift()) await next()
   })
-  await Promise.all(lanes)
+  // All of them, so that nobody still writes when the failure is told.
+  const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
   const index = Index.parse({ variants, dispatcher })
   // Last: an index speaks only of what is there.
   await keep(folder, 'index.json', Buffer.from(JSON.stringify(index)))
