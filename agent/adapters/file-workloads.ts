@@ -2,12 +2,13 @@
 import { watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { isAlias, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { parseAddress } from '../../pipelines/policy/address.ts'
 import { Workload } from '../../pipelines/policy/model.ts'
+import { NAMESPACE_LABEL } from '../../pipelines/policy/selector.ts'
 import type { Workloads } from '../ports.ts'
+import { type Issue, readLocated } from './located-yaml.ts'
 
 /** Bytes of the file: 16,384 identities of 64 addresses do not come in a file. */
 const MAX_BYTES = 4_194_304
@@ -17,11 +18,31 @@ const SETTLE_MS = 50
 const List = z.array(Workload)
 const File = z.union([List, z.strictObject({ workloads: List })])
 
-type Checked = { workloads: Workload[]; issues: { path: PropertyKey[]; message: string }[] }
+type Checked = { workloads: Workload[]; issues: Issue[] }
+
+/** Where Cilium says that it read a label: here it is one place, as in selectors. */
+const LABEL_SOURCE = /^(?:k8s|any):/
+
+/** Labels by their own names. A label that no selector could ask for as it is meant is an issue. */
+function plainLabels({ namespace, labels }: Workload, path: PropertyKey[]): [Workload['labels'], Issue[]] {
+  const plain = new Map<string, string>()
+  const issues: Issue[] = []
+  const refuse = (key: string, message: string) => issues.push({ path: [...path, 'labels', key], message })
+  for (const [key, value] of Object.entries(labels)) {
+    const name = key.replace(LABEL_SOURCE, '')
+    if (name === '') refuse(key, `\`${key}\` is a label without name`)
+    else if (name.includes(':')) refuse(key, `\`${key}\`: write k8s:name, any:name or name`)
+    else if (name === NAMESPACE_LABEL && value !== namespace)
+      refuse(key, `the workload says namespace ${namespace}`)
+    else if (plain.has(name) && plain.get(name) !== value) refuse(key, `label ${name} has two values`)
+    else plain.set(name, value)
+  }
+  return [Object.fromEntries(plain), issues]
+}
 
 /** Rules that one workload alone cannot tell. */
-function check(workloads: Workload[], base: PropertyKey[]): Checked['issues'] {
-  const issues: Checked['issues'] = []
+function check(workloads: Workload[], base: PropertyKey[]): Issue[] {
+  const issues: Issue[] = []
   const names = new Set<string>()
   const addresses = new Set<string>()
   for (const [index, workload] of workloads.entries()) {
@@ -46,8 +67,17 @@ function validate(value: unknown): Checked {
   if (!parsed.success) {
     return { workloads: [], issues: parsed.error.issues.map(({ path, message }) => ({ path, message })) }
   }
-  const workloads = Array.isArray(parsed.data) ? parsed.data : parsed.data.workloads
-  return { workloads, issues: check(workloads, bare ? [] : ['workloads']) }
+  const base = bare ? [] : ['workloads']
+  const written = Array.isArray(parsed.data) ? parsed.data : parsed.data.workloads
+  const read = written.map((workload, index) => ({
+    workload,
+    plain: plainLabels(workload, [...base, index]),
+  }))
+  const workloads = read.map(({ workload, plain: [labels] }) => ({ ...workload, labels }))
+  return {
+    workloads,
+    issues: [...read.flatMap(({ plain: [, issues] }) => issues), ...check(workloads, base)],
+  }
 }
 
 /**
@@ -56,23 +86,10 @@ function validate(value: unknown): Checked {
  */
 export function parseWorkloads(file: string, text: string): Workload[] {
   if (text.length > MAX_BYTES) throw new Failure('yaml-limit', `${file}: longer than ${MAX_BYTES} bytes`)
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, version: '1.2', uniqueKeys: true })
-  const wrong = document.errors[0] ?? document.warnings[0]
-  const at = (offset: number) => `${file}:${lines.linePos(offset).line}:${lines.linePos(offset).col}`
-  if (wrong !== undefined)
-    throw new Failure('yaml-syntax', `${at(wrong.pos[0])}: ${wrong.message.split('\n')[0]}`)
-  const { workloads, issues } = validate(document.toJS({ maxAliasCount: 100 }))
+  const { value, locate } = readLocated(file, text)
+  const { workloads, issues } = validate(value)
   if (issues.length === 0) return workloads
-  const detail = issues.map(({ path, message }) => {
-    let depth = path.length
-    let node = document.getIn(path, true)
-    while (depth > 0 && (node === undefined || isAlias(node)))
-      node = document.getIn(path.slice(0, --depth), true)
-    const range = (node as { range?: [number, number, number] } | undefined)?.range ?? [0, 0, 0]
-    return `${at(range[0])}: ${path.join('.') || 'the file'}: ${message}`
-  })
-  throw new Failure('schema-violation', `${file} is no list of workloads`, { detail })
+  throw new Failure('schema-violation', `${file} is no list of workloads`, { detail: issues.map(locate) })
 }
 
 /**

@@ -18,7 +18,42 @@ describe('workloads of a file', () => {
     assert.deepEqual(parseWorkloads('w', JSON.stringify({ workloads: expected })), expected)
   })
 
+  test('labels lose the word for where they were read, as in selectors', () => {
+    const labels = '{"k8s:app": a, "any:tier": x, app: a, k8s:io.kubernetes.pod.namespace: n, plain: y}'
+    const [workload] = parseWorkloads('w', ONE.replace('{app: a}', labels))
+    assert.deepEqual(workload?.labels, {
+      app: 'a',
+      tier: 'x',
+      'io.kubernetes.pod.namespace': 'n',
+      plain: 'y',
+    })
+  })
+
   const TABLE: [string, string, string, RegExp][] = [
+    [
+      'a label of another source',
+      ONE.replace('{app: a}', '{"reserved:host": ""}'),
+      'schema-violation',
+      /w:1:53: 0.labels.reserved:host: .*write k8s:name/,
+    ],
+    [
+      'a label with two values under two spellings',
+      ONE.replace('{app: a}', '{app: a, "k8s:app": b}'),
+      'schema-violation',
+      /w:1:55: 0.labels.k8s:app: .*two values/,
+    ],
+    [
+      'a label without name',
+      ONE.replace('{app: a}', '{"k8s:": a}'),
+      'schema-violation',
+      /w:1:44: 0.labels.k8s:: .*without name/,
+    ],
+    [
+      'a namespace label that says something else',
+      ONE.replace('{app: a}', '{k8s:io.kubernetes.pod.namespace: m}'),
+      'schema-violation',
+      /w:1:69: .*says namespace n/,
+    ],
     ['bad YAML', '- {', 'yaml-syntax', /^w:1:/],
     [
       'an unknown field',
