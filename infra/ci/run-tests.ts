@@ -5,11 +5,13 @@
  *
  * --deep runs the full counts (HEDDLE_DEEP=1). --checks first runs the checks
  * (types, lint, dead code, generated files, C warnings) and counts each as a
- * test. The last line is `N passed, N failed[, N skipped]`; exit 1 on failure.
+ * test. What the run leaves on the machine is a failure too. The last line is `N passed, N failed[, N skipped]`; exit 1 on failure.
  */
+import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runChecks } from './checks.ts'
+import { leftBehind, lookAround, RUN_MARK } from './leftovers.ts'
 import { runSuite } from './run-suite.ts'
 import { compiledFiles, SUITES } from './suites.ts'
 import { addTotals, closingLine, noTotals } from './totals.ts'
@@ -35,9 +37,12 @@ if (unknown.length > 0) {
 process.chdir(root)
 process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`
 if (values.deep) process.env['HEDDLE_DEEP'] = '1'
+const mark = randomUUID()
+process.env[RUN_MARK] = mark
 const only = values.only === undefined ? undefined : new RegExp(values.only)
 const start = performance.now()
 const sum = noTotals()
+const before = lookAround(mark)
 
 if (values.checks) addTotals(sum, await runChecks(root, say))
 for (const suite of SUITES) {
@@ -49,6 +54,12 @@ for (const suite of SUITES) {
   const totals = await runSuite(root, files, { concurrency: suite.concurrency, deep: values.deep, say })
   addTotals(sum, totals)
   say(`${suite.name}: ${closingLine(totals)} in ${secondsSince(suiteStart)} s`)
+}
+
+const left = leftBehind(before, lookAround(mark))
+if (left.length > 0) {
+  sum.failed++
+  say(`  FAILED leftovers\n    ${left.join('\n    ')}`)
 }
 
 for (const [reason, count] of sum.skips) say(`skipped ${count}: ${reason}`)
