@@ -125,6 +125,10 @@ export function register(program: Command): void {
   program
     .command('explain')
     .description('say what policies decide about one request, and which line decides')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 = there is a verdict, whichever; 1 = the policies are refused; 2 = wrong usage.',
+    )
     .requiredOption('-f, --policies <files...>', 'YAML files, or folders with them')
     .requiredOption('--request <line>', "request line: 'GET /public HTTP/1.1'")
     .requiredOption('--to <labels>', 'the workload that is asked: app=api[,k=v], or its name')

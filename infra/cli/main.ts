@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `heddle`: nouns look, verbs act. Exit codes: 0 yes, 1 no, 2 wrong usage. */
+/** `heddle`: nouns look, verbs act. Exit codes: 0 done (lint: accepted, audit: whole), 1 refused or failed, 2 wrong usage. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { Failure } from '../../pipelines/contract/failures.ts'
