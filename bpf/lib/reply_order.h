@@ -202,10 +202,12 @@ static __always_inline int reply_place(struct reply_run *k, struct tcp_sock *tp)
 		p->position = k->write_seq;
 	}
 	k->at = p->position - k->write_seq;
-	if (k->at > k->size) {
-		p->phase = HEDDLE_RESPONSE_LOST;
+	if ((__s32)k->at < 0) {
+		p->phase = HEDDLE_RESPONSE_LOST; /* bytes went out that were not shown here */
 		return -1;
 	}
+	if (k->at >= k->size)
+		return -1; /* a part of what was offered before, and then taken in part: all known */
 	p->position = k->write_seq + k->size;
 	return 0;
 }
