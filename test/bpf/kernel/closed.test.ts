@@ -89,6 +89,23 @@ test('before a verified generation is staged, a managed workload is closed', { s
   await refusedSyn(fixture, server.port, 'NO_GENERATION')
 })
 
+test('a node that closes lets nobody in until the next flip', { skip }, async (t) => {
+  const fixture = await fixtureFor(t)
+  await enforce(fixture)
+  const active = (await fixture.kernel.inspect())?.active
+  assert.ok(active)
+  const server = await fixture.recordingServer()
+  await fixture.kernel.close()
+  assert.equal((await fixture.kernel.inspect())?.active, null)
+  await refusedSyn(fixture, server.port, 'NO_GENERATION')
+  await fixture.kernel.flip(active.slot, active.generation + 1)
+  const again = await connected(server.port)
+  again.write(GET)
+  const [reply] = (await once(again, 'data')) as [Buffer]
+  assert.match(reply.toString(), /^HTTP\/1\.1 200 /)
+  again.destroy()
+})
+
 test('a node that has no room for a connection refuses the new one and serves the old', {
   skip,
 }, async (t) => {
