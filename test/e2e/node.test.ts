@@ -103,7 +103,12 @@ async function program(path: string): Promise<{ elf: Uint8Array; manifest: Manif
     elf: { digest: sha256(elf), bytes: elf.length },
     blocks: [...blocks],
     policies: [],
-    source: { repository: 'policies', commit: 'c'.repeat(40), author: 'Policy Author', committed: '2026-11-23' },
+    source: {
+      repository: 'policies',
+      commit: 'c'.repeat(40),
+      author: 'Policy Author',
+      committed: '2026-11-23',
+    },
   }
   return { elf, manifest }
 }
