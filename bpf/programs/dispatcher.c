@@ -6,10 +6,10 @@
  * policy is closed.
  */
 #include "../lib/platform.h"
-#include "../lib/count.h"
+#include "parts/count.h"
 #include "../maps/live.h"
-#include "../lib/close.h"
-#include "../lib/steer.h"
+#include "parts/close.h"
+#include "parts/steer.h"
 #include <bpf/bpf_endian.h>
 
 static __always_inline __u32 active_slot(void)
@@ -65,7 +65,8 @@ int note_flow(struct __sk_buff *skb)
 	} else {
 		if (head[6] != 17)
 			return 1;
-		if (bpf_skb_load_bytes(skb, 8, flow.local, 16) || bpf_skb_load_bytes(skb, 24, flow.remote, 16))
+		if (bpf_skb_load_bytes(skb, 8, flow.local, 16) ||
+		    bpf_skb_load_bytes(skb, 24, flow.remote, 16))
 			return 1;
 		ports_at = 40;
 	}
@@ -108,8 +109,10 @@ static __always_inline struct heddle_conn *conn_create(__u64 cookie)
 
 static __always_inline int enrol_birth(struct bpf_sock_ops *ops, __u64 cookie)
 {
-	__u32 remote6[4] = { ops->remote_ip6[0], ops->remote_ip6[1], ops->remote_ip6[2], ops->remote_ip6[3] };
-	__u32 local6[4] = { ops->local_ip6[0], ops->local_ip6[1], ops->local_ip6[2], ops->local_ip6[3] };
+	__u32 remote6[4] = { ops->remote_ip6[0], ops->remote_ip6[1], ops->remote_ip6[2],
+			     ops->remote_ip6[3] };
+	__u32 local6[4] = { ops->local_ip6[0], ops->local_ip6[1], ops->local_ip6[2],
+			    ops->local_ip6[3] };
 	__u32 remote4 = ops->remote_ip4, local4 = ops->local_ip4;
 	struct heddle_conn *c;
 	__u32 zero = 0;

@@ -7,10 +7,10 @@
 #include "../maps/policy.h"
 #include "../maps/live.h"
 #include "../maps/generation.h"
-#include "../lib/close.h"
-#include "../lib/verdict.h"
-#include "../lib/packet.h"
-#include "../lib/reply_order.h"
+#include "parts/close.h"
+#include "parts/refuse.h"
+#include "parts/packet.h"
+#include "parts/reply-order.h"
 
 SEC("sk_skb/stream_verdict")
 int inbound_verdict(struct __sk_buff *skb)

@@ -6,18 +6,18 @@
 #ifndef HEDDLE_CONTEXT_H
 #define HEDDLE_CONTEXT_H
 
-#include "automaton.h"
-#include "../maps/generation.h"
-#include "../maps/live.h"
+#include "../../lib/automaton.h"
+#include "../../maps/generation.h"
+#include "../../maps/live.h"
 #include <bpf/bpf_endian.h>
 
 /* In: addresses, port, protocol. Out: kind, blocks, opaque. */
 struct context {
 	__u8 remote[16];
 	__u8 local[16];
-	__u32 port; /* host order */
-	__u32 protocol; /* IPPROTO_* */
-	__u32 kind; /* enum heddle_kind */
+	__u32 port;	   /* host order */
+	__u32 protocol;	   /* IPPROTO_* */
+	__u32 kind;	   /* enum heddle_kind */
 	__u32 remote_port; /* host order */
 	__u64 opaque;
 	__u64 blocks[HEDDLE_ROW_U64];

@@ -7,7 +7,7 @@
 #ifndef HEDDLE_WINDOW_H
 #define HEDDLE_WINDOW_H
 
-#include "../maps/live.h"
+#include "../../maps/live.h"
 
 static __always_inline struct heddle_window *window_claim(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * reply_order.h - runs on what the application sends: counts responses down, and
+ * reply-order.h - runs on what the application sends: counts responses down, and
  * puts a waiting local reply behind the last one that is owed before it.
  *
  * Places are absolute (write_seq), not counted from what was offered: under
@@ -11,8 +11,8 @@
 
 #include "count.h"
 #include "window.h"
-#include "../protocols/http1/reply.h"
-#include "../protocols/http1/response.h"
+#include "../../protocols/http1/reply.h"
+#include "../../protocols/http1/response.h"
 
 struct sock {
 	int sk_wmem_queued;
@@ -59,7 +59,8 @@ static __always_inline int message_load(struct reply_run *k)
 	w->len = have;
 	have -= 1;
 	OPAQUE_TO_COMPILER(have);
-	return bpf_probe_read_kernel(w->bytes, (have & (HEDDLE_WINDOW - 1)) + 1, (void *)(long)msg->data);
+	return bpf_probe_read_kernel(w->bytes, (have & (HEDDLE_WINDOW - 1)) + 1,
+				     (void *)(long)msg->data);
 }
 
 static __always_inline void response_done(struct reply_run *k)
@@ -150,7 +151,8 @@ static __always_inline int has_room(struct tcp_sock *tp, __u32 bytes)
 }
 
 /* Cut what follows the last owed response and put the local reply there. */
-static __always_inline int reply_append(struct sk_msg_md *msg, struct heddle_conn *c, __u32 at, __u32 size)
+static __always_inline int reply_append(struct sk_msg_md *msg, struct heddle_conn *c, __u32 at,
+					__u32 size)
 {
 	struct http1_reply reply;
 	char *to;

@@ -7,7 +7,7 @@
 #ifndef HEDDLE_STEER_H
 #define HEDDLE_STEER_H
 
-#include "../maps/live.h"
+#include "../../maps/live.h"
 #include <bpf/bpf_endian.h>
 
 static __always_inline void steer_address(__u8 *to, __u32 family, __u32 ip4, const __u32 *ip6)

@@ -5,7 +5,7 @@
 #ifndef HEDDLE_COUNT_H
 #define HEDDLE_COUNT_H
 
-#include "../maps/live.h"
+#include "../../maps/live.h"
 
 static __always_inline void count(__u32 reason)
 {

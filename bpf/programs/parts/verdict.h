@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
  * verdict.h - what happens to one segment of a connection: which generation
- * judges it, what the parser finds in it, and how a refusal is carried out.
+ * judges it, and what the parser finds in it.
  */
 #ifndef HEDDLE_VERDICT_H
 #define HEDDLE_VERDICT_H
 
 #include "context.h"
 #include "count.h"
-#include "diagram.h"
+#include "../../lib/diagram.h"
 #include "window.h"
-#include "../protocols/http1/request.h"
-#include "../protocols/http1/reply.h"
+#include "../../protocols/http1/request.h"
 
 enum verdict_action {
 	VERDICT_PASS = 0,
 	VERDICT_DROP = 1,
-	VERDICT_REFUSE = 2, /* reason and status are set */
+	VERDICT_REFUSE = 2,	/* reason and status are set */
 	VERDICT_OTHER_SLOT = 3, /* tail-call `slot`; conn->resume says from where */
 };
 
@@ -97,7 +96,8 @@ static __always_inline void verdict_adopt(struct heddle_conn *c, struct verdict 
 		v->slot = active_now() & 0xff;
 		return;
 	}
-	if (c->generation != me->generation || c->epoch != epoch_now() || c->kind == HEDDLE_KIND_UNKNOWN) {
+	if (c->generation != me->generation || c->epoch != epoch_now() ||
+	    c->kind == HEDDLE_KIND_UNKNOWN) {
 		c->generation = me->generation;
 		c->slot = me->slot;
 		verdict_context(c);
@@ -111,7 +111,9 @@ static __always_inline __u32 status_of(__u32 reason)
 	if (reason == HEDDLE_HEAD_TOO_LARGE)
 		return 431;
 	/* Nobody who speaks TLS reads a plain-text answer. */
-	return reason == HEDDLE_TLS || reason == HEDDLE_DROPPED || reason == HEDDLE_UNKNOWN_STATE ? 0 : 400;
+	return reason == HEDDLE_TLS || reason == HEDDLE_DROPPED || reason == HEDDLE_UNKNOWN_STATE
+		       ? 0
+		       : 400;
 }
 
 /*
@@ -297,7 +299,8 @@ static __always_inline int verdict_shortcut(struct heddle_conn *c, struct verdic
 	return 0;
 }
 
-static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_conn *c, struct verdict *v)
+static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_conn *c,
+					   struct verdict *v)
 {
 	v->at = c->resume;
 	c->resume = 0;
@@ -322,124 +325,6 @@ static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_
 		v->reason = HEDDLE_NO_WINDOW;
 	}
 	window_release(v->window);
-}
-
-/* ---- refusals ------------------------------------------------------------ */
-
-/* One turn of the reply's body: blanks from v->at on, to v->len. */
-static long pad_reply(__u32 turn UNUSED, struct verdict *v)
-{
-	static const char blanks[] = "                                ";
-	__u32 left = v->len - v->at;
-
-	if (v->at >= v->len)
-		return 1;
-	if (left >= 32) {
-		v->action = bpf_skb_store_bytes(v->skb, v->at, blanks, 32, 0);
-		v->at += 32;
-	} else {
-		v->action = bpf_skb_store_bytes(v->skb, v->at, blanks, 1, 0);
-		v->at += 1;
-	}
-	return v->action != 0;
-}
-
-/* The segment becomes the reply and leaves by the socket it came from. */
-static __always_inline int reply_now(struct __sk_buff *skb, struct heddle_conn *c, struct verdict *v)
-{
-	__u32 size = skb->len;
-	struct http1_reply reply;
-	__u64 key = c->cookie;
-
-	if (c->request.flags & HEDDLE_REQUEST_HEAD || size < HEDDLE_REPLY_HEAD)
-		size = HEDDLE_REPLY_HEAD; /* a HEAD has no body to pad */
-	if (size > HEDDLE_REPLY_MAX)
-		size = HEDDLE_REPLY_MAX;
-	if (size != skb->len && bpf_skb_change_tail(skb, size, 0))
-		return SK_DROP;
-	reply_write(&reply, v->status, size - HEDDLE_REPLY_HEAD);
-	if (bpf_skb_store_bytes(skb, 0, reply.head, HEDDLE_REPLY_HEAD, 0))
-		return SK_DROP;
-	v->skb = skb;
-	v->at = HEDDLE_REPLY_HEAD;
-	v->len = size;
-	v->action = 0;
-	/* A loop of the verifier's own: unrolled, it costs 6.1 a million instructions. */
-	bpf_loop(HEDDLE_REPLY_MAX / 32 + 32, pad_reply, v, 0);
-	if (v->action)
-		return SK_DROP;
-	c->flags |= HEDDLE_CONN_REPLY_OUT;
-	return bpf_sk_redirect_hash(skb, &sockets, &key, 0);
-}
-
-static long blank_out(__u32 turn UNUSED, struct verdict *v)
-{
-	static const char crlf[] = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
-	__u32 left = v->len - v->at;
-
-	if (v->at >= v->len)
-		return 1;
-	if (left >= 32) {
-		v->action = bpf_skb_store_bytes(v->skb, v->at, crlf, 32, 0);
-		v->at += 32;
-	} else {
-		v->action = bpf_skb_store_bytes(v->skb, v->at, crlf + (left & 1), 1, 0);
-		v->at += 1;
-	}
-	return v->action != 0;
-}
-
-/*
- * Something before the refused message in this segment belongs to the server:
- * let that pass and turn the rest into empty lines, which begin no request.
- */
-static __always_inline int pass_before(struct __sk_buff *skb, struct verdict *v, __u32 refused_at)
-{
-	v->skb = skb;
-	v->len = skb->len;
-	v->at = refused_at;
-	v->action = 0;
-	/* Segments of one connection may have grown together: far above 64 KB. */
-	bpf_loop((v->len - refused_at) / 32 + 32, blank_out, v, 0);
-	return v->action || v->at < v->len ? SK_DROP : SK_PASS;
-}
-
-/*
- * A refusal ends the connection. The reply waits for responses owed to earlier
- * requests; where the head of the refused message has gone to the server in an
- * earlier segment (a bad chunk), the reply takes the place of its response.
- */
-static __always_inline int verdict_refuse(struct __sk_buff *skb, struct heddle_conn *c, struct verdict *v)
-{
-	__u32 at = c->message_at;
-	__u16 own = c->request.phase >= HEDDLE_BODY || c->request.flags & HEDDLE_REQUEST_TRAILER;
-
-	count(v->reason);
-	if (own && at != EARLIER_SEGMENT) {
-		own = 0; /* it was counted, but will not reach the server */
-		c->owed--;
-		c->next_request--;
-	}
-	c->request.phase = HEDDLE_CLOSED;
-	c->reason = v->reason;
-	c->status = v->status;
-	if (v->status && c->owed > own) {
-		c->owed_at_reply = own;
-		c->flags |= HEDDLE_CONN_REPLY_DUE;
-		tell(c, HEDDLE_EVENT_END_LATER, v->reason, v->status);
-	} else {
-		tell(c, HEDDLE_EVENT_END, v->reason, v->status);
-	}
-	if (at && at != EARLIER_SEGMENT)
-		return pass_before(skb, v, at);
-	if (c->owed > own || !v->status)
-		return SK_DROP;
-	/* In the middle of a response, or after it (one was early), there is no place. */
-	if (c->response.phase != HEDDLE_RESPONSE_START || c->owed < own) {
-		count(HEDDLE_UNANSWERED);
-		return SK_DROP;
-	}
-	return reply_now(skb, c, v);
 }
 
 #endif /* HEDDLE_VERDICT_H */

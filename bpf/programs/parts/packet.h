@@ -12,9 +12,18 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 
-enum packet_answer { PACKET_DROP = 0, PACKET_PASS = 1 };
+enum packet_answer {
+	PACKET_DROP = 0,
+	PACKET_PASS = 1
+};
 
-enum ip_protocol { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58, PROTO_SCTP = 132 };
+enum ip_protocol {
+	PROTO_ICMP = 1,
+	PROTO_TCP = 6,
+	PROTO_UDP = 17,
+	PROTO_ICMP6 = 58,
+	PROTO_SCTP = 132
+};
 
 #define TCP_FLAGS_AT 13
 #define TCP_SYN 0x02
@@ -55,7 +64,8 @@ static __always_inline int packet_ip6(struct __sk_buff *skb, struct packet *p)
 	__u8 next, two[2];
 	__u32 at = 40;
 
-	if (bpf_skb_load_bytes(skb, 6, &next, 1) || bpf_skb_load_bytes(skb, 8, p->context.remote, 16) ||
+	if (bpf_skb_load_bytes(skb, 6, &next, 1) ||
+	    bpf_skb_load_bytes(skb, 8, p->context.remote, 16) ||
 	    bpf_skb_load_bytes(skb, 24, p->context.local, 16))
 		return -1;
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
@@ -168,7 +178,8 @@ static __always_inline int packet_of_connection(struct __sk_buff *skb)
 	if (ip[0] == 0x45)
 		return ip[9] == PROTO_TCP && !(ip[6] & 0x1f) && !ip[7] &&
 		       (ip[20 + TCP_FLAGS_AT] & (TCP_SYN | TCP_ACK)) != TCP_SYN;
-	return ip[0] >> 4 == 6 && ip[6] == PROTO_TCP && (ip[40 + TCP_FLAGS_AT] & (TCP_SYN | TCP_ACK)) != TCP_SYN;
+	return ip[0] >> 4 == 6 && ip[6] == PROTO_TCP &&
+	       (ip[40 + TCP_FLAGS_AT] & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }
 
 /* L7 rules that this address's mode does not leave to the kernel: only the relay comes in. */
