@@ -51,7 +51,13 @@ export async function rollout(ports: RolloutPorts, { cause }: EventOf<'rollout'>
   const known = next.state === before && ports.applied.revision === before.revision
   if (cause.kind === 'report' && known) return
   if (next.state !== before) await saveRollout(ports.store, ports.director, { state: next.state, version })
-  await apply(ports, next.state)
+  // Nodes of the other rings would look in vain, at the very moment when this ring needs the store.
+  const inLine = ports.applied.revision === before.revision
+  const rings = ports.plan.rings.map(({ name }) => name)
+  const told = rings.filter(
+    (ring) => !inLine || next.state.released[ring]?.number !== before.released[ring]?.number,
+  )
+  await apply(ports, next.state, told)
   if (next.until !== null) {
     await ports.queue.send(
       { stage: 'rollout', cause: { kind: 'tick' } },
@@ -73,8 +79,11 @@ async function isStale(ports: RolloutPorts, state: RolloutState, commit: string)
   return (await forge.contains(head, current)) && forge.contains(current, commit)
 }
 
-/** A ring's success and the next ring's release become visible in one commit of the repository. */
-async function apply(ports: RolloutPorts, state: RolloutState): Promise<void> {
+/**
+ * A ring's success and the next ring's release become visible in one commit of the repository;
+ * `told` are the rings that get a hint then.
+ */
+async function apply(ports: RolloutPorts, state: RolloutState, told: readonly string[]): Promise<void> {
   const put: Target[] = []
   for (const { name: ring, nodes } of ports.plan.rings) {
     const succeeded = state.succeeded[ring]
@@ -92,6 +101,6 @@ async function apply(ports: RolloutPorts, state: RolloutState): Promise<void> {
     }
   }
   const changed = await ports.repository.update(() => ({ release: { put } }))
-  if (changed) for (const { name } of ports.plan.rings) await ports.bus.hint(name)
+  if (changed) for (const ring of told) await ports.bus.hint(ring)
   for (const [commit, status] of rolloutStatus(state, ports.plan)) await ports.statuses.post(commit, status)
 }

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import type { SQSEvent } from 'aws-lambda'
 import { composeFunctions, type Functions } from '../../functions/compose.ts'
-import type { ObjectStore } from '../../functions/ports.ts'
+import type { Bus, ObjectStore } from '../../functions/ports.ts'
 import { initRepository } from '../../functions/trust/ceremony.ts'
 import { loadCurrent } from '../../functions/trust/repository-state.ts'
 import type { AllKeys } from '../../functions/trust/roles.ts'
@@ -54,12 +54,14 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
   const send = async (event: DeliveryEvent, delayMs = 0) => {
     waiting.push({ event, due: clock.now().getTime() + delayMs })
   }
+  const hints: string[] = []
+  const bus: Bus = { hint: async (ring) => void hints.push(ring), onReport: () => {}, close: async () => {} }
   const functions: Functions = composeFunctions({
     store: gated(store, (when) => gate(when)),
     forge: gated(forge, (when) => gate(when)),
     statuses: gated(statuses, (when) => gate(when)),
     queue: gated({ send }, (when) => gate(when)),
-    bus: gated({ hint: async () => {}, onReport: () => {}, close: async () => {} }, (when) => gate(when)),
+    bus: gated(bus, (when) => gate(when)),
     compiler: fakeCompiler,
     clock,
     keys,
@@ -136,6 +138,8 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
     functions,
     waiting,
     lines,
+    /** Rings that were told to look, in this order. */
+    hints,
     send,
     setGate(next: Gate) {
       gate = next

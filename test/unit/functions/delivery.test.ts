@@ -71,6 +71,18 @@ describe('delivery', () => {
     assert.deepEqual(rings, { 'ring-0': taken, 'ring-1': taken })
   })
 
+  it('tells each ring once, when it is its turn, and all of them after a start', async () => {
+    const world = await onePush()
+    await world.settle()
+    assert.deepEqual(world.hints, ['ring-0', 'ring-1', 'ring-1'])
+    world.hints.length = 0
+    const commit = world.forge.commit({ ...policy('api'), ...policy('web') })
+    world.forge.push(commit)
+    await world.send({ stage: 'validate', commit })
+    await world.settle()
+    assert.deepEqual(world.hints, ['ring-0', 'ring-1'])
+  })
+
   it('publishes nothing of a broken commit, and says where it is broken', async () => {
     const world = await deliveryWorld(keys)
     const before = new Map(world.store.objects)
