@@ -78,8 +78,13 @@ export function natsBus(options: NatsOptions, log: (line: string) => void): Bus 
     async report(statement) {
       // Not left to the client's buffer: an old report that arrives late tells a state that is gone.
       if (connection === undefined || !online) throw new Failure('bus-unavailable', 'not connected')
-      connection.publish(report(options.node), JSON.stringify(statement))
-      await within(connection.flush(), FLUSH_MS)
+      try {
+        connection.publish(report(options.node), JSON.stringify(statement))
+        await within(connection.flush(), FLUSH_MS)
+      } catch (cause) {
+        // It may go away under the report, before `follow` is told.
+        throw cause instanceof Failure ? cause : new Failure('bus-unavailable', String(cause), { cause })
+      }
     },
     async close() {
       closed = true
