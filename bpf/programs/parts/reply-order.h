@@ -193,6 +193,31 @@ static __always_inline void reply_follow(struct reply_run *k)
 	window_release(k->window);
 }
 
+/*
+ * After a message that was taken in part, the kernel shows no program the next one
+ * (tcp_bpf_send_verdict() keeps the old verdict). Inside a body that can be counted.
+ */
+static __always_inline int bytes_unseen(struct reply_run *k, __u32 bytes)
+{
+	struct heddle_response *p = &k->conn->response;
+
+	if ((p->phase != HEDDLE_RESPONSE_BODY && p->phase != HEDDLE_RESPONSE_CHUNK_DATA) ||
+	    p->remaining < bytes)
+		return -1;
+	p->remaining -= bytes;
+	p->position += bytes;
+	k->at = 0;
+	if (p->remaining)
+		return 0;
+	if (p->phase == HEDDLE_RESPONSE_BODY) {
+		p->phase = HEDDLE_RESPONSE_START;
+		response_done(k);
+	} else {
+		p->phase = HEDDLE_RESPONSE_CHUNK_SIZE;
+	}
+	return 0;
+}
+
 /* Where in the message the first byte stands that was not looked at before. */
 static __always_inline int reply_place(struct reply_run *k, struct tcp_sock *tp)
 {
@@ -204,8 +229,8 @@ static __always_inline int reply_place(struct reply_run *k, struct tcp_sock *tp)
 		p->position = k->write_seq;
 	}
 	k->at = p->position - k->write_seq;
-	if ((__s32)k->at < 0) {
-		p->phase = HEDDLE_RESPONSE_LOST; /* bytes went out that were not shown here */
+	if ((__s32)k->at < 0 && bytes_unseen(k, -k->at)) {
+		p->phase = HEDDLE_RESPONSE_LOST;
 		return -1;
 	}
 	if (k->at >= k->size)
@@ -233,7 +258,8 @@ static __always_inline int reply_order(struct sk_msg_md *msg)
 	k.conn = c;
 	if (reply_place(&k, tp))
 		return SK_PASS;
-	reply_follow(&k);
+	if (k.due_at == NOT_DUE)
+		reply_follow(&k);
 	if (k.due_at == NOT_DUE)
 		return SK_PASS;
 	c->flags &= ~HEDDLE_CONN_REPLY_DUE;
