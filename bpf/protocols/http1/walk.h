@@ -21,12 +21,23 @@ static __always_inline __u8 window_byte(const struct heddle_window *w, __u32 pos
 	return w->bytes[pos & (HEDDLE_WINDOW - 1)];
 }
 
-static __always_inline __u64 window_u64(const struct heddle_window *w, __u32 pos)
+/* The bytes from pos on; the slack behind the window makes 64 of them safe to read. */
+static __always_inline const __u8 *window_at(const struct heddle_window *w, __u32 pos)
+{
+	return &w->bytes[pos & (HEDDLE_WINDOW - 1)];
+}
+
+static __always_inline __u64 load_u64(const __u8 *at)
 {
 	__u64 x;
 
-	__builtin_memcpy(&x, &w->bytes[pos & (HEDDLE_WINDOW - 1)], sizeof(x));
+	__builtin_memcpy(&x, at, sizeof(x));
 	return x;
+}
+
+static __always_inline __u64 window_u64(const struct heddle_window *w, __u32 pos)
+{
+	return load_u64(window_at(w, pos));
 }
 
 struct walk {
@@ -53,12 +64,13 @@ static __always_inline long walk_turn(struct walk *k, const __u32 keeps)
 	const struct heddle_window *w = k->window;
 	__u32 pos = k->pos;
 	__u32 state = k->state;
+	const __u8 *at = window_at(w, pos);
 	__u32 end = w->end;
 	long stop = 0;
 
 #pragma unroll
 	for (int i = 0; i < 8; i++) {
-		__u8 b = window_byte(w, pos);
+		__u8 b = at[i];
 
 		if (pos >= end || !(byte_sets[b] & k->set)) {
 			stop = 1;
@@ -136,20 +148,23 @@ struct skip {
 /* 32 bytes a turn; stops at the first control character, HTAB included. */
 static long skip_text(__u32 turn UNUSED, struct skip *s)
 {
-	__u32 pos = s->pos;
+	const __u8 *at = window_at(s->window, s->pos);
+	__u64 first = controls_in(load_u64(at)), second = controls_in(load_u64(at + 8));
+	__u64 third = controls_in(load_u64(at + 16)), fourth = controls_in(load_u64(at + 24));
 
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		__u64 marks = controls_in(window_u64(s->window, pos));
-
-		if (marks || pos >= s->window->end) {
-			s->pos = marks ? pos + first_marked(marks) : pos;
-			return 1;
-		}
-		pos += 8;
+	if (!(first | second | third | fourth)) {
+		s->pos += 32;
+		return s->pos >= s->window->end;
 	}
-	s->pos = pos;
-	return 0;
+	if (first)
+		s->pos += first_marked(first);
+	else if (second)
+		s->pos += 8 + first_marked(second);
+	else if (third)
+		s->pos += 16 + first_marked(third);
+	else
+		s->pos += 24 + first_marked(fourth);
+	return 1;
 }
 
 #endif /* HEDDLE_HTTP1_WALK_H */
