@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { findCgroup2, makeCgroup } from './cgroup.ts'
-import { type Journal, living, livingProcess, openJournal, undo } from './journal.ts'
+import { type Journal, living, livingProcess, openJournal, ownerOf, undo } from './journal.ts'
 import { type Host, hostOf, makeNetwork } from './network.ts'
 import { perform } from './perform.ts'
 
@@ -42,13 +42,15 @@ export async function layFoundation(dirGiven: string, nodes: number): Promise<Fo
   if (owner !== undefined)
     throw new Error(`a stack is up in ${dir} (process ${owner}): stop it first, or choose --dir`)
   await clearEarlier(dir)
-  const journal = openJournal(dir)
-  const releaseJanitor = startJanitor(dir, journal)
+  // The janitor comes before the first thing that it would have to clean up.
+  const janitor = startJanitor(dir)
   const down = async () => {
-    await undo(dir)
-    await releaseJanitor()
+    if (ownerOf(dir)?.pid === process.pid) await undo(dir)
+    await janitor.release()
   }
   try {
+    const journal = openJournal(dir)
+    if (janitor.pid !== undefined) journal.record(living('janitor', janitor.pid))
     return build(dir, nodes, journal, down)
   } catch (error) {
     await down()
@@ -97,18 +99,19 @@ function mountCgroup2(journal: Journal, dir: string): string {
   return path
 }
 
-/** Start the process that cleans up should this one be killed; the result waits for its end. */
-function startJanitor(dir: string, journal: Journal): () => Promise<void> {
+/** Start the process that cleans up should this one be killed; `release` waits for its end. */
+function startJanitor(dir: string): { pid: number | undefined; release: () => Promise<void> } {
   const script = fileURLToPath(new URL('./janitor.js', import.meta.url))
+  const self = living('owner', process.pid)
   // Its own session: a Ctrl-C in the terminal is for the stack, not for its janitor.
-  const janitor = spawn(process.execPath, [script, dir], {
+  const janitor = spawn(process.execPath, [script, dir, String(self.pid), self.started], {
     stdio: ['pipe', 'ignore', 'inherit'],
     detached: true,
   })
-  if (janitor.pid !== undefined) journal.record(living('janitor', janitor.pid))
   const ended = new Promise<void>((resolve) => janitor.once('exit', () => resolve()))
-  return async () => {
+  const release = async () => {
     janitor.stdin.end()
     await ended
   }
+  return { pid: janitor.pid, release }
 }

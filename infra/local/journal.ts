@@ -54,6 +54,11 @@ export function readJournal(dir: string): Made[] {
   return complete.map((line) => Made.parse(JSON.parse(line)))
 }
 
+/** Who made the stack in `dir`, alive or not. */
+export function ownerOf(dir: string): { pid: number; started: string } | undefined {
+  return readJournal(dir).find((made) => made.kind === 'owner')
+}
+
 /** The process that keeps the stack in `dir` up, or the one that cleans up after it, when it is alive. */
 export function livingProcess(dir: string, kind: 'owner' | 'janitor'): number | undefined {
   for (const made of readJournal(dir)) {
@@ -82,7 +87,7 @@ export function openJournal(dir: string): Journal {
   return { record }
 }
 
-export function living(kind: 'owner' | 'janitor', pid: number): Made {
+export function living(kind: 'owner' | 'janitor', pid: number): Extract<Made, { kind: 'owner' | 'janitor' }> {
   return { kind, pid, started: processStart(pid) ?? '' }
 }
 

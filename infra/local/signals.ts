@@ -1,6 +1,7 @@
 /** Ctrl-C and SIGTERM: take the stack down, then end. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { living } from './journal.ts'
 
 const EXIT_BY_SIGNAL = 130
 
@@ -13,7 +14,10 @@ export function downOnSignals(dir: string): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       process.stderr.write(`\n${signal}: taking everything down\n`)
-      spawnSync(process.execPath, [janitor, dir], { stdio: ['ignore', 'ignore', 'inherit'] })
+      const { pid, started } = living('owner', process.pid)
+      spawnSync(process.execPath, [janitor, dir, String(pid), started], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      })
       process.exit(EXIT_BY_SIGNAL)
     })
   }
