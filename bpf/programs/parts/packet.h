@@ -163,8 +163,9 @@ static __always_inline int connections_full(void)
 	__u32 zero = 0;
 	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
 
-	/* Handshakes under way may still be born: leave them room. */
-	return !n || n->connections >= HEDDLE_MAX_CONNS - HEDDLE_MAX_CONNS / 16;
+	/* Handshakes under way may still be born: leave them room. A count that drifted below
+	 * nothing must not close the node for ever. */
+	return !n || (__s64)n->connections >= HEDDLE_MAX_CONNS - HEDDLE_MAX_CONNS / 16;
 }
 
 /* Segments of a TCP connection that is up: nearly all packets, told by 34 direct bytes. */
