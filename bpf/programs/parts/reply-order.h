@@ -35,7 +35,7 @@ struct reply_run {
 
 #define NOT_DUE (~0U)
 /* Bytes of a message looked at in one go; heads are seldom longer. */
-#define MESSAGE_WINDOW 512
+#define MESSAGE_WINDOW 256
 
 /* Copies message bytes from run->at on into the window. */
 static __always_inline int message_load(struct reply_run *k)
