@@ -6,17 +6,10 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { release } from 'node:os'
-import {
-  AddressLayout,
-  ConnLayout,
-  Limit,
-  NodeLayout,
-  Phase,
-  RequestLayout,
-  SelfLayout,
-} from '../../bpf/abi/heddle.gen.ts'
+import { AddressLayout, ConnLayout, Limit, NodeLayout, SelfLayout } from '../../bpf/abi/heddle.gen.ts'
 import type { AddressIdentity, IdentityRows, Kernel } from '../ports.ts'
 import { addressBytes } from './address-bytes.ts'
+import { decodeConnection, inMessage } from './connection.ts'
 import { attachDispatcher, detachDispatcher } from './attach.ts'
 import { inspectKernel } from './inspect.ts'
 import { BpfMap, u32, u64, withPinnedProgram } from './libbpf.ts'
@@ -165,18 +158,15 @@ function close(pins: Pins): void {
 function busySlots(pins: Pins): Set<number> {
   const busy = new Set<number>()
   if (!existsSync(pins.base)) return busy
-  const { slot, request } = ConnLayout.fields
-  const phaseAt = request.at + RequestLayout.fields.phase.at
   withMap(pins.map('conns'), (map) => {
     for (const key of map.keys(8, 2 * Limit.MAX_CONNS)) {
-      const conn = map.lookup(key, ConnLayout.bytes)
-      if (conn && !IDLE_PHASES.has(conn.readUInt8(phaseAt))) busy.add(conn.readUInt8(slot.at))
+      const bytes = map.lookup(key, ConnLayout.bytes)
+      const connection = bytes && decodeConnection(bytes)
+      if (connection && inMessage(connection)) busy.add(connection.slot)
     }
   })
   return busy
 }
-
-const IDLE_PHASES = new Set<number>([Phase.START, Phase.TUNNEL, Phase.OPAQUE, Phase.CLOSED])
 
 async function unstage(pins: Pins, slot: number): Promise<void> {
   for (const array of Object.values(GENERATION_PROGRAMS))

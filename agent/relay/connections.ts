@@ -3,7 +3,7 @@ import koffi from 'koffi'
 import { ConnLayout, Limit } from '../../bpf/abi/heddle.gen.ts'
 import { BpfError } from '../adapters/bpf-error.ts'
 import { BpfMap, u32, u64 } from '../adapters/libbpf.ts'
-import { type Connection, decodeConnection } from './connection.ts'
+import { type Connection, decodeConnection } from '../adapters/connection.ts'
 
 const libbpf = koffi.load('libbpf.so.1')
 const lookupBatch = libbpf.func(

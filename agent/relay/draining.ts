@@ -3,7 +3,7 @@
  * so for a named time after the flip, then its connection is destroyed, so that
  * one endless upload can't keep releases from a node for ever.
  */
-import { type Connection, inMessage } from './connection.ts'
+import { type Connection, inMessage } from '../adapters/connection.ts'
 import type { Sockets } from './netlink.ts'
 
 type Held = { slot: number; requests: number; deadline: number }

@@ -7,7 +7,7 @@
  * by itself; or the reply is out, acknowledged and lingered; or the grace is over.
  */
 import { ConnFlag, EventKind, Limit, Phase } from '../../bpf/abi/heddle.gen.ts'
-import type { Connection, RelayEvent, SocketName } from './connection.ts'
+import type { Connection, RelayEvent, SocketName } from '../adapters/connection.ts'
 import type { Connections } from './connections.ts'
 import type { Sockets } from './netlink.ts'
 

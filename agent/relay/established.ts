@@ -6,7 +6,7 @@
  * Inbound is what stands on a port that a managed socket listens on. A server
  * that stopped listening and keeps its connections is not seen here.
  */
-import { type SocketName, socketText } from './connection.ts'
+import { type SocketName, socketText } from '../adapters/connection.ts'
 import type { Connections } from './connections.ts'
 import { addressKey } from './managed.ts'
 import type { Sockets } from './netlink.ts'

@@ -4,7 +4,7 @@
  */
 import koffi from 'koffi'
 import { BpfError } from '../adapters/bpf-error.ts'
-import type { SocketName } from './connection.ts'
+import type { SocketName } from '../adapters/connection.ts'
 import {
   AF_INET,
   AF_INET6,

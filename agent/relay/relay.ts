@@ -4,7 +4,13 @@
  */
 import { Pins } from '../adapters/pins.ts'
 import type { RelayConfig } from './config.ts'
-import { type Connection, type RelayEvent, reasonName, type SocketName, socketText } from './connection.ts'
+import {
+  type Connection,
+  type RelayEvent,
+  reasonName,
+  type SocketName,
+  socketText,
+} from '../adapters/connection.ts'
 import { readCounters } from './counters.ts'
 import { Draining } from './draining.ts'
 import { ENDINGS, type Ending, Endings, TICK_MS } from './endings.ts'

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { ActiveLayout } from '../../bpf/abi/heddle.gen.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
 import type { Pins } from '../adapters/pins.ts'
-import { decodeEvent, type RelayEvent } from './connection.ts'
+import { decodeEvent, type RelayEvent } from '../adapters/connection.ts'
 import { ConnectionMap } from './connections.ts'
 import { EventRing } from './ring.ts'
 

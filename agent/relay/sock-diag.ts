@@ -4,7 +4,7 @@
  * only; agent/relay/netlink.ts carries them. Host byte order is little endian
  * on every machine that Heddle supports.
  */
-import type { SocketName } from './connection.ts'
+import type { SocketName } from '../adapters/connection.ts'
 
 const SOCK_DIAG_BY_FAMILY = 20
 const SOCK_DESTROY = 21

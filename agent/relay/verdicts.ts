@@ -13,7 +13,7 @@ import { TablesWalker } from '../../pipelines/tables/walk.ts'
 import { BpfError } from '../adapters/bpf-error.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
 import type { Pins } from '../adapters/pins.ts'
-import type { SocketName } from './connection.ts'
+import type { SocketName } from '../adapters/connection.ts'
 
 const libbpf = koffi.load('libbpf.so.1')
 const infoByFd = libbpf.func('int bpf_obj_get_info_by_fd(int fd, _Out_ void *info, _Inout_ uint32_t *length)')

@@ -220,7 +220,6 @@ export const ResponsePhase = {
   RESPONSE_LINE: 2,
   RESPONSE_NAME: 3,
   RESPONSE_VALUE: 4,
-  RESPONSE_HEAD_LF: 5,
   RESPONSE_BODY: 6,
   RESPONSE_CHUNK_SIZE: 7,
   RESPONSE_CHUNK_EXT: 8,
@@ -251,7 +250,6 @@ export const ResponseLayout = {
 export const ConnFlag = {
   CONN_REPLY_DUE: 1,
   CONN_REPLY_OUT: 2,
-  CONN_REPORTED: 4,
   CONN_BODILESS: 8,
 } as const
 

@@ -276,7 +276,6 @@ enum heddle_response_phase {
 	HEDDLE_RESPONSE_LINE = 2,
 	HEDDLE_RESPONSE_NAME = 3,
 	HEDDLE_RESPONSE_VALUE = 4,
-	HEDDLE_RESPONSE_HEAD_LF = 5,
 	HEDDLE_RESPONSE_BODY = 6,
 	HEDDLE_RESPONSE_CHUNK_SIZE = 7,
 	HEDDLE_RESPONSE_CHUNK_EXT = 8,
@@ -307,7 +306,6 @@ struct heddle_response {
 enum heddle_conn_flag {
 	HEDDLE_CONN_REPLY_DUE = 1, /* refused, the reply waits for owed responses */
 	HEDDLE_CONN_REPLY_OUT = 2, /* the reply is on its way through sk_msg */
-	HEDDLE_CONN_REPORTED = 4, /* the relay was told to end the connection */
 	HEDDLE_CONN_BODILESS = 8, /* a response was taken to have no body, whatever its head said */
 };
 

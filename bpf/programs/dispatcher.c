@@ -5,7 +5,7 @@
  * generation is staged nothing passes: a managed workload without a verified
  * policy is closed.
  */
-#include "../lib/platform.h"
+#include "../lib/address.h"
 #include "parts/count.h"
 #include "../maps/live.h"
 #include "parts/close.h"
@@ -81,17 +81,6 @@ int note_flow(struct __sk_buff *skb)
 		return 1;
 	bpf_map_update_elem(&flows, &flow, &now, BPF_NOEXIST);
 	return 1;
-}
-
-static __always_inline void address_of(__u8 *to, __u32 family, __u32 ip4, const __u32 *ip6)
-{
-	if (family == 2) {
-		__builtin_memset(to, 0, 10);
-		to[10] = to[11] = 0xff;
-		__builtin_memcpy(to + 12, &ip4, 4);
-	} else {
-		__builtin_memcpy(to, ip6, 16);
-	}
 }
 
 /* A connection of zeroes, too large for a stack. Never written: births on one CPU may interleave. */

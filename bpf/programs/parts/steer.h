@@ -7,19 +7,9 @@
 #ifndef HEDDLE_STEER_H
 #define HEDDLE_STEER_H
 
+#include "../../lib/address.h"
 #include "../../maps/live.h"
 #include <bpf/bpf_endian.h>
-
-static __always_inline void steer_address(__u8 *to, __u32 family, __u32 ip4, const __u32 *ip6)
-{
-	if (family == 2) {
-		__builtin_memset(to, 0, 10);
-		to[10] = to[11] = 0xff;
-		__builtin_memcpy(to + 12, &ip4, 4);
-	} else {
-		__builtin_memcpy(to, ip6, 16);
-	}
-}
 
 static __always_inline int steer_connection(struct bpf_sk_lookup *lookup)
 {
@@ -38,8 +28,8 @@ static __always_inline int steer_connection(struct bpf_sk_lookup *lookup)
 		remote6[i] = lookup->remote_ip6[i];
 		local6[i] = lookup->local_ip6[i];
 	}
-	steer_address(flow.remote, lookup->family, lookup->remote_ip4, remote6);
-	steer_address(flow.local, lookup->family, lookup->local_ip4, local6);
+	address_of(flow.remote, lookup->family, lookup->remote_ip4, remote6);
+	address_of(flow.local, lookup->family, lookup->local_ip4, local6);
 	__builtin_memcpy(service.address, flow.local, 16);
 	if (!bpf_map_lookup_elem(&steered, &service) || bpf_map_lookup_elem(&relayed, &flow))
 		return SK_PASS;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addressBytes } from '../../../agent/adapters/address-bytes.ts'
-import type { Connection } from '../../../agent/relay/connection.ts'
+import type { Connection } from '../../../agent/adapters/connection.ts'
 import { Draining } from '../../../agent/relay/draining.ts'
 import { Established } from '../../../agent/relay/established.ts'
 import { addressKey } from '../../../agent/relay/managed.ts'

@@ -1,7 +1,7 @@
 /** Endings with a turned clock, a kernel of values and sockets that do what they are told. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Connection, RelayEvent } from '../../../agent/relay/connection.ts'
+import type { Connection, RelayEvent } from '../../../agent/adapters/connection.ts'
 import type { Connections } from '../../../agent/relay/connections.ts'
 import { type Ending, Endings } from '../../../agent/relay/endings.ts'
 import type { Sockets } from '../../../agent/relay/netlink.ts'

@@ -1,6 +1,6 @@
 /** What the kernel's records say: struct heddle_conn and struct heddle_event as values. */
 import { ConnLayout, EventLayout, Phase, Reason, RequestLayout } from '../../bpf/abi/heddle.gen.ts'
-import { addressText } from '../adapters/address-bytes.ts'
+import { addressText } from './address-bytes.ts'
 
 /** One TCP connection, named from the server's side. The cookie outlives reuse of ports. */
 export type SocketName = {
@@ -37,14 +37,24 @@ export function reasonName(reason: number): string {
   return REASON_NAMES.get(reason) ?? `reason ${reason}`
 }
 
-export function decodeConnection(bytes: Buffer): Connection {
-  const f = ConnLayout.fields
+type NameFields = Record<'cookie' | 'local' | 'remote' | 'local_port' | 'remote_port', Field>
+type Field = { at: number; bytes: number }
+
+/** The fields that both records have under the same names. */
+function nameOf(bytes: Buffer, f: NameFields): SocketName {
   return {
     cookie: bytes.readBigUInt64LE(f.cookie.at),
     local: copy(bytes, f.local),
     remote: copy(bytes, f.remote),
     localPort: bytes.readUInt16LE(f.local_port.at),
     remotePort: bytes.readUInt16LE(f.remote_port.at),
+  }
+}
+
+export function decodeConnection(bytes: Buffer): Connection {
+  const f = ConnLayout.fields
+  return {
+    ...nameOf(bytes, f),
     phase: bytes.readUInt8(f.request.at + RequestLayout.fields.phase.at),
     flags: bytes.readUInt8(f.flags.at),
     reason: bytes.readUInt8(f.reason.at),
@@ -59,11 +69,7 @@ export function decodeEvent(bytes: Buffer): RelayEvent | undefined {
   if (bytes.length < EventLayout.bytes) return undefined
   const f = EventLayout.fields
   return {
-    cookie: bytes.readBigUInt64LE(f.cookie.at),
-    local: copy(bytes, f.local),
-    remote: copy(bytes, f.remote),
-    localPort: bytes.readUInt16LE(f.local_port.at),
-    remotePort: bytes.readUInt16LE(f.remote_port.at),
+    ...nameOf(bytes, f),
     kind: bytes.readUInt8(f.kind.at),
     reason: bytes.readUInt8(f.reason.at),
     status: bytes.readUInt16LE(f.status.at),
@@ -85,6 +91,6 @@ export function socketText(name: SocketName): string {
   return `${end(name.remote, name.remotePort)} > ${end(name.local, name.localPort)}`
 }
 
-function copy(bytes: Buffer, field: { at: number; bytes: number }): Uint8Array {
+function copy(bytes: Buffer, field: Field): Uint8Array {
   return Uint8Array.prototype.slice.call(bytes, field.at, field.at + field.bytes)
 }
