@@ -28,7 +28,8 @@ export type RelayEvent = SocketName & {
   reason: number
   status: number
   generation: bigint
-  request: number
+  /** Heads judged so far: a 403 counts its own. */
+  requests: number
 }
 
 const REASON_NAMES = new Map(Object.entries(Reason).map(([name, number]) => [number as number, name]))
@@ -74,7 +75,7 @@ export function decodeEvent(bytes: Buffer): RelayEvent | undefined {
     reason: bytes.readUInt8(f.reason.at),
     status: bytes.readUInt16LE(f.status.at),
     generation: bytes.readBigUInt64LE(f.generation.at),
-    request: bytes.readUInt32LE(f.request.at),
+    requests: bytes.readUInt32LE(f.request.at),
   }
 }
 

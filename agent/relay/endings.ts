@@ -31,7 +31,7 @@ export const TICK_MS = 10
 
 export type EndingLimits = { lingerMs: number; graceMs: number; owedMs: number }
 
-type Refused = SocketName & { reason: number; status: number }
+type Refused = SocketName & { reason: number; status: number; requests: number }
 type Pending = { refused: Refused; due: number; deadline: number }
 
 export type EndingsPorts = {
@@ -108,8 +108,8 @@ export class Endings {
     if (this.ending.has(refused.cookie)) return
     if (!this.owing.delete(refused.cookie) && this.full(refused)) return
     const { lingerMs, graceMs } = this.limits
-    // Nobody waits for an answer: TLS, an L3/L4 drop, a state that is not known.
-    if (refused.status === 0) this.destroy(refused, 'atOnce')
+    // Nobody waits for an answer: no request came before TLS, an L3/L4 drop, an unknown state.
+    if (refused.status === 0 && refused.requests === 0) this.destroy(refused, 'atOnce')
     else this.ending.set(refused.cookie, { refused, due: now + lingerMs, deadline: now + graceMs })
   }
 

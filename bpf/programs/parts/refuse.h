@@ -90,8 +90,8 @@ static __always_inline int pass_before(struct __sk_buff *skb, struct verdict *v,
 }
 
 /*
- * A refusal ends the connection. The reply waits for responses owed to earlier
- * requests; where the head of the refused message has gone to the server in an
+ * A refusal ends the connection. The reply, if there is one, waits for responses
+ * owed to earlier requests; where the head of the refused message has gone to the server in an
  * earlier segment (a bad chunk), the reply takes the place of its response.
  */
 static __always_inline int verdict_refuse(struct __sk_buff *skb, struct heddle_conn *c,
@@ -109,8 +109,8 @@ static __always_inline int verdict_refuse(struct __sk_buff *skb, struct heddle_c
 	c->request.phase = HEDDLE_CLOSED;
 	c->reason = v->reason;
 	c->status = v->status;
-	if (v->status && c->owed > own) {
-		c->owed_at_reply = own;
+	if (c->owed > own) {
+		c->owed_at_reply = own; /* also where no reply follows: what is owed goes out */
 		c->flags |= HEDDLE_CONN_REPLY_DUE;
 		tell(c, HEDDLE_EVENT_END_LATER, v->reason, v->status);
 	} else {

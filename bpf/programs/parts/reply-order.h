@@ -150,14 +150,19 @@ static __always_inline int has_room(struct tcp_sock *tp, __u32 bytes)
 	return sk->sk_wmem_queued + (int)bytes + 4096 < sk->sk_sndbuf;
 }
 
-/* Cut what follows the last owed response and put the local reply there. */
-static __always_inline int reply_append(struct sk_msg_md *msg, struct heddle_conn *c, __u32 at,
-					__u32 size)
+/* Cut what follows the last owed response and put the local reply, if any, there. */
+static __always_inline int reply_append(struct reply_run *k, struct tcp_sock *tp)
 {
+	struct sk_msg_md *msg = k->msg;
+	__u32 at = k->due_at, status = k->conn->status;
 	struct http1_reply reply;
 	char *to;
 
-	if (at < size && bpf_msg_pop_data(msg, at, size - at, 0))
+	if (at < k->size && bpf_msg_pop_data(msg, at, k->size - at, 0))
+		return -1;
+	if (!status)
+		return 0;
+	if (!has_room(tp, k->size))
 		return -1;
 	if (bpf_msg_push_data(msg, at, HEDDLE_REPLY_HEAD, 0) ||
 	    bpf_msg_pull_data(msg, at, at + HEDDLE_REPLY_HEAD, 0))
@@ -165,7 +170,7 @@ static __always_inline int reply_append(struct sk_msg_md *msg, struct heddle_con
 	to = (char *)(long)msg->data;
 	if (to + HEDDLE_REPLY_HEAD > (char *)(long)msg->data_end)
 		return -1;
-	reply_write(&reply, c->status, 0);
+	reply_write(&reply, status, 0);
 	__builtin_memcpy(to, reply.head, HEDDLE_REPLY_HEAD);
 	return 0;
 }
@@ -263,7 +268,7 @@ static __always_inline int reply_order(struct sk_msg_md *msg)
 	if (k.due_at == NOT_DUE)
 		return SK_PASS;
 	c->flags &= ~HEDDLE_CONN_REPLY_DUE;
-	if (!has_room(tp, k.size) || reply_append(msg, c, k.due_at, k.size))
+	if (reply_append(&k, tp))
 		count(HEDDLE_UNANSWERED);
 	tell(c, HEDDLE_EVENT_END, c->reason, c->status);
 	return SK_PASS;

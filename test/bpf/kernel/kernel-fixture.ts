@@ -152,7 +152,10 @@ export class RecordingServer {
   private readonly waiting = new Map<number, (recorded: Recorded) => void>()
   private readonly early = new Map<number, Recorded>()
 
-  private constructor(port: number, lines: Interface) {
+  private readonly child: ChildProcess
+
+  private constructor(child: ChildProcess, port: number, lines: Interface) {
+    this.child = child
     this.port = port
     lines.on('line', (line) => {
       const said = JSON.parse(line) as { port: number; bytes: string }
@@ -168,7 +171,11 @@ export class RecordingServer {
     if (child.stdout === null) throw new Error('the server has no output')
     const lines = createInterface({ input: child.stdout })
     const [first] = (await once(lines, 'line')) as [string]
-    return new RecordingServer((JSON.parse(first) as { port: number }).port, lines)
+    return new RecordingServer(child, (JSON.parse(first) as { port: number }).port, lines)
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name)
   }
 
   /** Resolves when the server has closed the connection that came from `clientPort`. */

@@ -35,15 +35,13 @@ while True:
     threading.Thread(target=serve, args=(connection, peer[1]), daemon=True).start()
 `
 
-export type PythonServer = { recording: RecordingServer; signal(name: NodeJS.Signals): void }
-
 export async function pythonServer(
   fixture: KernelFixture,
   reply: string,
   protocol = 0,
-): Promise<PythonServer> {
+): Promise<RecordingServer> {
   const child = fixture.spawnManaged('python3', ['-c', SERVER, String(protocol), reply])
-  return { recording: await RecordingServer.of(child), signal: (name) => child.kill(name) }
+  return RecordingServer.of(child)
 }
 
 /** Runs a script outside the managed cgroup and returns what it printed. */

@@ -49,6 +49,28 @@ test('a client that ends no segment with a message is judged by new identities t
   assert.equal((await recorded).bytes.toString().trim(), (OPEN + OPEN).trim())
 })
 
+test('what is owed goes out before a drop that has no answer of its own', { skip }, async (t) => {
+  const { fixture, rows } = await enforced(t, oneRule())
+  const server = await fixture.recordingServer()
+  const socket = await connected(server.port)
+  const read: Buffer[] = []
+  socket.on('data', (bytes) => read.push(bytes))
+  socket.write(OPEN)
+  await once(socket, 'data') // accepted: from now on a segment is judged when it arrives
+  server.signal('SIGSTOP')
+  await judged(fixture, socket, OPEN + OPEN.slice(0, 9), 'ALLOWED')
+  await fixture.kernel.setRows(1, nobody(rows))
+  await judged(fixture, socket, OPEN.slice(9) + OPEN, 'DROPPED')
+  server.signal('SIGCONT')
+  const ended = once(socket, 'end')
+  socket.end()
+  await ended
+  const answers = Buffer.concat(read)
+    .toString('latin1')
+    .match(/\d \/open/g)
+  assert.deepEqual(answers, ['1 /open', '2 /open', '3 /open'])
+})
+
 test('what is refused at the start of a segment passes no byte of it', { skip }, async (t) => {
   const { fixture, rows } = await enforced(t, oneRule())
   const server = await fixture.recordingServer()
@@ -89,7 +111,7 @@ test('a segment that grew far above 64 KB is blanked out to its end', { skip: sk
   const { fixture } = await enforced(t, oneRule())
   const server = await pythonServer(fixture, OK)
   server.signal('SIGSTOP') // data before accept() is judged as one segment
-  const socket = await connected(server.recording.port)
+  const socket = await connected(server.port)
   socket.on('data', () => {})
   const parts = OPEN + SHUT + '\r\n'.repeat(50_000) + SHUT
   for (let at = 0; at < parts.length; at += 16_384)
@@ -97,7 +119,7 @@ test('a segment that grew far above 64 KB is blanked out to its end', { skip: sk
   await until(() => socket.bytesWritten === parts.length && socket.writableLength === 0)
   server.signal('SIGCONT')
   await until(() => fixture.counters().DENIED === 1)
-  const recorded = server.recording.recorded(socket.localPort ?? 0)
+  const recorded = server.recorded(socket.localPort ?? 0)
   socket.destroy()
   const { bytes } = await recorded
   assert.ok(bytes.length > 66_000, `${bytes.length} bytes: not the segment that was meant`)
@@ -126,13 +148,13 @@ for (const { name, requests, reply, passes } of tunnels)
   test(`a 101 ${name} ${passes ? 'opens' : 'opens no'} tunnel`, { skip: skipPython }, async (t) => {
     const { fixture } = await enforced(t, oneRule())
     const server = await pythonServer(fixture, reply)
-    const socket = await connected(server.recording.port)
+    const socket = await connected(server.port)
     socket.write(requests)
     await once(socket, 'data')
     if (passes) socket.write(SHUT)
     else await judged(fixture, socket, SHUT, 'DENIED')
     if (passes) await once(socket, 'data')
-    const recorded = server.recording.recorded(socket.localPort ?? 0)
+    const recorded = server.recorded(socket.localPort ?? 0)
     socket.destroy()
     assert.equal((await recorded).bytes.toString(), requests + (passes ? SHUT : ''))
   })
@@ -170,6 +192,6 @@ test('who speaks MPTCP to a server that can is judged all the same', { skip: ski
   forget()
   t.after(forget)
   // Its SYN stays unanswered until it is a plain one.
-  assert.match(python(MPTCP_CLIENT, server.recording.port, SHUT), /HTTP\/1\.1 403 /)
-  assert.match(python(MPTCP_CLIENT, server.recording.port, OPEN), /HTTP\/1\.1 200 /)
+  assert.match(python(MPTCP_CLIENT, server.port, SHUT), /HTTP\/1\.1 403 /)
+  assert.match(python(MPTCP_CLIENT, server.port, OPEN), /HTTP\/1\.1 200 /)
 })

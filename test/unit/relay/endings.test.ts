@@ -21,7 +21,7 @@ function connection(cookie: bigint, more: Partial<Connection> = {}): Connection 
 }
 
 function event(cookie: bigint, kind: number, status = 403): RelayEvent {
-  return { ...connection(cookie), kind, status, generation: 1n, request: 1 }
+  return { ...connection(cookie), kind, status, generation: 1n }
 }
 
 function world() {
@@ -92,11 +92,23 @@ test('a client that closes by itself leaves nothing to destroy', () => {
   assert.deepEqual(w.destroyed, [])
 })
 
-test('where there is no reply the connection ends at once', () => {
+test('where no request came before a refusal without a reply, the connection ends at once', () => {
   const w = world()
   w.born(1n, { unacknowledged: 10, sinceSentMs: 0 })
-  w.endings.tell(event(1n, EVENT_END, 0), 0)
+  w.endings.tell({ ...event(1n, EVENT_END, 0), requests: 0 }, 0)
   assert.deepEqual(w.outcomes, [[1n, 'atOnce']])
+})
+
+test('without a reply of its own a refusal still lets earlier responses be acknowledged', () => {
+  const w = world()
+  w.born(1n, { unacknowledged: 10, sinceSentMs: 0 })
+  w.endings.tell(event(1n, EVENT_END_LATER, 0), 0)
+  w.endings.tell(event(1n, EVENT_END, 0), 10)
+  w.endings.tick(50)
+  assert.deepEqual(w.destroyed, [])
+  w.sockets.set(1n, SENT)
+  w.endings.tick(60)
+  assert.deepEqual(w.outcomes, [[1n, 'afterReply']])
 })
 
 test('owed responses have their own deadline, and the end of them starts the grace', () => {
@@ -122,7 +134,7 @@ test('a sweep finds what no event told of, once, and knows whether responses are
   const w = world()
   w.born(1n, SENT)
   w.born(2n, SENT, { flags: CONN_REPLY_DUE })
-  w.born(3n, SENT, { status: 0 })
+  w.born(3n, SENT, { status: 0, requests: 0 })
   w.born(4n, SENT, { phase: Phase.START })
   w.endings.sweep(w.all(), 0)
   w.endings.sweep(w.all(), 1)
