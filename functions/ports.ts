@@ -4,6 +4,7 @@ import type { CommitStatus } from '../pipelines/contract/commit-status.ts'
 import type { DeliveryEvent } from '../pipelines/contract/events.ts'
 import type { Report } from '../pipelines/contract/release.ts'
 import type { PolicySet } from '../pipelines/policy/model.ts'
+import type { Tables } from '../pipelines/tables/build-tables.ts'
 
 /** An object and an opaque name of this very content, for compare-and-swap (S3: the ETag). */
 export type StoredObject = { bytes: Uint8Array; version: string }
@@ -70,7 +71,13 @@ export interface Bus {
 /** What a compiler makes of a policy set: an ELF and the parts of its manifest. */
 export type Compiled = Pick<Manifest, 'abi' | 'kernel' | 'code' | 'tables' | 'blocks'> & { elf: Uint8Array }
 
-/** Throws Failure('limit-exceeded' | 'expression-invalid' | 'compiler-failed'). */
+/** Tables take seconds for thousands of rules, and are made where nobody waits for that. */
+export interface TableBuilder {
+  /** Throws Failure('limit-exceeded' | 'expression-invalid' | 'compiler-failed' | 'compiler-interrupted'). */
+  build(set: PolicySet): Promise<Tables>
+}
+
+/** Throws Failure('limit-exceeded' | 'expression-invalid' | 'compiler-failed' | 'compiler-interrupted'). */
 export interface Compiler {
   compile(set: PolicySet): Promise<Compiled>
 }

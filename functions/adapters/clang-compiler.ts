@@ -13,11 +13,11 @@ import { type Digest, GENERATION_HOOKS } from '../../pipelines/contract/artifact
 import { codeDigest, tablesOf } from '../../pipelines/contract/code-digest.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
-import { buildTables } from '../../pipelines/tables/build-tables.ts'
 import { ABI } from '../../pipelines/tables/layout.ts'
 import { CAPACITIES_LOG2, capacityFor, padTables, variantName } from '../compile/variants.ts'
-import type { Compiled, Compiler } from '../ports.ts'
+import type { Compiled, Compiler, TableBuilder } from '../ports.ts'
 import { sha256Hex } from '../trust/metadata.ts'
+import { nodeTableBuilder } from './node-table-builder.ts'
 import { type Builder, programTexts } from './program-texts.ts'
 
 const INBOUND = 'bpf/programs/inbound.c'
@@ -54,8 +54,13 @@ const digestOf = (bytes: Uint8Array): Digest => `sha256:${sha256Hex(bytes)}`
 /**
  * `sources`: the directory that has bpf/. Needs clang-22 and llvm-strip-22 in a system path.
  * `texts`: a directory that keeps what clang said; without it clang builds everything anew.
+ * `tables`: who makes the tables.
  */
-export function clangCompiler(sources: string, texts?: string): ClangCompiler {
+export function clangCompiler(
+  sources: string,
+  texts?: string,
+  tables: TableBuilder = nodeTableBuilder(),
+): ClangCompiler {
   const root = resolve(sources)
   const builder: Builder = {
     fingerprint: () => fingerprint(root),
@@ -65,9 +70,7 @@ export function clangCompiler(sources: string, texts?: string): ClangCompiler {
   const kept = texts === undefined ? undefined : programTexts(builder, resolve(texts))
   return {
     async compile(set: PolicySet): Promise<Compiled> {
-      const result = buildTables(set)
-      if (!result.ok) throw result.failures[0] as Failure
-      const { blob, words, blocks } = result.tables
+      const { blob, words, blocks } = await tables.build(set)
       const capacity = capacityFor(words)
       const elf =
         kept === undefined
