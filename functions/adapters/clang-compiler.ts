@@ -32,6 +32,7 @@ const FLAGS = [
   'bpf',
   '-mcpu=v3',
   '-fno-ident',
+  '-Werror=date-time', // the moment of a build has no place in its bytes
   '-Wno-c23-extensions',
   '-I/usr/include/x86_64-linux-gnu',
 ]

@@ -1,11 +1,12 @@
 /** The compiler that runs clang: slow, so not among the unit tests. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
 import { clangCompiler } from '../../functions/adapters/clang-compiler.ts'
 import { capacityFor, padTables, variantName } from '../../functions/compile/variants.ts'
 import type { Digest } from '../../pipelines/contract/artifact.ts'
@@ -66,6 +67,59 @@ test('one policy is one ELF: other path, other temporary directory, other locale
     }
   }
   assert.deepEqual(await readdir(scratch), ['some other place'], 'temporary files stay behind')
+})
+
+/** Uid and gid of nobody. */
+const NOBODY = 65_534
+
+/** A checkout that anybody may read, with its node: those of this test may lie in somebody's home. */
+async function publicCheckout(folder: string): Promise<void> {
+  const copy = (name: string) => cp(join(ROOT, name), join(folder, name), { recursive: true })
+  const program = 'dist/test/contract/compile-child.js'
+  for (const name of ['package.json', 'bpf', 'dist/pipelines', 'dist/functions', program]) await copy(name)
+  const needs = async (manifest: string): Promise<string[]> => {
+    const { dependencies = {} } = JSON.parse(await readFile(join(ROOT, manifest), 'utf8')) as {
+      dependencies?: Record<string, string>
+    }
+    return Object.keys(dependencies)
+  }
+  const packages = new Set(await needs('package.json'))
+  for (const name of packages) {
+    await copy(`node_modules/${name}`)
+    for (const other of await needs(`node_modules/${name}/package.json`)) packages.add(other)
+  }
+  await cp(process.execPath, join(folder, 'node'))
+  await execa('chmod', ['-R', 'a+rX', folder])
+}
+
+const root = process.getuid?.() === 0
+
+test('one policy is one ELF: built by another user, in another place', {
+  skip: root ? false : 'only root may run as somebody else',
+}, async () => {
+  const [checkout, temporary] = [join(scratch, 'public'), join(scratch, 'of nobody')]
+  await chmod(scratch, 0o755)
+  await publicCheckout(checkout)
+  await mkdir(temporary)
+  await chown(temporary, NOBODY, NOBODY)
+  const set = policies(mixedPatterns(20))
+  const here = await clangCompiler(ROOT).compile(set)
+  const { stdout } = await execa(
+    join(checkout, 'node'),
+    [join(checkout, 'dist/test/contract/compile-child.js'), checkout],
+    {
+      uid: NOBODY,
+      gid: NOBODY,
+      cwd: '/',
+      env: { USER: 'nobody', HOME: temporary, TMPDIR: temporary, LC_ALL: 'tr_TR.UTF-8', TZ: 'Asia/Tokyo' },
+      extendEnv: false,
+      input: JSON.stringify(set),
+    },
+  )
+  const { code, tables } = here
+  const digests = { elf: sha256(here.elf).slice(7), code: code.digest, tables: tables.digest }
+  assert.deepEqual(JSON.parse(stdout), { uid: NOBODY, ...digests })
+  for (const folder of [checkout, temporary]) await rm(folder, { recursive: true })
 })
 
 const PAYLOADS = [
