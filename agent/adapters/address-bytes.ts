@@ -24,6 +24,15 @@ export function addressBytes(address: string): Buffer {
   return bytes
 }
 
+/** The names of the host itself, of which a workload may declare one for all of them. */
+export const LOOPBACK_NAMES: readonly Uint8Array[] = [addressBytes('127.0.0.1'), addressBytes('::1')]
+
+/** 127.0.0.0/8 or ::1. */
+export function isLoopback(address: Uint8Array): boolean {
+  const b = Buffer.from(address)
+  return /^0{20}ffff7f/.test(b.toString('hex')) || b.equals(LOOPBACK_NAMES[1] as Uint8Array)
+}
+
 /** The other way: 16 bytes to text, mapped IPv4 in dotted form. */
 export function addressText(bytes: Uint8Array): string {
   const b = Buffer.from(bytes)

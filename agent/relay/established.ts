@@ -8,7 +8,7 @@
  */
 import { type SocketName, socketText } from '../adapters/connection.ts'
 import type { Connections } from './connections.ts'
-import { addressKey } from './managed.ts'
+import { isManaged } from './managed.ts'
 import type { Sockets } from './netlink.ts'
 import { type DiagSocket, STATE_LISTEN, STATES_CONNECTED } from './sock-diag.ts'
 
@@ -81,7 +81,7 @@ export class Established {
         (socket) =>
           managed.cgroups.has(socket.cgroup) &&
           listening.has(socket.localPort) &&
-          managed.addresses.has(addressKey(socket.local)) &&
+          isManaged(managed.addresses, socket.local) &&
           !this.ports.connections.one(socket.cookie) &&
           !this.ports.relayed(socket),
       )

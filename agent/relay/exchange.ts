@@ -117,7 +117,7 @@ export class Exchange {
     this.release(at)
   }
 
-  /** `other` = TLS or HTTP/2, which a policy may let pass where a connection begins with it. */
+  /** `other` = another protocol, which a policy may let pass where a connection begins with it. */
   private unparsed(status: ReplyStatus, other: boolean): void {
     const context = this.ports.context()
     if (context.kind === 'pass' || (context.kind === 'judge' && context.opaque && other)) {

@@ -5,10 +5,10 @@ import { readRelayConfig } from './config.ts'
 import { measureKernel } from './probe.ts'
 import { Relay } from './relay.ts'
 
-const { values } = parseArgs({ options: { config: { type: 'string' }, probe: { type: 'boolean' } } })
-if (values.probe) {
+const { values } = parseArgs({ options: { config: { type: 'string' }, probe: { type: 'string' } } })
+if (values.probe !== undefined) {
   // A child of a relay: it was put into the managed cgroup to look at a socket there.
-  console.log(JSON.stringify(await measureKernel()))
+  console.log(JSON.stringify(await measureKernel(values.probe)))
   process.exit(0)
 }
 if (values.config === undefined) {

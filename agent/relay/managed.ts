@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workload } from '../../pipelines/policy/model.ts'
-import { addressBytes } from '../adapters/address-bytes.ts'
+import { addressBytes, isLoopback, LOOPBACK_NAMES } from '../adapters/address-bytes.ts'
 
 /** Cgroups below a node's that are looked into: past it, sockets count as unmanaged and are reported. */
 const MAX_CGROUPS = 65_536
@@ -30,4 +30,9 @@ export function addressKey(address: Uint8Array): string {
 /** Addresses of all workloads, as keys. */
 export function addressKeys(workloads: readonly Workload[]): Set<string> {
   return new Set(workloads.flatMap(({ addresses }) => addresses.map((a) => addressKey(addressBytes(a)))))
+}
+
+/** Does policy reach this address? All but loopback where no workload is declared on it (context.h). */
+export function isManaged(declared: ReadonlySet<string>, address: Uint8Array): boolean {
+  return !isLoopback(address) || [address, ...LOOPBACK_NAMES].some((name) => declared.has(addressKey(name)))
 }

@@ -1,16 +1,23 @@
 /**
  * What this kernel does with a socket that carries a verdict: measured on a pair
- * of our own, on a loopback address that is no workload's, by a child inside the
- * managed cgroup. An answer of null = it could not be measured.
+ * of our own on loopback, by a child inside the managed cgroup. The pair is named in
+ * the map `relayed`, so that it is enrolled like any other and no policy speaks of
+ * it. An answer of null = it could not be measured.
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import koffi from 'koffi'
 import { z } from 'zod'
+import { Relayed } from '../../bpf/abi/heddle.gen.ts'
+import { addressBytes } from '../adapters/address-bytes.ts'
+import { BpfMap, u32 } from '../adapters/libbpf.ts'
+import { Pins } from '../adapters/pins.ts'
+import { boundSocket } from './bound-socket.ts'
+import { flowKey } from './steering.ts'
 
-/** Loopback, and in nobody's list of workloads. */
+/** On loopback, and most likely nobody else's. */
 const ADDRESS = '127.77.0.1'
 const BYTES = Buffer.from('heddle')
 const FIONREAD = 0x541b
@@ -32,9 +39,9 @@ export type KernelFacts = z.infer<typeof KernelFacts>
 export const UNKNOWN_KERNEL: KernelFacts = { countsQueued: null, splices: null }
 
 /** Runs the measurement in a child that joins `cgroup` before it opens a socket. Never throws. */
-export function probeKernel(cgroup: string, main: string): Promise<KernelFacts> {
+export function probeKernel(cgroup: string, bpffs: string, main: string): Promise<KernelFacts> {
   const script = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
-  const argv = ['-c', script, cgroup, process.execPath, main, '--probe']
+  const argv = ['-c', script, cgroup, process.execPath, main, '--probe', bpffs]
   return new Promise((resolve) => {
     execFile('sh', argv, { timeout: CHILD_MS, killSignal: 'SIGKILL' }, (error, stdout) =>
       resolve(error ? UNKNOWN_KERNEL : factsOf(stdout)),
@@ -51,15 +58,23 @@ function factsOf(text: string): KernelFacts {
 }
 
 /** The measurement itself, in the child. */
-export async function measureKernel(): Promise<KernelFacts> {
+export async function measureKernel(bpffs: string): Promise<KernelFacts> {
   const server = createServer({ pauseOnConnect: true }).listen(0, ADDRESS)
   await once(server, 'listening')
-  const client = connect({ host: ADDRESS, port: (server.address() as AddressInfo).port })
+  const { port } = server.address() as AddressInfo
+  const address = addressBytes(ADDRESS)
+  const { socket: client, port: clientPort } = boundSocket(address)
+  const flow = flowKey({ remote: address, local: address, remotePort: clientPort, localPort: port })
+  const relayed = BpfMap.pinned(new Pins(bpffs).map('relayed'))
+  relayed.update(flow, u32(Relayed.RELAYED_PROBE))
+  client.connect({ host: ADDRESS, port })
   const [accepted] = (await once(server, 'connection')) as [Socket]
   client.write(BYTES)
   const { fd } = (accepted as unknown as { _handle: { fd: number } })._handle
   const countsQueued = await soon(() => queued(fd) === BYTES.length)
   const splices = await soon(() => spliced(fd) > 0)
+  relayed.delete(flow)
+  relayed.close()
   client.destroy()
   accepted.destroy()
   server.close()

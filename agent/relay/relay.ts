@@ -120,7 +120,7 @@ export class Relay {
   private async measure(session: Session): Promise<void> {
     if (this.kernel !== UNKNOWN_KERNEL || this.probes >= MAX_PROBES || session.activeSlot() === null) return
     this.probes++
-    this.kernel = await probeKernel(this.config.cgroup, this.main)
+    this.kernel = await probeKernel(this.config.cgroup, this.config.bpffs, this.main)
     if (this.kernel === UNKNOWN_KERNEL) this.complaints.about('probing the kernel', 'no answer')
   }
 

@@ -10,6 +10,7 @@ import {
   FlowLayout,
   Limit,
   Mode as KernelMode,
+  Relayed,
   ServiceLayout,
 } from '../../bpf/abi/heddle.gen.ts'
 import { BpfError } from '../adapters/bpf-error.ts'
@@ -89,7 +90,7 @@ export class Steering {
   }
 
   announce(flow: Flow): void {
-    this.relayed.update(flowKey(flow), u32(1))
+    this.relayed.update(flowKey(flow), u32(Relayed.RELAYED_JUDGED))
   }
 
   isOwn(flow: Flow): boolean {
@@ -113,7 +114,7 @@ function serviceKey({ address, port }: Service): Buffer {
   return key
 }
 
-function flowKey(flow: Flow): Buffer {
+export function flowKey(flow: Flow): Buffer {
   const key = Buffer.alloc(FlowLayout.bytes)
   key.set(flow.remote, FlowLayout.fields.remote.at)
   key.set(flow.local, FlowLayout.fields.local.at)

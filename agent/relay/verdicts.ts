@@ -10,6 +10,7 @@ import { ActiveLayout, AddressLayout, IdentityRowsLayout, Limit } from '../../bp
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
 import { AT } from '../../pipelines/tables/layout.ts'
 import { TablesWalker } from '../../pipelines/tables/walk.ts'
+import { isLoopback, LOOPBACK_NAMES } from '../adapters/address-bytes.ts'
 import { BpfError } from '../adapters/bpf-error.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
 import type { Pins } from '../adapters/pins.ts'
@@ -52,8 +53,10 @@ export class Verdicts {
     const generation = this.current()
     if (!generation) return { kind: 'drop' }
     const { walker } = generation
-    const own = this.rowsOf(generation, this.identityOf(local))
-    if (!own) return { kind: 'pass' }
+    const identity = this.workloadAt(local)
+    if (identity === 0) return { kind: isLoopback(local) ? 'pass' : 'drop' }
+    const own = this.rowsOf(generation, identity)
+    if (!own) return { kind: 'drop' }
     const peer = this.peerRow(generation, remote)
     const judges = walker.connection({ subject: own.subject, peer }, IPPROTO_TCP, localPort)
     if (typeof judges !== 'bigint') return { kind: judges }
@@ -102,8 +105,14 @@ export class Verdicts {
     return this.identities.lookup(key, 4)?.readUInt32LE() ?? 0
   }
 
+  /** Loopback's names are one host's, as in context.h. */
+  private workloadAt(local: Uint8Array): number {
+    const names = isLoopback(local) ? [local, ...LOOPBACK_NAMES] : [local]
+    return names.map((name) => this.identityOf(name)).find((identity) => identity !== 0) ?? 0
+  }
+
   private rowsOf(generation: Generation, identity: number): { subject: bigint; peer: bigint } | undefined {
-    const bytes = identity === 0 ? undefined : generation.rows.lookup(u32(identity), IdentityRowsLayout.bytes)
+    const bytes = generation.rows.lookup(u32(identity), IdentityRowsLayout.bytes)
     const { subject, peer } = IdentityRowsLayout.fields
     return bytes && { subject: rowAt(bytes, subject.at), peer: rowAt(bytes, peer.at) }
   }

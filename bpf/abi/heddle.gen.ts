@@ -144,7 +144,9 @@ export const Reason = {
   UNANSWERED: 29,
   ENROL_FAILED: 30,
   REFUSED_BY_MODE: 31,
-  REASONS: 32,
+  OTHER_PROTOCOL: 32,
+  UNDECLARED: 33,
+  REASONS: 64,
 } as const
 
 /** enum heddle_kind */
@@ -364,6 +366,12 @@ export const Mode = {
   MODE_KERNEL: 0,
   MODE_RELAY: 1,
   MODE_REFUSE: 2,
+} as const
+
+/** enum heddle_relayed */
+export const Relayed = {
+  RELAYED_JUDGED: 1,
+  RELAYED_PROBE: 2,
 } as const
 
 /** struct heddle_service */

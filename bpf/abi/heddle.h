@@ -202,7 +202,11 @@ enum heddle_reason {
 	HEDDLE_UNANSWERED = 29, /* refused, but order left no place for a reply */
 	HEDDLE_ENROL_FAILED = 30,
 	HEDDLE_REFUSED_BY_MODE = 31, /* L7 rules apply, and the workload's mode lets no client in */
-	HEDDLE_REASONS = 32,
+	/* Neither HTTP nor TLS: begins with a byte, or has a first line, that no request can have. */
+	HEDDLE_OTHER_PROTOCOL = 32,
+	HEDDLE_UNDECLARED = 33, /* L3/L4: to an address that no workload declares */
+	/* Counters there are: with room, so that a new reason is no new layout. */
+	HEDDLE_REASONS = 64,
 };
 
 /* ---- live maps ---------------------------------------------------------- */
@@ -400,6 +404,12 @@ enum heddle_mode {
 	HEDDLE_MODE_KERNEL = 0,
 	HEDDLE_MODE_RELAY = 1, /* only the relay's own connections come through */
 	HEDDLE_MODE_REFUSE = 2, /* none does */
+};
+
+/* A connection that a relay of this node makes itself, in the map `relayed`. */
+enum heddle_relayed {
+	HEDDLE_RELAYED_JUDGED = 1, /* to a workload, after its own verdict: not read again */
+	HEDDLE_RELAYED_PROBE = 2, /* to itself, to see what reading does to a socket: enrolled */
 };
 
 /* A port whose new connections the relay takes: in the address's own order. */

@@ -93,14 +93,14 @@ struct {
 
 /*
  * Connections that the relay itself makes to a workload, after its own verdict:
- * entered before their SYN, removed when they end. Nobody else can name one.
+ * entered before their SYN, removed when they end. Nobody else can name one. Writer: relay.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, HEDDLE_MAX_CONNS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct heddle_flow);
-	__type(value, __u32);
+	__type(value, __u32); /* enum heddle_relayed */
 } relayed SEC(".maps");
 
 /* The relay's listener; gone with the relay. Writer: relay. */

@@ -142,6 +142,7 @@ static __always_inline int is_relays_own(__u64 cookie)
 	__u32 zero = 0;
 	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
 	struct heddle_flow flow = {};
+	__u32 *how;
 
 	if (!c || !n)
 		return 0;
@@ -149,7 +150,8 @@ static __always_inline int is_relays_own(__u64 cookie)
 	__builtin_memcpy(flow.local, c->local, 16);
 	flow.remote_port = bpf_htons(c->remote_port);
 	flow.local_port = bpf_htons(c->local_port);
-	if (!bpf_map_lookup_elem(&relayed, &flow))
+	how = bpf_map_lookup_elem(&relayed, &flow);
+	if (!how || *how != HEDDLE_RELAYED_JUDGED)
 		return 0;
 	if (!bpf_map_delete_elem(&conns, &cookie))
 		__sync_fetch_and_add(&n->connections, -1);

@@ -77,7 +77,7 @@ function judge(judges: Applicable[], request: Request | 'unparsed'): Verdict {
 
 /**
  * Verdict of a policy set on a request of a connection. `request` is 'unparsed'
- * for TLS and HTTP/2 (a request that breaks the canonical HTTP/1 subset never
+ * for TLS, HTTP/2 and other protocols (a request that breaks the canonical HTTP/1 subset never
  * gets here: it is refused before policy). Order: a deny rule drops; a subject
  * that no policy selects passes; an L3/L4 allow absorbs L7 rules; else L7 rules
  * judge; else drop. Throws Failure('expression-invalid') on a pattern that no

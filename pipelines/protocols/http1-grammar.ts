@@ -47,6 +47,15 @@ export function isTokenByte(byte: number): boolean {
   return isDigit(byte) || isLetter(byte) || SYMBOLS.includes(String.fromCharCode(byte))
 }
 
+/**
+ * Bytes that nobody takes for the start of a request: neither text nor a blank
+ * (0x1c-0x1f, 0x85 and 0xa0 are blanks to Python's split()).
+ */
+export function isBinaryByte(byte: number): boolean {
+  const blank = (byte >= 9 && byte <= 13) || byte === 0x85 || byte === 0xa0
+  return (byte < 0x1c || byte > 0x7e) && !blank
+}
+
 /** field-value bytes of RFC 9110 5.5, obs-text included. */
 export function isValueByte(byte: number): boolean {
   return byte === HTAB || (byte >= SP && byte !== 0x7f)

@@ -4,6 +4,7 @@ import {
   digitValue,
   HTAB,
   hexValue,
+  isBinaryByte,
   isTargetByte,
   isTokenByte,
   isValueByte,
@@ -44,7 +45,8 @@ export type State =
   | 'data-lf'
   | 'trailer-done'
 
-export type Stop = { refused: RefusalReason } | { found: 'tls' | 'http2' }
+export type OtherProtocol = 'tls' | 'http2' | 'other-protocol'
+export type Stop = { refused: RefusalReason } | { found: OtherProtocol }
 export type Step = (cursor: Cursor, byte: number) => State | Stop
 
 /** Everything the parser remembers of the message at hand. */
@@ -115,7 +117,10 @@ function counted(step: Step): Step {
 
 const method: Step = (cursor, byte) => {
   const length = cursor.method.length
-  if (length === 0 && cursor.first && byte === TLS_HANDSHAKE) return { found: 'tls' }
+  if (cursor.first) {
+    if (length === 0 && byte === TLS_HANDSHAKE) return { found: 'tls' }
+    if (length === 0 ? isBinaryByte(byte) : byte === CR || byte === LF) return { found: 'other-protocol' }
+  }
   if (byte === SP && length > 0) {
     const name = byteText(cursor.method)
     if (name === 'PRI' && cursor.first) return 'preface'

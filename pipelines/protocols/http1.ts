@@ -15,9 +15,11 @@
  * HTAB there is refused.
  *
  * Only the first head of a connection may turn out to be TLS (first byte 0x16,
- * RFC 8446 5.1) or HTTP/2 (`PRI * HTTP/2.0`, RFC 9113 3.4).
+ * RFC 8446 5.1), HTTP/2 (`PRI * HTTP/2.0`, RFC 9113 3.4) or another protocol: a
+ * binary first byte, or a first line of one word. What a lenient server could
+ * take for a request (`EHLO host` has the form of HTTP/0.9) is refused as one.
  */
-import { type Cursor, newCursor, newMessage, STEPS, type State } from './http1-states.ts'
+import { type Cursor, newCursor, newMessage, type OtherProtocol, STEPS, type State } from './http1-states.ts'
 import { REFUSALS, type RefusalReason } from './http1-grammar.ts'
 import type { Request } from './http1-request.ts'
 
@@ -26,7 +28,7 @@ export type Http1Event =
   | { kind: 'head'; request: Request; start: number; at: number; body: Body }
   | { kind: 'end'; start: number; at: number }
   | { kind: 'refused'; reason: RefusalReason; status: 400 | 431; start: number; at: number }
-  | { kind: 'tls' | 'http2'; at: number }
+  | { kind: OtherProtocol; at: number }
 
 /** How the end of the message is found. */
 export type Body = { framing: 'none' | 'chunked' } | { framing: 'length'; length: number }
@@ -34,7 +36,7 @@ export type Body = { framing: 'none' | 'chunked' } | { framing: 'length'; length
 export interface Http1Parser {
   /**
    * Take the next bytes, however they were cut; tell what became known. After
-   * refused, tls or http2 (whose `at` names the byte itself) nothing follows.
+   * refused or another protocol (whose `at` names the byte itself) nothing follows.
    */
   push(bytes: Uint8Array): Http1Event[]
   /** Bytes taken that belong to no finished message: 0 when the stream may end here. */

@@ -18,8 +18,9 @@ import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { buildTables } from '../../pipelines/tables/build-tables.ts'
+import { findCgroup2 } from '../../infra/local/cgroup.ts'
 import { mountBpffs } from '../bpf/kernel/bpffs.ts'
-import { cgroupMount, whyNoKernel } from '../bpf/kernel/kernel-fixture.ts'
+import { whyNoKernel } from '../bpf/kernel/kernel-fixture.ts'
 import { type PublishedRepository, publishedRepository } from '../fakes/published-repository.ts'
 
 const skip = whyNoKernel() ?? false
@@ -40,7 +41,7 @@ const agents = new Set<ChildProcess>()
 before(async () => {
   if (skip) return
   directory = mkdtempSync(join(tmpdir(), 'heddle-node-e2e-'))
-  cgroup = join(cgroupMount() ?? '', `heddle-node-e2e-${process.pid}`)
+  cgroup = join(findCgroup2() ?? '', `heddle-node-e2e-${process.pid}`)
   bpffs = join(mountBpffs(), `heddle-node-e2e-${process.pid}`)
   mkdirSync(cgroup)
   mkdirSync(bpffs)

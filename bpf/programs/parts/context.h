@@ -11,7 +11,14 @@
 #include "../../maps/live.h"
 #include <bpf/bpf_endian.h>
 
-/* In: addresses, port, protocol. Out: kind, blocks, opaque. */
+enum context_name {
+	NAME_NONE = 0, /* no workload's address */
+	NAME_OWN = 1,
+	NAME_LOOPBACK4 = 2, /* 127.0.0.1 stands for `local` */
+	NAME_LOOPBACK6 = 3,
+};
+
+/* In: addresses, port, protocol. Out: the rest. */
 struct context {
 	__u8 remote[16];
 	__u8 local[16];
@@ -19,18 +26,25 @@ struct context {
 	__u32 protocol;	   /* IPPROTO_* */
 	__u32 kind;	   /* enum heddle_kind */
 	__u32 remote_port; /* host order */
+	__u32 known_by;	   /* enum context_name: which name of `local` the workload declares */
+	__u32 pad;
 	__u64 opaque;
 	__u64 blocks[HEDDLE_ROW_U64];
 };
 
+static __always_inline __u32 identity_at(const struct heddle_address *key)
+{
+	__u32 *identity = bpf_map_lookup_elem(&identities, key);
+
+	return identity ? *identity : 0;
+}
+
 static __always_inline __u32 identity_of(const __u8 *address)
 {
 	struct heddle_address key = { .prefix_bits = 128 };
-	__u32 *identity;
 
 	__builtin_memcpy(key.bytes, address, 16);
-	identity = bpf_map_lookup_elem(&identities, &key);
-	return identity ? *identity : 0;
+	return identity_at(&key);
 }
 
 static __always_inline int is_ip4(const __u8 *address)
@@ -113,7 +127,57 @@ static __always_inline int is_relayed(const struct context *x)
 	return bpf_map_lookup_elem(&relayed, &flow) != NULL;
 }
 
-/* Fills kind, blocks and opaque. */
+static __always_inline int is_loopback(const __u8 *address)
+{
+	__u64 high, low;
+
+	if (is_ip4(address))
+		return address[12] == 127;
+	__builtin_memcpy(&high, address, 8);
+	__builtin_memcpy(&low, address + 8, 8);
+	return !high && low == bpf_cpu_to_be64(1);
+}
+
+static __always_inline struct heddle_address address_named(const struct context *x, __u32 name)
+{
+	struct heddle_address key = { .prefix_bits = 128 };
+
+	if (name == NAME_OWN) {
+		__builtin_memcpy(key.bytes, x->local, 16);
+		return key;
+	}
+	key.bytes[15] = 1;
+	if (name == NAME_LOOPBACK4) {
+		key.bytes[10] = key.bytes[11] = 0xff;
+		key.bytes[12] = 127;
+	}
+	return key;
+}
+
+/*
+ * The workload that an address belongs to, 0 = none. Loopback is one host, whichever
+ * of its addresses is asked for: a server on 0.0.0.0 answers at all of them.
+ */
+static __always_inline __u32 workload_at(struct context *x)
+{
+	__u32 identity = 0;
+
+	for (__u32 name = NAME_OWN; name <= NAME_LOOPBACK6; name++) {
+		struct heddle_address key = address_named(x, name);
+
+		identity = identity_at(&key);
+		x->known_by = identity ? name : NAME_NONE;
+		if (identity || !is_loopback(x->local))
+			break;
+	}
+	return identity;
+}
+
+/*
+ * Fills kind, blocks and opaque. An address that no workload declares is closed, or a
+ * server on 0.0.0.0 could be reached past its policy. Only loopback is open where no
+ * workload is declared on it: what a host says to itself is not the mesh's.
+ */
 SEPARATE int context_make(struct context *x)
 {
 	struct heddle_identity_rows *rows;
@@ -124,9 +188,12 @@ SEPARATE int context_make(struct context *x)
 	if (!x)
 		return -1;
 	x->kind = HEDDLE_KIND_PASS;
-	local = identity_of(x->local);
-	if (!local)
-		return 0; /* no managed workload: nothing of ours */
+	local = workload_at(x);
+	if (!local) {
+		if (!is_loopback(x->local))
+			x->kind = HEDDLE_KIND_DROP;
+		return 0;
+	}
 	rows = bpf_map_lookup_elem(&identity_rows, &local);
 	if (!rows) {
 		x->kind = HEDDLE_KIND_DROP; /* a workload that this generation doesn't know */

@@ -186,12 +186,11 @@ static __always_inline int packet_of_connection(struct __sk_buff *skb)
 /* L7 rules that this address's mode does not leave to the kernel: only the relay comes in. */
 static __always_inline int refused_by_mode(const struct context *x)
 {
-	struct heddle_address key = { .prefix_bits = 128 };
+	struct heddle_address key = address_named(x, x->known_by);
 	__u32 *mode;
 
 	if (x->kind != HEDDLE_KIND_JUDGE)
 		return 0;
-	__builtin_memcpy(key.bytes, x->local, 16);
 	mode = bpf_map_lookup_elem(&modes, &key);
 	return mode && *mode != HEDDLE_MODE_KERNEL;
 }
@@ -227,7 +226,7 @@ SEPARATE int packet_judge(struct __sk_buff *skb)
 	if (p.context.protocol == PROTO_UDP && packet_answers(&p))
 		return PACKET_PASS;
 	if (context_make(&p.context) || p.context.kind == HEDDLE_KIND_DROP) {
-		count(HEDDLE_DROPPED);
+		count(p.context.known_by ? HEDDLE_DROPPED : HEDDLE_UNDECLARED);
 		return PACKET_DROP;
 	}
 	if (refused_by_mode(&p.context)) {

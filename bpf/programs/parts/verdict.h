@@ -123,7 +123,7 @@ static __always_inline __u32 status_of(__u32 reason)
 static __always_inline void verdict_unparsed(struct verdict *v, __u32 reason)
 {
 	struct heddle_conn *c = v->conn;
-	__u32 foreign = reason == HEDDLE_TLS || reason == HEDDLE_HTTP2;
+	__u32 foreign = is_foreign(reason);
 
 	/* Another protocol begins with a connection; later it is only a bad head. */
 	if (foreign && c->requests)

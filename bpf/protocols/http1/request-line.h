@@ -21,6 +21,29 @@ static __always_inline void request_begin(struct heddle_request *r)
 	r->phase = HEDDLE_METHOD;
 }
 
+/*
+ * What a connection begins with that is no method. Another protocol is told only
+ * from what no server takes for a request, however lenient: a first byte that is
+ * binary and no blank to anyone (Python's split() knows 0x1c-0x1f, 0x85 and 0xa0 as
+ * blanks), or a line of one word. `SMTP` and the like could be HTTP/0.9.
+ */
+static __always_inline int not_a_method(__u8 b, __u32 before)
+{
+	if (before)
+		return b == '\r' || b == '\n' ? HEDDLE_OTHER_PROTOCOL : HEDDLE_BAD_METHOD;
+	if (b == 0x16)
+		return HEDDLE_TLS;
+	if (b < 9 || (b > 13 && b < 0x1c) || (b > 0x7e && b != 0x85 && b != 0xa0))
+		return HEDDLE_OTHER_PROTOCOL;
+	return HEDDLE_BAD_METHOD;
+}
+
+/* Reasons that are none of HTTP/1's: only the beginning of a connection can have them. */
+static __always_inline int is_foreign(__u32 reason)
+{
+	return reason == HEDDLE_TLS || reason == HEDDLE_HTTP2 || reason == HEDDLE_OTHER_PROTOCOL;
+}
+
 SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 {
 	struct walk k = {};
@@ -39,9 +62,7 @@ SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 	if (w->pos >= w->end)
 		return 0;
 	if (window_byte(w, w->pos) != ' ' || !r->text_bytes)
-		return r->text_bytes == 0 && window_byte(w, w->pos) == 0x16 && !r->head_bytes
-			       ? HEDDLE_TLS
-			       : HEDDLE_BAD_METHOD;
+		return not_a_method(window_byte(w, w->pos), r->text_bytes);
 	if (r->text_bytes == 3 && r->word == WORD4(0, 'P', 'R', 'I'))
 		r->flags |= HEDDLE_REQUEST_PRI;
 	if (r->text_bytes == 4 && r->word == WORD4('H', 'E', 'A', 'D'))

@@ -32,6 +32,8 @@ function word(event: Http1Event): string {
       return `refuse@${event.at}:${Reason.TLS}`
     case 'http2':
       return `refuse@${event.at}:${Reason.HTTP2}`
+    case 'other-protocol':
+      return `refuse@${event.at}:${Reason.OTHER_PROTOCOL}`
   }
 }
 

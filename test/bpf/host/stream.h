@@ -87,7 +87,7 @@ static int request_segment(struct segment *s, struct heddle_request *r, __u32 *r
 		if (action & HTTP1_REFUSE) {
 			reason = action & 0xff;
 			/* Another protocol begins with a connection; later it is only a bad head. */
-			if (*requests && (reason == HEDDLE_TLS || reason == HEDDLE_HTTP2))
+			if (*requests && is_foreign(reason))
 				reason = HEDDLE_BAD_METHOD;
 			SAY("refuse@%u:%d ", s->base + s->at, reason);
 			return 1;

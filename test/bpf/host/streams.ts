@@ -187,7 +187,13 @@ function damage(random: Random, bytes: Buffer): Buffer {
 /** One to four messages on a connection, most of them canonical, some damaged. */
 export function requestStream(random: Random): Buffer {
   if (random.chance(25)) return canonicalStream(random)
-  let text = random.chance(1) ? '\x16\x03\x01' : random.chance(2) ? 'PRI * HTTP/2.0\r\n\r\n' : ''
+  let text = random.chance(1)
+    ? '\x16\x03\x01'
+    : random.chance(2)
+      ? 'PRI * HTTP/2.0\r\n\r\n'
+      : random.chance(1)
+        ? 'QUIT\r\n'
+        : ''
   for (let i = 1 + random.below(4); i > 0; i--)
     text += random.chance(60) ? canonicalMessage(random) : oddMessage(random)
   let bytes: Buffer = Buffer.from(text, 'latin1')

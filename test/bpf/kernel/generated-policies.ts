@@ -152,6 +152,8 @@ const BREAKS: ((head: string) => string)[] = [
   (h) => h.replace('\r\n\r\n', '\r\nContent-Length: +1\r\n\r\n'),
   () => '\x16\x03\x01\x02\x00\x01\x00',
   () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+  () => '\0\0\0\x12\x03\x01',
+  () => 'SSH-2.0-OpenSSH_9.2p1\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n',
 ]
 
 function target(r: Random, set: PolicySet): string {

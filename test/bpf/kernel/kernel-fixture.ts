@@ -13,19 +13,15 @@ import { BpfMap, u32 } from '../../../agent/adapters/libbpf.ts'
 import { type LiveMap, Pins } from '../../../agent/adapters/pins.ts'
 import type { IdentityRows, Kernel } from '../../../agent/ports.ts'
 import { Reason } from '../../../bpf/abi/heddle.gen.ts'
+import { findCgroup2, removeCgroup } from '../../../infra/local/cgroup.ts'
 import { mountBpffs } from './bpffs.ts'
 
 /** Why kernel tests can't run here; undefined = they can. */
 export function whyNoKernel(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root'
   if (!existsSync('/sys/kernel/btf/vmlinux')) return 'the kernel has no BTF'
-  if (cgroupMount() === undefined) return 'cgroup v2 is not mounted'
+  if (findCgroup2() === undefined) return 'cgroup v2 is not mounted'
   return undefined
-}
-
-export function cgroupMount(): string | undefined {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
-  return mounts.map((line) => line.split(' ')).find((fields) => fields[2] === 'cgroup2')?.[1]
 }
 
 let made = 0
@@ -41,7 +37,7 @@ export class KernelFixture {
   private constructor() {
     const name = `heddle-test-${process.pid}-${++made}`
     this.directory = mkdtempSync(join(tmpdir(), 'heddle-kernel-'))
-    this.cgroup = join(cgroupMount() ?? '', name)
+    this.cgroup = join(findCgroup2() ?? '', name)
     this.bpffs = join(mountBpffs(), name)
     mkdirSync(this.cgroup)
     mkdirSync(this.bpffs)
@@ -123,19 +119,6 @@ export class KernelFixture {
     rmdirSync(this.bpffs)
     await removeCgroup(this.cgroup)
     rmSync(this.directory, { recursive: true, force: true })
-  }
-}
-
-/** A dead process leaves its cgroup a moment after it was waited for. */
-async function removeCgroup(path: string): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      rmdirSync(path)
-      return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || tries > 1000) throw error
-      await new Promise((resolve) => setImmediate(resolve))
-    }
   }
 }
 

@@ -73,6 +73,8 @@ const MALFORMED: [string, string, number, keyof typeof Reason][] = [
   ],
   ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'HTTP2'],
   ['TLS', '\x16\x03\x01\x00\xa5\x01', 0, 'TLS'],
+  ['a binary protocol', '\0\0\0\x08\x04\xd2\x16\x2f', 400, 'OTHER_PROTOCOL'],
+  ['a line of one word', 'SSH-2.0-OpenSSH_9.2p1\r\n', 400, 'OTHER_PROTOCOL'],
 ]
 
 export const CASES: Case[] = [

@@ -24,6 +24,7 @@ function line(event: Http1Event): string {
       return `refused ${event.status} ${event.reason} at ${event.at}`
     case 'tls':
     case 'http2':
+    case 'other-protocol':
       return `${event.kind} at ${event.at}`
   }
 }
@@ -81,6 +82,10 @@ describe('canonical messages', () => {
     ],
     ['TLS', '\x16\x03\x01', ['tls at 0']],
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', ['http2 at 13']],
+    ['a binary protocol', '\0\0\0\x08\x04', ['other-protocol at 0']],
+    ['SSH', 'SSH-2.0-x\r\n', ['other-protocol at 9']],
+    ['Redis', '*1\r\n$4\r\nPING\r\n', ['other-protocol at 2']],
+    ['a word and a lone LF', 'QUIT\n', ['other-protocol at 4']],
   ]
   for (const [says, stream, expected] of TABLE) {
     test(says, () => assert.deepEqual(told(parseHttp1(bytes(stream))), expected))
@@ -96,7 +101,10 @@ describe('refusals, at the byte that decides', () => {
     ['CONNECT', 'CONNECT', ' /', '400 bad-method'],
     ['PRI that is no preface', 'PRI ', '/ HTTP/1.1', '400 bad-method'],
     ['PRI that is nearly the preface', 'PRI * HTTP/', '1.1', '400 bad-method'],
-    ['a lone LF after the method', 'GET', '\n', '400 bad-method'],
+    ['SMTP, which could be HTTP/0.9', 'EHLO ', 'a.example\r\n', '400 bad-target'],
+    ['blanks of Python before a method', '', '\x1cGET / HTTP/1.1', '400 bad-method'],
+    ['a tab behind a method', 'GET', '\t/ HTTP/1.1', '400 bad-method'],
+    ['Redis after a request', `${GET}\r\n*1`, '\r\n', '400 bad-method'],
     ['TLS after a request', `${GET}\r\n`, '\x16\x03', '400 bad-method'],
     ['HTTP/2 after a request', `${GET}\r\nPRI`, ' * HTTP/2.0', '400 bad-method'],
     ['two blanks', 'GET ', ' / HTTP/1.1', '400 bad-target'],
