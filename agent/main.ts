@@ -1,11 +1,13 @@
 /** `node dist/agent/main.js --config FILE`: one process a node. */
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { holdDirectory, refuseToStart } from './adapters/directory-lock.ts'
 import { createKernel } from './adapters/libbpf-kernel.ts'
 import { openNode } from './compose.ts'
-import { readConfig } from './config.ts'
+import { type NodeConfig, readConfig } from './config.ts'
 import type { Timer } from './loop.ts'
 import { runNode } from './run.ts'
-import { Failure } from '../pipelines/contract/failures.ts'
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } })
 if (values.config === undefined) {
@@ -22,11 +24,15 @@ const timer: Timer = {
   random: Math.random,
 }
 
-const config = await readConfig(values.config).catch((error: unknown): never => {
-  if (!(error instanceof Failure)) throw error
-  console.error([`${error.code}: ${error.message}`, ...error.detail].join('\n  '))
-  process.exit(2)
-})
+/** One agent a node. A state directory that is deleted under its agent comes back as another one: a cgroup does not. */
+async function hold({ stateDirectory, cgroup }: NodeConfig): Promise<void> {
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
+  holdDirectory(stateDirectory, 'agent', 'state directory')
+  if (existsSync(cgroup)) holdDirectory(cgroup, 'agent', 'cgroup')
+}
+
+const config = await readConfig(values.config).catch(refuseToStart)
+await hold(config).catch(refuseToStart)
 const node = await openNode(config, createKernel(config), (line) => console.log(line))
 const running = await runNode(node, timer, { intervalMs: config.pollMs, jitter: config.jitter })
 console.log(`agent of node ${config.node}, ring ${config.ring}: ready`)

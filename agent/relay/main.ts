@@ -1,6 +1,8 @@
 /** `node dist/agent/relay/main.js --config FILE`: one process a node, inside the node's network namespace. */
+import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { holdDirectory, refuseToStart } from '../adapters/directory-lock.ts'
 import { readRelayConfig } from './config.ts'
 import { measureKernel } from './probe.ts'
 import { Relay } from './relay.ts'
@@ -17,6 +19,13 @@ if (values.config === undefined) {
 }
 
 const config = await readRelayConfig(values.config)
+try {
+  // The agent pins below it, perhaps later than this.
+  mkdirSync(config.bpffs, { recursive: true })
+  holdDirectory(config.bpffs, 'relay', 'bpffs directory')
+} catch (error) {
+  refuseToStart(error)
+}
 const relay = new Relay(config, fileURLToPath(import.meta.url))
 await relay.start()
 console.log(`relay of node ${config.node}: ready`)

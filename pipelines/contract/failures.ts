@@ -56,6 +56,7 @@ export const FAILURES = {
   'state-corrupt': 'alarm',
   'kernel-refused': 'alarm',
   'disk-failed': 'retry',
+  'already-running': 'retry',
 } as const
 
 export type FailureCode = keyof typeof FAILURES
