@@ -1,6 +1,6 @@
 /**
- * Ed25519 public keys that must not be enrolled. node:crypto verifies forged signatures under keys
- * of small order, because every message fits them.
+ * Ed25519 public keys that must not be enrolled. Every message fits a key of small order, so OpenSSL
+ * 3.0, and with it node:crypto of Node 20, verifies forged signatures under them; OpenSSL 3.5 does not.
  * Source: RFC 8032 5.1.3 (decoding), https://eprint.iacr.org/2020/1244 (Taming the many EdDSAs).
  */
 

@@ -112,6 +112,8 @@ export class KernelFixture {
     for (const child of this.children) {
       if (child.exitCode !== null || child.signalCode !== null) continue
       const gone = once(child, 'exit')
+      // What it was about to say would end in the middle of a line.
+      child.stdout?.destroy()
       child.kill('SIGKILL')
       await gone
     }

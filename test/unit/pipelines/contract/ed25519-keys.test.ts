@@ -45,8 +45,10 @@ describe('Ed25519 keys', () => {
     })
   }
 
-  it('is needed: node:crypto takes forged signatures under such keys', () => {
-    assert.ok(WEAK.filter((hex) => takesForgery(Buffer.from(hex, 'hex'))).length >= 8)
+  it('is needed where OpenSSL is 3.0 (Node 20): it takes forged signatures under such keys, 3.5 does not', () => {
+    const taken = WEAK.filter((hex) => takesForgery(Buffer.from(hex, 'hex'))).length
+    if (process.versions.openssl.startsWith('3.0.')) assert.ok(taken >= 8)
+    else assert.equal(taken, 0)
   })
 
   it('refuses keys of another length', () => {
