@@ -39,12 +39,12 @@ static __always_inline __u8 policy_u8(__u32 words_at, __u32 byte)
 /* Word index of a member of struct heddle_tables, which opens the blob. */
 #define TABLES(member) (__builtin_offsetof(struct heddle_tables, member) / 4)
 
-/* The parts of a struct heddle_dfa, read once before a walk. */
+/* The parts of a struct heddle_dfa, read once before a walk, as a step wants them. */
 struct automaton {
 	__u32 start;
 	__u32 stride;
-	__u32 classes_at;
-	__u32 comb_at;
+	__u32 classes; /* byte index of the class of byte 0 */
+	__u32 comb;    /* 64-bit index of comb entry 2 */
 	__u32 dense_at;
 	__u32 final_empty;
 };
@@ -53,21 +53,30 @@ static __always_inline void automaton_open(struct automaton *a, __u32 at)
 {
 	a->start = policy_u32(at);
 	a->stride = policy_u32(at + 1);
-	a->classes_at = policy_u32(at + 2);
-	a->comb_at = policy_u32(at + 3);
+	a->classes = policy_u32(at + 2) * 4;
+	a->comb = policy_u32(at + 3) / 2 + 2;
 	a->dense_at = policy_u32(at + 4);
 	a->final_empty = policy_u32(at + 5);
 }
 
-/* One step: the next state with its HEDDLE_NEXT_LATCH flag, 0 = dead. */
+/* Comb entry `index` - 2. */
+static __always_inline __u64 automaton_entry(const struct automaton *a, __u32 index)
+{
+	return ((const volatile __u64 *)policy)[(a->comb + index) & (POLICY_MASK >> 1)];
+}
+
+/*
+ * One step: the next state with its HEDDLE_NEXT_LATCH flag, 0 = dead. Steps wait for
+ * each other, so what lies between two is kept short: an addition, a mask, a load.
+ */
 static __always_inline __u32 automaton_next(const struct automaton *a, __u32 state, __u8 byte)
 {
-	__u32 class = policy_u8(a->classes_at, byte);
-	__u64 entry = policy_u64(a->comb_at + 2 * (state + 2 + class));
+	__u32 class = policy[(a->classes + byte) & (POLICY_MASK * 4 + 3)];
+	__u64 entry = automaton_entry(a, class + state);
 
 	if ((__u32)entry == state)
 		return entry >> 32;
-	return policy_u32(a->dense_at + policy_u32(a->comb_at + 2 * state) * a->stride + class);
+	return policy_u32(a->dense_at + (__u32)automaton_entry(a, state - 2) * a->stride + class);
 }
 
 /* What the automaton says when the input ends in `state`. 0 = no match. */
@@ -75,13 +84,13 @@ static __always_inline __u32 automaton_final(const struct automaton *a, __u32 st
 {
 	if (!bytes)
 		return a->final_empty;
-	return state ? policy_u32(a->comb_at + 2 * state + 1) : 0;
+	return state ? automaton_entry(a, state - 2) >> 32 : 0;
 }
 
 /* Latch reported on entering `state`; ask only when the flag was set. */
 static __always_inline void automaton_latch(const struct automaton *a, __u32 state, __u64 *latches)
 {
-	__u32 latch = policy_u32(a->comb_at + 2 * (state + 1)) - 1;
+	__u32 latch = (__u32)automaton_entry(a, state - 1) - 1;
 
 	latches[(latch >> 6) & (HEDDLE_LATCH_U64 - 1)] |= 1ULL << (latch & 63);
 }
