@@ -47,20 +47,31 @@ static __always_inline __u64 controls_in(__u64 x)
 	return (low | ((del - EVERY_BYTE(0x01)) & ~del)) & EVERY_BYTE(0x80);
 }
 
-/* Number of the lowest byte whose high bit is set; x is not 0. */
-static __always_inline __u32 first_marked(__u64 x)
+/* Not 0 in a high bit when a byte of x may be none of 0x20..0x7e: cheap, and of no place. */
+static __always_inline __u64 unusual_in(__u64 x)
 {
-	__u32 n = 0;
+	return (x - EVERY_BYTE(0x20)) | (x + EVERY_BYTE(0x01));
+}
 
-	if (!(x & 0xffffffffULL)) {
-		n = 4;
-		x >>= 32;
-	}
-	if (!(x & 0xffff)) {
-		n += 2;
-		x >>= 16;
-	}
-	return n + !(x & 0xff);
+/* High bit of each byte of x that is no letter, digit or hyphen: most names are made of these. */
+static __always_inline __u64 uncommon_in(__u64 x)
+{
+	__u64 ascii = x & EVERY_BYTE(0x7f);
+	__u64 folded = ascii | EVERY_BYTE(0x20);
+	__u64 letter = (folded + EVERY_BYTE(0x80 - 'a')) & ~(folded + EVERY_BYTE(0x7f - 'z'));
+	__u64 digit = (ascii + EVERY_BYTE(0x80 - '0')) & ~(ascii + EVERY_BYTE(0x7f - '9'));
+	__u64 no_hyphen = (ascii ^ EVERY_BYTE('-')) + EVERY_BYTE(0x7f);
+
+	return (x | (~(letter | digit) & no_hyphen)) & EVERY_BYTE(0x80);
+}
+
+/*
+ * Number of the lowest byte whose high bit is set in `marks`; 8 where none is. Counts
+ * the bytes below by a multiplication: the kernel's machine has no instruction for it.
+ */
+static __always_inline __u32 first_marked(__u64 marks)
+{
+	return ((((marks & -marks) >> 7) - 1) & EVERY_BYTE(0x01)) * EVERY_BYTE(0x01) >> 56;
 }
 
 static __always_inline __u8 lower(__u8 b)

@@ -125,7 +125,7 @@ SEPARATE int http1_value_skip(struct heddle_request *r, struct heddle_window *w)
 		return HEDDLE_NO_WINDOW;
 	s.window = w;
 	s.pos = w->pos;
-	REPEAT(HEDDLE_WINDOW / 32 + 1, skip_text, &s);
+	REPEAT(SKIP_TURNS, skip_text, &s);
 	if (s.pos >= w->end) {
 		w->pos = w->end;
 		return 0;
@@ -290,59 +290,6 @@ static __always_inline int http1_value(struct heddle_request *r, struct heddle_w
 	b = window_byte(w, w->pos);
 	/* A loop above may have paused inside the value: come again. */
 	return byte_sets[b] & BYTES_VALUE ? 0 : http1_value_end(r, w);
-}
-
-/*
- * The common case in one go: a whole field line in the window, no field that
- * decides framing. Anything else leaves request and cursor as they were, for
- * the careful steps below. Returns 1 when the line was taken.
- */
-SEPARATE int http1_whole_line(struct heddle_request *r, struct heddle_window *w)
-{
-	struct walk k = {};
-	struct skip s = {};
-	__u32 final, field, dim, class = 0;
-
-	if (!r || !w)
-		return 0;
-	automaton_open(&k.automaton, TABLES(names));
-	walk_begin(&k, r, w, BYTES_TOKEN);
-	k.state = k.automaton.start;
-	REPEAT(WALK_TURNS, walk_name, &k);
-	if (k.pos + 4 >= w->end || k.pos == w->pos || window_byte(w, k.pos) != ':')
-		return 0;
-	final = automaton_final(&k.automaton, k.state, 1);
-	field = final & 0xff;
-	if (field && field != HEDDLE_FIELD_CONNECTION && field != HEDDLE_FIELD_HOST)
-		return 0;
-	if (field == HEDDLE_FIELD_HOST && r->flags & HEDDLE_REQUEST_HOST)
-		return 0;
-	k.pos++;
-	k.pos += window_byte(w, k.pos) == ' ';
-	if (window_byte(w, k.pos) <= ' ')
-		return 0; /* more blanks, or no value */
-	dim = (final >> 8) & (HEDDLE_MAX_DIMS - 1);
-	if (dim) {
-		automaton_open(&k.automaton, policy_u32(TABLES(values_at)) + 6 * dim);
-		k.state = k.automaton.start;
-		k.set = BYTES_VALUE;
-		REPEAT(WALK_TURNS, walk_value, &k);
-		class = automaton_final(&k.automaton, k.trimmed, 1);
-	} else {
-		s.window = w;
-		s.pos = k.pos;
-		REPEAT(HEDDLE_WINDOW / 32 + 1, skip_text, &s);
-		k.pos = s.pos;
-	}
-	if (k.pos + 2 > w->end || window_byte(w, k.pos) != '\r' ||
-	    window_byte(w, k.pos + 1) != '\n')
-		return 0;
-	if (dim)
-		r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
-	if (field == HEDDLE_FIELD_HOST)
-		r->flags |= HEDDLE_REQUEST_HOST;
-	w->pos = k.pos + 2;
-	return 1;
 }
 
 #endif /* HEDDLE_HTTP1_FIELD_H */

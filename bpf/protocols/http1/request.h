@@ -14,6 +14,7 @@
 
 #include "request-line.h"
 #include "field.h"
+#include "lines.h"
 #include "chunk.h"
 
 /* What http1_parse answers besides a reason to refuse. */
@@ -108,9 +109,9 @@ static __always_inline int http1_step(struct heddle_request *r, struct heddle_wi
 	case HEDDLE_VERSION:
 		return http1_version(r, w);
 	case HEDDLE_LINE:
-		if (!(r->flags & HEDDLE_REQUEST_TRAILER) && http1_whole_line(r, w))
-			return 0;
-		return http1_line(r, w);
+		if (!(r->flags & HEDDLE_REQUEST_TRAILER))
+			http1_whole_lines(r, w);
+		return w->pos < w->end ? http1_line(r, w) : 0;
 	case HEDDLE_NAME:
 		return http1_name(r, w);
 	case HEDDLE_SPACE:

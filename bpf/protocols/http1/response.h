@@ -214,8 +214,8 @@ static __always_inline int plain_value(const struct heddle_response *p)
 #define WORD8(a, b, c, d, e, f, g, h) (WORD4(h, g, f, e) << 32 | WORD4(d, c, b, a))
 
 /*
- * At the start of a line with 32 bytes in view: only two names matter. Lines
- * that can't be them are skipped to their end without reading the name.
+ * Only two names matter: a line that can't have one of them is skipped to its end.
+ * Asked where 16 bytes of a line are in view, or all of it.
  */
 enum line_kind {
 	LINE_DULL,
@@ -273,30 +273,57 @@ static __always_inline int status_at_once(struct heddle_response *p, struct hedd
 	return 1;
 }
 
-/* Shortcuts over bytes that carry nothing. Returns 1 when the cursor moved. */
-static __always_inline int response_shortcut(struct heddle_response *p, struct heddle_window *w)
+/* A line that is whole in the view. */
+static long whole_response_line(__u32 turn UNUSED, struct response_walk *k)
 {
+	struct heddle_window *w = k->window;
 	struct skip s = { .window = w, .pos = w->pos };
-	__u32 left = w->len - w->pos;
-	int kind;
+	int kind = line_kind(w);
 
-	if (left < 32)
+	if (window_byte(w, w->pos) <= '\r')
+		return 1;
+	if (kind == LINE_LENGTH)
+		return !length_at_once(k->response, w);
+	if (kind != LINE_DULL)
+		return 1;
+	REPEAT(SKIP_TURNS, skip_text, &s);
+	if (s.pos + 2 > w->len || window_byte(w, s.pos) != '\r' ||
+	    window_byte(w, s.pos + 1) != '\n')
+		return 1;
+	w->pos = s.pos + 2;
+	return 0;
+}
+
+/* A line has 3 bytes at the least, CRLF included. */
+#define RESPONSE_LINES (HEDDLE_WINDOW / 3)
+
+/* Shortcuts over bytes that carry nothing. Returns 1 when the cursor moved. */
+static __always_inline int response_shortcut(struct response_walk *k)
+{
+	struct heddle_response *p = k->response;
+	struct heddle_window *w = k->window;
+	struct skip s = { .window = w };
+	__u32 before = w->pos;
+
+	w->end = w->len;
+	if (p->phase == HEDDLE_RESPONSE_LINE) {
+		REPEAT(RESPONSE_LINES, whole_response_line, k);
+		if (w->pos != before)
+			return 1;
+	}
+	if (w->len - w->pos < 32)
 		return 0;
 	if (p->phase == HEDDLE_RESPONSE_STATUS && !p->text_bytes)
 		return status_at_once(p, w);
-	if (p->phase == HEDDLE_RESPONSE_LINE && window_byte(w, w->pos) > '\r') {
-		kind = line_kind(w);
-		if (kind == LINE_LENGTH && length_at_once(p, w))
-			return 1;
-		if (kind == LINE_DULL) {
-			p->phase = HEDDLE_RESPONSE_VALUE;
-			p->field = RESPONSE_OTHER;
-		}
+	if (p->phase == HEDDLE_RESPONSE_LINE && window_byte(w, w->pos) > '\r' &&
+	    line_kind(w) == LINE_DULL) {
+		p->phase = HEDDLE_RESPONSE_VALUE;
+		p->field = RESPONSE_OTHER;
 	}
 	if (!plain_value(p))
 		return 0;
-	w->end = w->len;
-	REPEAT(HEDDLE_WINDOW / 32 + 1, skip_text, &s);
+	s.pos = w->pos;
+	REPEAT(SKIP_TURNS, skip_text, &s);
 	if (s.pos + 2 <= w->len && window_byte(w, s.pos) == '\r' &&
 	    window_byte(w, s.pos + 1) == '\n') {
 		w->pos = s.pos + 2;
@@ -308,6 +335,14 @@ static __always_inline int response_shortcut(struct heddle_response *p, struct h
 		return 0;
 	w->pos = min_u32(s.pos, w->len);
 	return 1;
+}
+
+/* The blank line in one piece. */
+static __always_inline int blank_line(const struct heddle_response *p,
+				      const struct heddle_window *w)
+{
+	return p->phase == HEDDLE_RESPONSE_LINE && window_byte(w, w->pos) == '\r' &&
+	       window_byte(w, w->pos + 1) == '\n' && w->pos + 2 <= w->len;
 }
 
 static long response_turn(__u32 turn UNUSED, struct response_walk *k)
@@ -332,8 +367,9 @@ static long response_turn(__u32 turn UNUSED, struct response_walk *k)
 	}
 	if (p->phase == HEDDLE_RESPONSE_START)
 		response_begin(p);
-	if (response_shortcut(p, w))
+	if (response_shortcut(k))
 		return 0;
+	w->pos += blank_line(p, w);
 	k->action = response_byte(p, window_byte(w, w->pos), k->of_head_request);
 	w->pos++;
 	return k->action || p->phase >= HEDDLE_RESPONSE_TO_CLOSE ? 1 : 0;
