@@ -26,7 +26,10 @@ export type AttachedFacts = {
 export interface Kernel {
   /** Kernel release and the features that Heddle asks for which are missing. */
   probe(): Promise<{ release: string; missing: string[] }>
-  /** Load, pin and attach the dispatcher: from here on unjudged traffic of managed workloads is closed. */
+  /**
+   * Load, pin and attach the dispatcher: from here on unjudged traffic of managed workloads is closed.
+   * One that is pinned already stays, whichever it is, and is attached where it is not.
+   */
   install(dispatcherElf: string): Promise<void>
   /** Load an artifact's ELF into a slot and fill its rows. Throws Failure('verifier-rejected'). */
   stage(slot: number, elf: string, rows: IdentityRows[]): Promise<void>
@@ -36,6 +39,8 @@ export interface Kernel {
   flip(slot: number, generation: number): Promise<number>
   /** No generation is active: managed workloads are closed until the next flip. */
   close(): Promise<void>
+  /** Tags that this kernel gives a dispatcher's programs, by hook: loaded, asked and let go; nothing is attached. */
+  tags(dispatcherElf: string): Promise<Record<string, string>>
   /** Ask the kernel, not the pins. Null = nothing installed. */
   inspect(): Promise<AttachedFacts | null>
   /** Slots that a connection in mid-message still needs. */

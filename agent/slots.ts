@@ -5,6 +5,7 @@ import { blobPath, prune, readManifest } from './cache.ts'
 import { rowsFor } from './identities.ts'
 import type { Node } from './node.ts'
 import type { AttachedFacts } from './ports.ts'
+import { adoptedDispatcher, lostWithout, otherDispatcher, unknownDispatcher } from './recognise.ts'
 import type { OfferedDispatcher, Placement, Tags } from './state.ts'
 
 /**
@@ -37,14 +38,15 @@ async function load(node: Node, placement: Placement): Promise<void> {
   })
 }
 
+/** Throws Failure('dispatcher-unknown' | 'attached-differs') where another one is pinned, and remembers nothing of it. */
 export async function install(node: Node, { digest, number }: OfferedDispatcher): Promise<void> {
   await node.kernel.install(await blobPath(node.disk, digest))
   const facts = await node.kernel.inspect()
   if (facts === null) throw new Failure('attached-differs', 'no dispatcher is attached after installing it')
-  await node.state.update({
-    dispatcher: { digest, number, tags: tagsOf(facts.hooks) },
-    offered: null,
-  })
+  const tags = tagsOf(facts.hooks)
+  const difference = await otherDispatcher(node, { digest, number }, tags)
+  if (difference !== undefined) throw unknownDispatcher(node, difference)
+  await node.state.update({ dispatcher: { digest, number, tags }, offered: null })
 }
 
 /** Load an artifact into a free slot, under a generation number that was never used before. */
@@ -106,8 +108,9 @@ async function adopt(node: Node, facts: AttachedFacts | null): Promise<void> {
   if (enforced !== null) return
   const highest = facts?.active?.generation ?? 0
   if (highest >= nextGeneration) await node.state.update({ nextGeneration: highest + 1 })
+  node.lost = lostWithout(node, facts)
   if (facts === null || dispatcher === null || Object.keys(dispatcher.tags).length > 0) return
-  await node.state.update({ dispatcher: { ...dispatcher, tags: tagsOf(facts.hooks) } })
+  await node.state.update(await adoptedDispatcher(node, tagsOf(facts.hooks)))
 }
 
 export function isActive(facts: AttachedFacts | null, placement: Placement): boolean {

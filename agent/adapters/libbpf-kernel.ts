@@ -10,7 +10,8 @@ import { AddressLayout, ConnLayout, Limit, NodeLayout, SelfLayout } from '../../
 import type { AddressIdentity, IdentityRows, Kernel } from '../ports.ts'
 import { addressBytes } from './address-bytes.ts'
 import { decodeConnection, inMessage } from './connection.ts'
-import { attachDispatcher, detachDispatcher } from './attach.ts'
+import { attachDispatcher, CGROUP_HOOKS, detachDispatcher, SOCKET_HOOKS } from './attach.ts'
+import { pinnedProgram } from './bpf-info.ts'
 import { inspectKernel } from './inspect.ts'
 import { BpfMap, u32, u64, withPinnedProgram } from './libbpf.ts'
 import { loadPrograms } from './bpftool.ts'
@@ -33,6 +34,7 @@ export function createKernel(options: KernelOptions): Kernel {
     setAddresses: async (addresses) => writeAddresses(pins, addresses),
     flip: async (slot, generation) => flip(pins, slot, generation),
     close: async () => close(pins),
+    tags: (dispatcherElf) => tags(pins, dispatcherElf),
     inspect: () => inspectKernel(pins, options.cgroup),
     busySlots: async () => busySlots(pins),
     unstage: (slot) => unstage(pins, slot),
@@ -71,6 +73,23 @@ async function install(pins: Pins, cgroup: string, dispatcherElf: string): Promi
     return install(pins, cgroup, dispatcherElf)
   }
   await attachDispatcher(pins, cgroup)
+}
+
+/** With maps of their own, which are gone with the programs: a tag is of instructions alone. */
+async function tags(pins: Pins, dispatcherElf: string): Promise<Record<string, string>> {
+  await removePins(pins.look)
+  await mkdir(pins.look, { recursive: true })
+  try {
+    await loadPrograms(dispatcherElf, pins.look)
+    // An older dispatcher may serve fewer hooks.
+    const hooks = [...SOCKET_HOOKS, ...CGROUP_HOOKS].map(
+      ({ hook, program }) => [hook, `${pins.look}/${program}`] as const,
+    )
+    const served = hooks.filter(([, pin]) => existsSync(pin))
+    return Object.fromEntries(served.map(([hook, pin]) => [hook, pinnedProgram(pin).tag]))
+  } finally {
+    await removePins(pins.look)
+  }
 }
 
 async function stage(pins: Pins, slot: number, elf: string, rows: IdentityRows[]): Promise<void> {

@@ -51,6 +51,10 @@ export class Pins {
   dispatcher(program: string): string {
     return join(this.base, 'programs', program)
   }
+  /** Programs that are only looked at. */
+  get look(): string {
+    return join(this.root, 'look')
+  }
   slot(slot: number): string {
     return join(this.root, 'slots', String(slot))
   }

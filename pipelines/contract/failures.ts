@@ -53,6 +53,7 @@ export const FAILURES = {
   'verifier-rejected': 'alarm',
   'no-free-slot': 'retry',
   'attached-differs': 'alarm',
+  'dispatcher-unknown': 'retry',
   'state-corrupt': 'alarm',
   'kernel-refused': 'alarm',
   'disk-failed': 'retry',

@@ -8,6 +8,8 @@ import { Failure } from '../../pipelines/contract/failures.ts'
 /** What a kernel holds; plain data, so that it can outlive the process that told it. */
 export type KernelContent = {
   dispatcher: string | null
+  /** The dispatcher that was loaded; what is attached should be the same. */
+  pinned: string | null
   active: { slot: number; generation: number } | null
   slots: Record<string, { elf: string; tablesDigest: string; rows: string }>
   addresses: AddressIdentity[]
@@ -47,7 +49,8 @@ export function memoryKernel(
     probe: async () => ({ release: kernel.release, missing: kernel.missing }),
     install: (file) =>
       act('install', async () => {
-        kernel.content.dispatcher = hash(await readFile(file))
+        kernel.content.pinned ??= hash(await readFile(file))
+        kernel.content.dispatcher = kernel.content.pinned
       }),
     stage: (slot, file, rows) =>
       act(`stage ${slot}`, async () => {
@@ -82,6 +85,10 @@ export function memoryKernel(
       act('close', async () => {
         kernel.content.active = null
       }),
+    tags: async (file) => {
+      const tag = tagOf(hash(await readFile(file)))
+      return Object.fromEntries(HOOKS.map((hook) => [hook, tag]))
+    },
     inspect: async () => (kernel.content.dispatcher === null ? null : facts(kernel.content)),
     busySlots: async () => kernel.busy,
     unstage: (slot) =>
@@ -108,21 +115,23 @@ export function rowsOf(kernel: MemoryKernel, slot: number): Map<number, { subjec
 }
 
 function facts(content: KernelContent): AttachedFacts {
-  const dispatcher = { id: 1, tag: (content.dispatcher ?? '').slice(0, 16) }
+  const dispatcher = { id: 1, tag: tagOf(content.dispatcher ?? '') }
   return {
     hooks: Object.fromEntries(HOOKS.map((hook) => [hook, dispatcher])),
     active: content.active,
     slots: Object.entries(content.slots).map(([slot, { elf, tablesDigest }]) => ({
       slot: Number(slot),
-      programs: { inbound: { id: 100 + Number(slot), tag: elf.slice(0, 16) } },
+      programs: { inbound: { id: 100 + Number(slot), tag: tagOf(elf) } },
       tablesDigest,
     })),
   }
 }
 
 function empty(): KernelContent {
-  return { dispatcher: null, active: null, slots: {}, addresses: [] }
+  return { dispatcher: null, pinned: null, active: null, slots: {}, addresses: [] }
 }
+
+const tagOf = (digest: string) => digest.slice(0, 16)
 
 function hash(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
