@@ -31,11 +31,6 @@ static __always_inline __u64 policy_u64(__u32 at)
 	return ((const volatile __u64 *)policy)[(at & POLICY_MASK) >> 1];
 }
 
-static __always_inline __u8 policy_u8(__u32 words_at, __u32 byte)
-{
-	return ((const volatile __u8 *)policy)[(words_at * 4 + byte) & (POLICY_MASK * 4 + 3)];
-}
-
 /* Word index of a member of struct heddle_tables, which opens the blob. */
 #define TABLES(member) (__builtin_offsetof(struct heddle_tables, member) / 4)
 

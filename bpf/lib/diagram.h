@@ -8,6 +8,7 @@
 #define HEDDLE_DIAGRAM_H
 
 #include "automaton.h"
+#include "bytes.h"
 
 /* Does the leaf under `root` have a block in common with `blocks`? */
 static __always_inline int root_allows(struct heddle_conn *c, __u32 root)
@@ -39,16 +40,21 @@ SEPARATE int diagram_root(struct heddle_conn *c, __u32 root)
 	return c && root ? root_allows(c, root) : 0;
 }
 
+/* Number of the lowest bit of x, which is not 0. Without a branch: it is counted, not searched. */
+static __always_inline __u32 lowest_bit(__u64 x)
+{
+	__u64 below = (x & -x) - 1;
+
+	below -= below >> 1 & EVERY_BYTE(0x55);
+	below = (below & EVERY_BYTE(0x33)) + (below >> 2 & EVERY_BYTE(0x33));
+	return ((below + (below >> 4)) & EVERY_BYTE(0x0f)) * EVERY_BYTE(0x01) >> 56;
+}
+
 /* Root of the lowest latch left in *word; 0 when there is none. */
 static __always_inline __u32 next_latch(__u64 *word, __u32 index)
 {
-	__u64 lowest = *word & -*word;
-	__u32 bit = 0;
+	__u32 bit = lowest_bit(*word);
 
-#pragma unroll
-	for (int shift = 32; shift; shift >>= 1)
-		if (lowest >> (bit + shift))
-			bit += shift;
 	*word &= *word - 1;
 	return policy_u32(policy_u32(TABLES(roots_at)) + index * 64 + bit);
 }

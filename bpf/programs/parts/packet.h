@@ -119,25 +119,42 @@ static __always_inline void packet_served(const struct packet *p)
 #define TCP_OPTION_MPTCP 30 /* RFC 8684 section 3 */
 #define TCP_OPTIONS_MAX 40
 
+struct tcp_options {
+	struct __sk_buff *skb;
+	__u32 at; /* of the next option, from the packet's first byte */
+	__u32 end;
+	int mptcp;
+	__u32 pad;
+};
+
+static long next_option(__u32 turn UNUSED, struct tcp_options *o)
+{
+	__u8 option[2];
+
+	if (o->at + 1 >= o->end || bpf_skb_load_bytes(o->skb, o->at, option, 2))
+		return 1;
+	o->mptcp = option[0] == TCP_OPTION_MPTCP;
+	if (o->mptcp || option[0] == TCP_OPTION_END ||
+	    (option[0] != TCP_OPTION_NOP && option[1] < 2))
+		return 1;
+	o->at += option[0] == TCP_OPTION_NOP ? 1 : option[1];
+	return 0;
+}
+
 /* Are there MPTCP options in this SYN? Read as tcp_parse_options() does. */
 SEPARATE int packet_offers_mptcp(struct __sk_buff *skb, __u32 transport_at)
 {
-	__u32 at = TCP_HEAD, end;
-	__u8 option[2];
+	struct tcp_options o = {};
+	__u8 words;
 
-	if (!skb || bpf_skb_load_bytes(skb, transport_at + 12, option, 1))
+	if (!skb || bpf_skb_load_bytes(skb, transport_at + 12, &words, 1))
 		return 0;
-	end = (option[0] >> 4) * 4;
-	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
-		if (at + 1 >= end || bpf_skb_load_bytes(skb, transport_at + at, option, 2))
-			return 0;
-		if (option[0] == TCP_OPTION_MPTCP)
-			return 1;
-		if (option[0] == TCP_OPTION_END || (option[0] != TCP_OPTION_NOP && option[1] < 2))
-			return 0;
-		at += option[0] == TCP_OPTION_NOP ? 1 : option[1];
-	}
-	return 0;
+	o.skb = skb;
+	o.at = transport_at + TCP_HEAD;
+	o.end = transport_at + (words >> 4) * 4;
+	/* A loop of the verifier's own: unrolled, it was five sixths of this program's load. */
+	bpf_loop(TCP_OPTIONS_MAX, next_option, &o, 0);
+	return o.mptcp;
 }
 
 struct tcp_sock___mptcp {

@@ -200,35 +200,51 @@ static __always_inline int upgrade_byte(struct heddle_request *r, __u8 b)
 	return 0;
 }
 
+struct framing {
+	struct heddle_request *request;
+	struct heddle_window *window;
+	struct automaton automaton;
+	int reason;
+	__u32 pad;
+};
+
+static long framing_byte(__u32 turn UNUSED, struct framing *f)
+{
+	struct heddle_request *r = f->request;
+	struct heddle_window *w = f->window;
+	__u8 b = window_byte(w, w->pos);
+
+	if (w->pos >= w->end || !(byte_sets[b] & BYTES_VALUE))
+		return 1;
+	if (r->dim && r->state)
+		r->state = automaton_next(&f->automaton, r->state, b) & HEDDLE_NEXT_STATE;
+	if (b > ' ')
+		r->state_trimmed = r->state;
+	if (r->field == HEDDLE_FIELD_CONTENT_LENGTH)
+		f->reason = length_byte(r, b);
+	else if (r->field == HEDDLE_FIELD_TRANSFER_ENCODING)
+		f->reason = coding_byte(r, b);
+	else
+		f->reason = upgrade_byte(r, b);
+	if (f->reason)
+		return 1;
+	w->pos++;
+	return 0;
+}
+
 /* Values that decide framing are read byte by byte; rules may name them too. */
 SEPARATE int http1_value_framing(struct heddle_request *r, struct heddle_window *w)
 {
-	struct automaton a;
-	int reason = 0;
+	struct framing f = {};
 
 	if (!r || !w)
 		return HEDDLE_NO_WINDOW;
-	automaton_open(&a, policy_u32(TABLES(values_at)) + 6 * (r->dim & (HEDDLE_MAX_DIMS - 1)));
-	for (int i = 0; i < 24; i++) {
-		__u8 b = window_byte(w, w->pos);
-
-		if (w->pos >= w->end || !(byte_sets[b] & BYTES_VALUE))
-			return 0;
-		if (r->dim && r->state)
-			r->state = automaton_next(&a, r->state, b) & HEDDLE_NEXT_STATE;
-		if (b > ' ')
-			r->state_trimmed = r->state;
-		if (r->field == HEDDLE_FIELD_CONTENT_LENGTH)
-			reason = length_byte(r, b);
-		else if (r->field == HEDDLE_FIELD_TRANSFER_ENCODING)
-			reason = coding_byte(r, b);
-		else
-			reason = upgrade_byte(r, b);
-		if (reason)
-			return reason;
-		w->pos++;
-	}
-	return 0;
+	automaton_open(&f.automaton,
+		       policy_u32(TABLES(values_at)) + 6 * (r->dim & (HEDDLE_MAX_DIMS - 1)));
+	f.request = r;
+	f.window = w;
+	REPEAT(HEDDLE_WINDOW, framing_byte, &f);
+	return f.reason;
 }
 
 /* The class of a whole value, for the rules that name its field. */

@@ -68,7 +68,13 @@ enum walk_keeps {
 	WALK_TRIMMED = 4, /* values: the state before trailing blanks */
 };
 
-static __always_inline long walk_turn(struct walk *k, const __u32 keeps)
+/* Bytes of a turn: more is quicker for what is long, and longer for the verifier. */
+enum walk_bytes {
+	WALK_SHORT = 4,
+	WALK_LONG = 8, /* paths */
+};
+
+static __always_inline long walk_turn(struct walk *k, const __u32 keeps, const int bytes)
 {
 	const struct heddle_window *w = k->window;
 	__u32 pos = k->pos;
@@ -78,7 +84,7 @@ static __always_inline long walk_turn(struct walk *k, const __u32 keeps)
 	long stop = 0;
 
 #pragma unroll
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < bytes; i++) {
 		__u8 b = at[i];
 
 		if (pos >= end || !(byte_sets[b] & k->set)) {
@@ -105,25 +111,25 @@ static __always_inline long walk_turn(struct walk *k, const __u32 keeps)
 
 static long walk_name(__u32 turn UNUSED, struct walk *k)
 {
-	return walk_turn(k, WALK_STATE);
+	return walk_turn(k, WALK_STATE, WALK_SHORT);
 }
 
 static long walk_method(__u32 turn UNUSED, struct walk *k)
 {
-	return walk_turn(k, WALK_WORD);
+	return walk_turn(k, WALK_WORD, WALK_SHORT);
 }
 
 static long walk_path(__u32 turn UNUSED, struct walk *k)
 {
-	return walk_turn(k, WALK_LATCHES);
+	return walk_turn(k, WALK_LATCHES, WALK_LONG);
 }
 
 static long walk_value(__u32 turn UNUSED, struct walk *k)
 {
-	return walk_turn(k, WALK_TRIMMED);
+	return walk_turn(k, WALK_TRIMMED, WALK_SHORT);
 }
 
-#define WALK_TURNS (HEDDLE_WINDOW / 8 + 1)
+#define WALK_TURNS (HEDDLE_WINDOW / WALK_SHORT + 1)
 
 static __always_inline void walk_begin(struct walk *k, struct heddle_request *r,
 				       struct heddle_window *w, __u32 set)
