@@ -21,6 +21,8 @@ export type Parts = {
   clock: Clock
   compiler: Compiler
   keys: OnlineKeys
+  /** root.json that what the offline keys sign is verified from. */
+  trustedRoot: Uint8Array
   plan: RolloutPlan
   /** The policy repository's full name on the forge, and the branch that is delivered. */
   repository: string
@@ -34,7 +36,7 @@ export type Functions = { receive: WebhookHandler; stages: Record<StageName, Sqs
 
 export function composeFunctions(parts: Parts): Functions {
   const { repository: name, ...rest } = parts
-  const tuf = new Repository(parts.store, parts.keys, parts.clock)
+  const tuf = new Repository(parts)
   return {
     receive: receiveHandler(parts),
     stages: {

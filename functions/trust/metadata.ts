@@ -10,18 +10,17 @@ import {
 } from '@tufjs/models'
 import { canonicalJson, type Json } from '../../pipelines/contract/canonical-json.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
+import type { Signer } from '../ports.ts'
 import { keyIdOf } from './keys.ts'
-import type { RoleKeys } from './roles.ts'
 
 export const SPEC_VERSION = '1.0.31'
 /** Bytes of one metadata file; the limit that tuf-js puts on targets by default. */
 export const MAX_METADATA_BYTES = 5_000_000
 
-/** Signs with every key of the role; signatures that were there go. Returns the file's bytes. */
-export async function sign(
-  metadata: Metadata<Root> | Metadata<Targets> | Metadata<Snapshot> | Metadata<Timestamp>,
-  keys: RoleKeys,
-): Promise<Uint8Array> {
+export type AnyMetadata = Metadata<Root> | Metadata<Targets> | Metadata<Snapshot> | Metadata<Timestamp>
+
+/** Signs with every signer; signatures that were there go. Returns the file's bytes. */
+export async function sign(metadata: AnyMetadata, signers: readonly Signer[]): Promise<Uint8Array> {
   // @tufjs/models signs synchronously, a KMS does not: take the message first, sign it after.
   let message = Buffer.alloc(0)
   metadata.sign((bytes) => {
@@ -29,7 +28,7 @@ export async function sign(
     return new Signature({ keyID: '', sig: '' })
   }, false)
   metadata.signatures = {}
-  for (const signer of keys.signers) {
+  for (const signer of signers) {
     const keyID = keyIdOf(signer.publicKey)
     const sig = Buffer.from(await signer.sign(message)).toString('hex')
     metadata.signatures[keyID] = new Signature({ keyID, sig })
@@ -47,6 +46,20 @@ export function decode<T>(bytes: Uint8Array, read: (data: Record<string, never>)
     return read(JSON.parse(Buffer.from(bytes).toString('utf8')))
   } catch (cause) {
     throw new Failure('metadata-untrusted', 'stored metadata is damaged', { cause })
+  }
+}
+
+/** True when enough of the keys that `delegator` names for the role have signed; one key counts once. */
+export function isSigned(
+  delegator: Metadata<Root> | Metadata<Targets>,
+  role: string,
+  metadata: AnyMetadata,
+): boolean {
+  try {
+    delegator.verifyDelegate(role, metadata)
+    return true
+  } catch {
+    return false
   }
 }
 

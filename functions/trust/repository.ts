@@ -1,5 +1,7 @@
 /**
- * Writer of the TUF repository in the object store.
+ * Writer of the TUF repository in the object store, with the online keys alone: what the offline
+ * keys say (root, targets, code) an operator's command has put there, and this verifies it before it
+ * names it in a snapshot.
  *
  * Order of writes: target files, then the roles' metadata, then the snapshot, and last the
  * timestamp by compare-and-swap: the one act that makes all of it visible. A writer that dies
@@ -9,21 +11,21 @@
 import { MetaFile, Metadata, Snapshot, TargetFile, Targets, Timestamp } from '@tufjs/models'
 import type { Json } from '../../pipelines/contract/canonical-json.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
-import {
-  DELEGATED_ROLES,
-  type DelegatedRoleName,
-  metadataKey,
-  targetKey,
-} from '../../pipelines/contract/object-keys.ts'
+import { type DelegatedRoleName, metadataKey, targetKey } from '../../pipelines/contract/object-keys.ts'
 import type { Clock, ObjectStore } from '../ports.ts'
-import { expiry, SPEC_VERSION, sha256Hex, sign } from './metadata.ts'
-import { type Current, loadCurrent, needsRefresh, needsTimestamp } from './repository-state.ts'
-import { type AllKeys, LIFETIME_MS, type OnlineKeys } from './roles.ts'
+import { type Authority, readAuthority } from './authority.ts'
+import { keyIdOf } from './keys.ts'
+import { type AnyMetadata, expiry, isSigned, SPEC_VERSION, sha256Hex, sign } from './metadata.ts'
+import { type Current, loadCurrent, needsRefresh } from './repository-state.ts'
+import { LIFETIME_MS, type OnlineKeys, type OnlineRole, type RoleKeys } from './roles.ts'
 
 /** A file that a role vouches for. */
 export type Target = { path: string; bytes: Uint8Array; custom?: Json }
+/** Roles whose targets the functions list. */
+const LISTED_ROLES = ['policy', 'release'] as const
+type ListedRole = (typeof LISTED_ROLES)[number]
 /** Targets to add or put in the place of those with the same path, and paths to drop. */
-export type Change = Partial<Record<DelegatedRoleName, { put?: readonly Target[]; drop?: readonly string[] }>>
+export type Change = Partial<Record<ListedRole, { put?: readonly Target[]; drop?: readonly string[] }>>
 /** A role's targets as they are: path → what the role says of it. */
 export type View = (role: DelegatedRoleName) => ReadonlyMap<string, { custom: Record<string, unknown> }>
 
@@ -32,17 +34,20 @@ const MAX_ATTEMPTS = 32
 /** Orphans of dead writers to step over. */
 const MAX_SKIPPED_VERSIONS = 1000
 
-export type RepositoryKeys = OnlineKeys & Partial<Pick<AllKeys, 'code'>>
+/** `trustedRoot`: root.json that the authority's chain of roots begins at. */
+type Parts = { store: ObjectStore; keys: OnlineKeys; clock: Clock; trustedRoot: Uint8Array }
 
 export class Repository {
   readonly #store: ObjectStore
-  readonly #keys: RepositoryKeys
+  readonly #keys: OnlineKeys
   readonly #clock: Clock
+  readonly #trustedRoot: Uint8Array
 
-  constructor(store: ObjectStore, keys: RepositoryKeys, clock: Clock) {
+  constructor({ store, keys, clock, trustedRoot }: Parts) {
     this.#store = store
     this.#keys = keys
     this.#clock = clock
+    this.#trustedRoot = trustedRoot
   }
 
   /**
@@ -63,40 +68,57 @@ export class Repository {
     throw new Failure('store-conflict', `lost ${MAX_ATTEMPTS} races for the repository`)
   }
 
-  /** Signs anew what has lived half of its life. */
+  /** Signs anew what has lived half of its life, and takes over what the offline keys have signed. */
   refresh(): Promise<boolean> {
     return this.update(() => ({}))
   }
 
   async #commit(current: Current, wanted: Change): Promise<boolean> {
-    const now = this.#clock.now()
-    const meta: Record<string, MetaFile> = { ...current.snapshot.signed.meta }
-    let changed = needsRefresh('snapshot', current.snapshot.signed.expires, now)
-    for (const role of DELEGATED_ROLES) {
-      const signed = current.roles[role].signed
-      const targets = await this.#writeTargets(signed, wanted[role] ?? {})
-      const aged = this.#keys[role] !== undefined && needsRefresh(role, signed.expires, now)
-      if (targets === undefined && !aged) continue
-      meta[`${role}.json`] = await this.#writeRole(role, signed.version, targets ?? signed.targets)
-      changed = true
+    const listed: Record<string, MetaFile> = { ...current.snapshot?.signed.meta }
+    const from = { targets: listed['targets.json']?.version ?? 1, code: listed['code.json']?.version ?? 1 }
+    const authority = await readAuthority(this.#store, this.#trustedRoot, from)
+    for (const role of ['snapshot', 'timestamp', ...LISTED_ROLES] as const)
+      mayWeSign(authority, role, this.#keys[role])
+
+    const meta: Record<string, MetaFile> = {
+      ...listed,
+      'targets.json': authority.targets.file,
+      'code.json': authority.code.file,
     }
-    if (changed) await writeSnapshot(this.#store, this.#keys, now, current, meta)
-    else if (needsTimestamp(current, now)) await writeTimestamp(this.#store, this.#keys, now, current)
-    else return false
+    for (const role of LISTED_ROLES) {
+      const { signed } = current.roles[role]
+      const targets = await this.#writeTargets(signed, wanted[role] ?? {})
+      if (targets === undefined && this.#stands(role, current.roles[role], authority)) continue
+      meta[`${role}.json`] = await this.#writeRole(role, signed.version, targets ?? signed.targets)
+    }
+    const same = Object.entries(meta).every(([name, file]) => listed[name]?.equals(file))
+    if (!same || !this.#stands('snapshot', current.snapshot, authority)) {
+      await this.#writeTimestamp(current, await this.#writeSnapshot(current, meta))
+    } else if (!this.#stands('timestamp', current.timestamp, authority)) {
+      await this.#writeTimestamp(current, current.timestamp?.signed.snapshotMeta)
+    } else return false
     return true
   }
 
+  /** Not old, signed as the offline keys want it now, and by each of our keys: one that is new must show before it is needed. */
+  #stands(role: OnlineRole, metadata: AnyMetadata | undefined, authority: Authority): boolean {
+    if (metadata === undefined || needsRefresh(role, metadata.signed.expires, this.#clock.now())) return false
+    const signers = this.#keys[role].signers.map(({ publicKey }) => keyIdOf(publicKey))
+    return (
+      signers.every((id) => id in metadata.signatures) &&
+      isSigned(delegatorOf(authority, role), role, metadata)
+    )
+  }
+
   /** Undefined = the role says that already. */
-  async #writeTargets(signed: Targets, change: NonNullable<Change[DelegatedRoleName]>) {
+  async #writeTargets(signed: Targets, change: NonNullable<Change[ListedRole]>) {
     const targets = { ...signed.targets }
     let changed = false
-    for (const { path, bytes, custom } of change.put ?? []) {
-      const sha256 = sha256Hex(bytes)
-      const form = { length: bytes.length, hashes: { sha256 }, ...(custom === undefined ? {} : { custom }) }
-      const target = TargetFile.fromJSON(path, form as Parameters<typeof TargetFile.fromJSON>[1])
-      if (targets[path]?.equals(target)) continue
-      await this.#store.create(targetKey(path, sha256), bytes)
-      targets[path] = target
+    for (const target of change.put ?? []) {
+      const file = targetFile(target)
+      if (targets[target.path]?.equals(file)) continue
+      await writeTarget(this.#store, target)
+      targets[target.path] = file
       changed = true
     }
     for (const path of change.drop ?? []) {
@@ -107,75 +129,64 @@ export class Repository {
     return changed ? targets : undefined
   }
 
-  async #writeRole(role: DelegatedRoleName, version: number, targets: Record<string, TargetFile>) {
-    const keys = this.#keys[role]
-    if (keys === undefined) throw new Failure('metadata-untrusted', `the key of ${role} is not here`)
+  #writeRole(role: ListedRole, version: number, targets: Record<string, TargetFile>) {
     const expires = expiry(this.#clock.now(), LIFETIME_MS[role])
     return writeNumbered(this.#store, role, version, (next) =>
-      sign(new Metadata(new Targets({ version: next, specVersion: SPEC_VERSION, expires, targets })), keys),
+      sign(
+        new Metadata(new Targets({ version: next, specVersion: SPEC_VERSION, expires, targets })),
+        this.#keys[role].signers,
+      ),
     )
   }
-}
 
-/** The ceremony's part: from nothing to a first timestamp, or nothing when there is one. */
-export async function firstCommit(
-  store: ObjectStore,
-  keys: AllKeys,
-  clock: Clock,
-  content: { targets: Targets; code: readonly Target[] },
-): Promise<void> {
-  const now = clock.now()
-  if ((await store.get(metadataKey('timestamp.json'), 1_000_000)) === undefined) {
-    const meta: Record<string, MetaFile> = {
-      'targets.json': await writeNumbered(store, 'targets', 0, (version) =>
-        sign(new Metadata(new Targets({ ...content.targets, version })), keys.targets),
-      ),
-    }
-    for (const role of DELEGATED_ROLES) {
-      const expires = expiry(now, LIFETIME_MS[role])
-      meta[`${role}.json`] = await writeNumbered(store, role, 0, (version) =>
-        sign(
-          new Metadata(new Targets({ version, specVersion: SPEC_VERSION, expires, targets: {} })),
-          keys[role],
-        ),
-      )
-    }
-    await writeSnapshot(store, keys, now, undefined, meta)
+  #writeSnapshot(current: Current, meta: Record<string, MetaFile>): Promise<MetaFile> {
+    const expires = expiry(this.#clock.now(), LIFETIME_MS.snapshot)
+    const { signers } = this.#keys.snapshot
+    return writeNumbered(this.#store, 'snapshot', current.snapshot?.signed.version ?? 0, (version) =>
+      sign(new Metadata(new Snapshot({ version, specVersion: SPEC_VERSION, expires, meta })), signers),
+    )
   }
-  await new Repository(store, keys, clock).update(() => ({ code: { put: content.code } }))
+
+  async #writeTimestamp(current: Current, snapshotMeta: MetaFile | undefined): Promise<void> {
+    if (snapshotMeta === undefined) throw new RangeError('a timestamp needs a snapshot')
+    const version = (current.timestamp?.signed.version ?? 0) + 1
+    const expires = expiry(this.#clock.now(), LIFETIME_MS.timestamp)
+    const timestamp = new Timestamp({ version, specVersion: SPEC_VERSION, expires, snapshotMeta })
+    const bytes = await sign(new Metadata(timestamp), this.#keys.timestamp.signers)
+    await this.#store.replace(metadataKey('timestamp.json'), bytes, current.timestampVersion)
+  }
 }
 
-async function writeSnapshot(
-  store: ObjectStore,
-  keys: OnlineKeys,
-  now: Date,
-  current: Current | undefined,
-  meta: Record<string, MetaFile>,
-): Promise<void> {
-  const expires = expiry(now, LIFETIME_MS.snapshot)
-  const snapshot = await writeNumbered(store, 'snapshot', current?.snapshot.signed.version ?? 0, (version) =>
-    sign(new Metadata(new Snapshot({ version, specVersion: SPEC_VERSION, expires, meta })), keys.snapshot),
+const delegatorOf = ({ root, targets }: Authority, role: OnlineRole) =>
+  role === 'policy' || role === 'release' ? targets.metadata : root
+
+/** Nodes would refuse what we sign: better to stop here, and to say which key is missing. */
+function mayWeSign({ root, targets }: Authority, role: OnlineRole, keys: RoleKeys): void {
+  const { roles } =
+    role === 'policy' || role === 'release' ? (targets.metadata.signed.delegations ?? {}) : root.signed
+  const { keyIDs = [], threshold = 1 } = roles?.[role] ?? {}
+  const ours = new Set(keys.signers.map(({ publicKey }) => keyIdOf(publicKey)))
+  const missing = keyIDs.filter((id) => !ours.has(id))
+  if (keyIDs.length - missing.length >= threshold) return
+  throw new Failure(
+    'metadata-untrusted',
+    `root ${root.signed.version} wants ${role} signed by keys that are not here: give them to the functions and start them again`,
+    { detail: missing.map((id) => `${role} key ${id}`) },
   )
-  await writeTimestamp(store, keys, now, current, snapshot)
 }
 
-async function writeTimestamp(
-  store: ObjectStore,
-  keys: OnlineKeys,
-  now: Date,
-  current: Current | undefined,
-  snapshotMeta = current?.timestamp.signed.snapshotMeta,
-): Promise<void> {
-  if (snapshotMeta === undefined) throw new RangeError('a timestamp needs a snapshot')
-  const version = (current?.timestamp.signed.version ?? 0) + 1
-  const expires = expiry(now, LIFETIME_MS.timestamp)
-  const timestamp = new Timestamp({ version, specVersion: SPEC_VERSION, expires, snapshotMeta })
-  const bytes = await sign(new Metadata(timestamp), keys.timestamp)
-  await store.replace(metadataKey('timestamp.json'), bytes, current?.timestampVersion)
+export function targetFile({ path, bytes, custom }: Target): TargetFile {
+  const hashes = { sha256: sha256Hex(bytes) }
+  const form = { length: bytes.length, hashes, ...(custom === undefined ? {} : { custom }) }
+  return TargetFile.fromJSON(path, form as Parameters<typeof TargetFile.fromJSON>[1])
+}
+
+export async function writeTarget(store: ObjectStore, { path, bytes }: Target): Promise<void> {
+  await store.create(targetKey(path, sha256Hex(bytes)), bytes)
 }
 
 /** Creates `<n>.<role>.json` under the first free number above `last`. */
-async function writeNumbered(
+export async function writeNumbered(
   store: ObjectStore,
   role: string,
   last: number,

@@ -6,11 +6,26 @@ export const TOP_ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const
 export const ROLES = [...TOP_ROLES, ...DELEGATED_ROLES] as const
 export type RoleName = (typeof ROLES)[number]
 
+/** Only an operator's command holds the keys of these; and those of the others are all that the functions hold. */
+export const OFFLINE_ROLES = ['root', 'targets', 'code'] as const
+export const ONLINE_ROLES = ['policy', 'release', 'snapshot', 'timestamp'] as const
+export type OfflineRole = (typeof OFFLINE_ROLES)[number]
+export type OnlineRole = (typeof ONLINE_ROLES)[number]
+
 /** Who signs for a role: every signer signs, `threshold` of them are needed. */
 export type RoleKeys = { signers: readonly Signer[]; threshold: number }
-/** The keys of the ceremony; and those that the functions hold. */
-export type AllKeys = Record<RoleName, RoleKeys>
-export type OnlineKeys = Pick<AllKeys, 'policy' | 'release' | 'snapshot' | 'timestamp'>
+export type OnlineKeys = Record<OnlineRole, RoleKeys>
+
+/** How many keys a new role gets. Of the root's, one may be lost and one stolen, and nothing is lost. */
+export const NEW_ROLE: Record<RoleName, { keys: number; threshold: number }> = {
+  root: { keys: 3, threshold: 2 },
+  targets: { keys: 1, threshold: 1 },
+  code: { keys: 1, threshold: 1 },
+  policy: { keys: 1, threshold: 1 },
+  release: { keys: 1, threshold: 1 },
+  snapshot: { keys: 1, threshold: 1 },
+  timestamp: { keys: 1, threshold: 1 },
+}
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS

@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
+import { checkoutCode } from '../trust/checkout-code.ts'
+import { type Custody, initTrust } from '../trust/custody.ts'
 import { makeCgroup } from './cgroup.ts'
 import { RINGS, workloads } from './fleet.ts'
 import type { Foundation } from './foundation.ts'
@@ -22,6 +24,17 @@ export type Cloud = {
   enrolment: Enrolment
   /** What people see of a commit; undefined = nothing yet. */
   statusOf(commit: string): CommitStatus | undefined
+}
+
+/** The offline keys lie outside of what the functions are given: only `heddle trust` reads them. */
+export function custodyOf(stackDir: string): Custody {
+  const cloud = join(stackDir, 'cloud')
+  return {
+    store: join(cloud, 'store'),
+    root: join(cloud, 'root.json'),
+    offline: [join(stackDir, 'offline-keys')],
+    online: join(cloud, 'keys'),
+  }
 }
 
 export async function startFunctions(
@@ -46,6 +59,7 @@ export async function startFunctions(
     hook: { waitMs: 30_000, until: 'first-ring' },
     reconcileMs: 5_000,
   }
+  await initTrust(custodyOf(stack.dir), await checkoutCode())
   const file = join(dir, 'functions.json')
   writeFileSync(file, JSON.stringify(config, null, 2))
   const functions = launch({

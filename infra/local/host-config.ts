@@ -13,6 +13,7 @@ export const HostConfig = z.strictObject({
   }),
   /** Directories, made when they are not there. */
   store: z.string(),
+  /** The online keys, which this host signs with; `heddle trust init` makes them. */
   keys: z.string(),
   queue: z.string(),
   /** Null = no bus: nodes look by their timers, and no report arrives. */
@@ -24,7 +25,7 @@ export const HostConfig = z.strictObject({
   /** Loopback only. Port 0 = any; the port that it became is written to portFile. */
   port: z.int().min(0).max(65535).default(0),
   portFile: z.string(),
-  /** Where the root to pin is written for the nodes that will be enrolled. */
+  /** The root of trust that `heddle trust init` wrote: nodes pin it, this host verifies from it. */
   rootFile: z.string(),
   hook: z
     .strictObject({

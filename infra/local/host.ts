@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { openDevKeys } from '../../functions/adapters/dev-keys.ts'
+import { openOnlineKeys } from '../../functions/adapters/dev-keys.ts'
 import { openFileStatuses } from '../../functions/adapters/file-statuses.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import { gitForge } from '../../functions/adapters/git-forge.ts'
@@ -10,8 +10,6 @@ import { natsBus } from '../../functions/adapters/nats-bus.ts'
 import { composeFunctions } from '../../functions/compose.ts'
 import type { Bus, Clock, Compiler } from '../../functions/ports.ts'
 import { giveUp } from '../../functions/sqs.ts'
-import { initRepository } from '../../functions/trust/ceremony.ts'
-import type { Target } from '../../functions/trust/repository.ts'
 import { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { prepareRepository } from './bare-repository.ts'
@@ -23,19 +21,16 @@ import { startWorker } from './worker.ts'
 
 export type Host = { port: number; stop(): Promise<void> }
 
-/** `code` is what the offline code key has to say; in development this host holds that key too. */
-export type Build = { compiler: Compiler; code: readonly Target[] }
-
 const NO_BUS: Bus = { hint: async () => {}, onReport: () => {}, close: async () => {} }
 const clock: Clock = { now: () => new Date() }
 
 /** Starts everything and writes the port last: who reads it finds a host that answers. */
-export async function startHost(config: HostConfig, build: Build): Promise<Host> {
+export async function startHost(config: HostConfig, compiler: Compiler): Promise<Host> {
   const log = (line: string) => console.log(line)
   const queue = await openDiskQueue(config.queue, clock)
-  const keys = await openDevKeys(config.keys)
+  const trustedRoot = await readTrustedRoot(config.rootFile)
+  const keys = await openOnlineKeys(config.keys)
   const store = await openFsStore(config.store)
-  await write(config.rootFile, await initRepository(store, keys, build.code, clock))
   await prepareRepository(config)
   const statuses = await openFileStatuses(statusDirectory(config))
   const forge = gitForge(config.repository.path)
@@ -44,7 +39,6 @@ export async function startHost(config: HostConfig, build: Build): Promise<Host>
   const { name: repository, branch } = config.repository
   const secrets = await readSecrets(config.secretFile)
   const { rings, soakMs } = config
-  const { policy, release, snapshot, timestamp } = keys
   const functions = composeFunctions({
     store,
     queue,
@@ -56,8 +50,9 @@ export async function startHost(config: HostConfig, build: Build): Promise<Host>
     repository,
     branch,
     secrets,
-    compiler: build.compiler,
-    keys: { policy, release, snapshot, timestamp },
+    compiler,
+    keys,
+    trustedRoot,
     plan: { rings, soakMs },
     builderId: 'https://heddle.dev/builder/local',
   })
@@ -109,4 +104,11 @@ async function readSecrets(file: string): Promise<string[]> {
 async function write(file: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
   await writeFile(`${file}.new`, bytes, { mode })
   await rename(`${file}.new`, file)
+}
+
+async function readTrustedRoot(file: string): Promise<Uint8Array> {
+  return readFile(file).catch((cause: unknown) => {
+    const message = `${file} can't be read: heddle trust init makes the root of trust, this host does not`
+    throw new Failure('metadata-untrusted', message, { cause })
+  })
 }

@@ -6,16 +6,15 @@ import assert from 'node:assert/strict'
 import type { SQSEvent } from 'aws-lambda'
 import { composeFunctions, type Functions } from '../../functions/compose.ts'
 import type { Bus, ObjectStore } from '../../functions/ports.ts'
-import { initRepository } from '../../functions/trust/ceremony.ts'
 import { loadCurrent } from '../../functions/trust/repository-state.ts'
-import type { AllKeys } from '../../functions/trust/roles.ts'
 import { canonicalJson } from '../../pipelines/contract/canonical-json.ts'
 import type { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { releaseTarget, successTarget, targetKey } from '../../pipelines/contract/object-keys.ts'
 import { Release, RingSuccess } from '../../pipelines/contract/release.ts'
 import type { Ring } from '../../pipelines/rollout.ts'
 import { fakeCode, fakeCompiler } from './compiler.ts'
-import { manualClock, memoryKeys } from './keys.ts'
+import { initRepository } from './init-repository.ts'
+import { type AllKeys, manualClock, memoryKeys } from './keys.ts'
 import { memoryForge, memoryStatuses } from './memory-forge.ts'
 import { memoryStore } from './memory-store.ts'
 
@@ -49,7 +48,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
   let looked: Uint8Array | undefined
   let checked: Uint8Array | undefined
   let gate: Gate = () => {}
-  await initRepository(store, keys, fakeCode, clock)
+  const trustedRoot = await initRepository(store, keys, fakeCode, clock)
 
   const send = async (event: DeliveryEvent, delayMs = 0) => {
     waiting.push({ event, due: clock.now().getTime() + delayMs })
@@ -65,6 +64,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
     compiler: fakeCompiler,
     clock,
     keys,
+    trustedRoot,
     plan: { rings: RINGS, soakMs: SOAK_MS },
     repository: 'acme/policies',
     branch: 'main',

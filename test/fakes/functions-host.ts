@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import type { Compiler } from '../../functions/ports.ts'
 import { startHost } from '../../infra/local/host.ts'
 import { readHostConfig } from '../../infra/local/host-config.ts'
-import { fakeCode, fakeCompiler } from './compiler.ts'
+import { fakeCompiler } from './compiler.ts'
 
 const { values } = parseArgs({ options: { config: { type: 'string' }, hold: { type: 'string' } } })
 const { config: file = '', hold = '' } = values
@@ -16,7 +16,7 @@ const compiler: Compiler = {
     return fakeCompiler.compile(set)
   },
 }
-const host = await startHost(await readHostConfig(file), { compiler, code: fakeCode })
+const host = await startHost(await readHostConfig(file), compiler)
 process.once('SIGTERM', () => {
   host.stop().then(
     () => process.exit(0),

@@ -1,7 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { memorySigner } from '../../functions/adapters/dev-keys.ts'
 import type { Clock } from '../../functions/ports.ts'
-import { type AllKeys, ROLES } from '../../functions/trust/roles.ts'
+import { type OfflineRole, type OnlineKeys, ROLES, type RoleKeys } from '../../functions/trust/roles.ts'
+
+/** What no process of ours holds together: tests play every part. */
+export type AllKeys = OnlineKeys & Record<OfflineRole, RoleKeys>
 
 /** Fresh keys, `count` of them a role, all of them needed. */
 export function memoryKeys(count = 1): AllKeys {

@@ -10,12 +10,16 @@ import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transp
 import { execa } from 'execa'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import type { ObjectStore } from '../../functions/ports.ts'
+import { AUTHOR_ENVIRONMENT } from '../../infra/local/git.ts'
 import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
+import { checkoutCode } from '../../infra/trust/checkout-code.ts'
+import { type Custody, initTrust } from '../../infra/trust/custody.ts'
 import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
 import { releaseTarget, targetKey } from '../../pipelines/contract/object-keys.ts'
 import { Release, type Report } from '../../pipelines/contract/release.ts'
 import { inbox, report } from '../../pipelines/contract/subjects.ts'
 import type { Ring } from '../../pipelines/rollout.ts'
+import { fakeCode } from './compiler.ts'
 import { tufReader } from './tuf-reader.ts'
 
 const FAKE_HOST = fileURLToPath(new URL('./functions-host.js', import.meta.url))
@@ -27,15 +31,6 @@ const FLEET: Ring[] = [
   { name: 'ring-0', nodes: ['node-0'] },
   { name: 'ring-1', nodes: ['node-1', 'node-2'] },
 ]
-
-const GIT = {
-  GIT_AUTHOR_NAME: 'Policy Author',
-  GIT_AUTHOR_EMAIL: 'author@example.org',
-  GIT_COMMITTER_NAME: 'Policy Author',
-  GIT_COMMITTER_EMAIL: 'author@example.org',
-  GIT_CONFIG_GLOBAL: '/dev/null',
-  GIT_CONFIG_NOSYSTEM: '1',
-}
 
 /** Asks until there is an answer; how long it takes is no part of any test. */
 export async function eventually<T>(
@@ -87,6 +82,12 @@ export class LocalDelivery {
     return join(this.directory, name)
   }
 
+  /** What an operator brings together; the host gets the online keys alone. */
+  get custody(): Custody {
+    const offline = [this.path('offline-keys')]
+    return { store: this.path('store'), root: this.path('root.json'), offline, online: this.path('keys') }
+  }
+
   store(): Promise<ObjectStore> {
     return openFsStore(this.path('store'))
   }
@@ -116,6 +117,7 @@ export class LocalDelivery {
       hook: { until, waitMs: PATIENCE_MS },
     }
     await writeFile(this.path('functions.json'), JSON.stringify(config))
+    await initTrust(this.custody, this.#clang ? await checkoutCode() : fakeCode)
     await this.startHost()
     await this.git('init', '-q', '-b', 'main', '.')
     await this.git('remote', 'add', 'origin', this.path('policies.git'))
@@ -137,7 +139,7 @@ export class LocalDelivery {
   async git(...args: string[]): Promise<string> {
     const cwd = this.path('clone')
     await mkdir(cwd, { recursive: true })
-    const { all } = await execa('git', args, { cwd, env: GIT, all: true })
+    const { all } = await execa('git', args, { cwd, env: AUTHOR_ENVIRONMENT, all: true })
     return all
   }
 

@@ -3,10 +3,9 @@
  * metadata, provenance, releases and the success statements between rings.
  */
 import type { Clock, ObjectStore } from '../../functions/ports.ts'
-import { initRepository } from '../../functions/trust/ceremony.ts'
+import { signCode } from '../../functions/trust/ceremony.ts'
 import { encode, sha256Hex } from '../../functions/trust/metadata.ts'
 import { Repository, type Target } from '../../functions/trust/repository.ts'
-import type { AllKeys } from '../../functions/trust/roles.ts'
 import { signStatement } from '../../functions/trust/statements.ts'
 import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import { PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
@@ -20,7 +19,8 @@ import {
 } from '../../pipelines/contract/object-keys.ts'
 import type { Provenance } from '../../pipelines/contract/provenance.ts'
 import type { Release, RingSuccess } from '../../pipelines/contract/release.ts'
-import { memoryKeys, systemClock } from './keys.ts'
+import { initRepository, tableOf } from './init-repository.ts'
+import { type AllKeys, memoryKeys, systemClock } from './keys.ts'
 
 export type PublishedRepository = {
   store: ObjectStore
@@ -28,6 +28,8 @@ export type PublishedRepository = {
   repository: Repository
   /** The root that a node pins when it is enrolled. */
   root: Uint8Array
+  /** Lists these beside the code that is listed, in place of what has the same path. */
+  putCode(...targets: Target[]): Promise<void>
   publishArtifact(manifest: Manifest, elf: Uint8Array): Promise<Digest>
   /** Makes ring `ring` run the artifact. `fields` overrides what a test wants to be wrong. */
   release(ring: string, number: number, artifact: Digest, fields?: Partial<Release>): Promise<void>
@@ -49,13 +51,21 @@ export async function publishedRepository(options: {
   }))
   code.push({ path: DISPATCHER_TARGET, bytes: options.dispatcher })
   const root = await initRepository(store, keys, code, clock)
-  const repository = new Repository(store, keys, clock)
+  const repository = new Repository({ store, keys, clock, trustedRoot: root })
   const putRelease = (target: Target) => repository.update(() => ({ release: { put: [target] } }))
   return {
     store,
     keys,
     repository,
     root,
+    async putCode(...targets) {
+      for (const target of targets) {
+        const at = code.findIndex(({ path }) => path === target.path)
+        code.splice(at < 0 ? code.length : at, 1, target)
+      }
+      await signCode(tableOf(store, keys, clock), root, code)
+      await repository.refresh()
+    },
     async publishArtifact(manifest, elf) {
       const bytes = encode(manifest)
       const artifact: Digest = `sha256:${sha256Hex(bytes)}`

@@ -205,7 +205,7 @@ test('a newer dispatcher waits until none is attached; its signature stays prova
   await fleet.pass()
   const old = fleet.kernel.content.dispatcher
   const bytes = testElf('newer dispatcher', '')
-  await fleet.published.repository.update(() => ({ code: { put: [{ path: DISPATCHER_TARGET, bytes }] } }))
+  await fleet.published.putCode({ path: DISPATCHER_TARGET, bytes })
   for (const number of [2, 3, 4]) {
     await fleet.published.release('canary', number, await fleet.artifact(`tables ${number}`))
     assert.equal((await fleet.pass()).outcome, 'enforced')

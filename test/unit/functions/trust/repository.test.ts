@@ -3,13 +3,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { Metadata, Targets } from '@tufjs/models'
 import type { Updater } from 'tuf-js'
 import type { ObjectStore } from '../../../../functions/ports.ts'
-import { encode } from '../../../../functions/trust/metadata.ts'
+import { readAuthority } from '../../../../functions/trust/authority.ts'
+import { encode, sign } from '../../../../functions/trust/metadata.ts'
 import { Repository } from '../../../../functions/trust/repository.ts'
+import { loadCurrent } from '../../../../functions/trust/repository-state.ts'
 import { Failure } from '../../../../pipelines/contract/failures.ts'
 import { metadataKey } from '../../../../pipelines/contract/object-keys.ts'
-import { manualClock, memoryKeys, systemClock } from '../../../fakes/keys.ts'
+import { type AllKeys, manualClock, memoryKeys, systemClock } from '../../../fakes/keys.ts'
 import { memoryStore } from '../../../fakes/memory-store.ts'
 import { publishedRepository } from '../../../fakes/published-repository.ts'
 import { tufReader } from '../../../fakes/tuf-reader.ts'
@@ -51,10 +54,10 @@ describe('TUF repository', () => {
     const { store, root } = await publishedRepository({ store: memoryStore(), code, dispatcher, keys })
     await (await client(store, root)).refresh()
     const half = { ...keys, timestamp: { signers: keys.timestamp.signers.slice(1), threshold: 1 } }
-    await new Repository(store, half, systemClock).update(() => ({
-      policy: { put: [target('policy/p.json', 1)] },
-    }))
-    await assert.rejects((await client(store, root)).refresh(), /1\/2 keys/)
+    await assert.rejects(
+      new Repository({ store, keys: half, clock: systemClock, trustedRoot: root }).refresh(),
+      (error) => error instanceof Failure && /^timestamp key [0-9a-f]{64}$/.test(error.detail.join()),
+    )
   })
 
   it('refuses a threshold that one key would have to meet twice', async () => {
@@ -105,12 +108,16 @@ describe('TUF repository', () => {
       }
       const put = (path: string) => () => ({ policy: { put: [target(path, survived)] } })
       const change = put(`policy/${survived}.json`)
-      await new Repository(store, keys, systemClock).update(change).catch((error: Error) => {
-        assert.equal(error.message, 'killed')
-      })
+      await new Repository({ store, keys, clock: systemClock, trustedRoot: root })
+        .update(change)
+        .catch((error: Error) => {
+          assert.equal(error.message, 'killed')
+        })
       // Not the same change: the dead writer's numbered files hold something else.
-      await new Repository(inner, keys, systemClock).update(put(`policy/other-${survived}.json`))
-      await new Repository(inner, keys, systemClock).update(change)
+      await new Repository({ store: inner, keys, clock: systemClock, trustedRoot: root }).update(
+        put(`policy/other-${survived}.json`),
+      )
+      await new Repository({ store: inner, keys, clock: systemClock, trustedRoot: root }).update(change)
       const updater = await client(inner, root)
       assert.ok(await updater.getTargetInfo(`policy/${survived}.json`))
       assert.ok(timestampOf(inner).signed.version > version)
@@ -180,13 +187,25 @@ describe('TUF repository', () => {
     })
   }
 
-  it('cannot speak for code without the code key', async () => {
-    const { store, keys } = await publishedRepository({ store: memoryStore(), code, dispatcher })
-    const { policy, release, snapshot, timestamp } = keys
-    const online = new Repository(store, { policy, release, snapshot, timestamp }, systemClock)
-    await assert.rejects(
-      online.update(() => ({ code: { put: [target('code/evil.json', 1)] } })),
-      (error) => error instanceof Failure && error.code === 'metadata-untrusted',
-    )
-  })
+  const forged = [
+    ['code', 'another role’s key', (keys: AllKeys) => keys.policy.signers],
+    ['code', 'no key', () => []],
+    ['targets', 'an online key', (keys: AllKeys) => keys.timestamp.signers],
+  ] as const
+  for (const [role, by, signersOf] of forged) {
+    it(`names no ${role} that ${by} has signed, and goes on with what stands`, async () => {
+      const store = memoryStore()
+      const { keys, repository, root } = await publishedRepository({ store, code, dispatcher })
+      const last = (await readAuthority(store, root))[role].metadata.signed
+      const metadata = new Metadata(new Targets({ ...last, version: last.version + 1, targets: {} }))
+      store.objects.set(
+        metadataKey(`${last.version + 1}.${role}.json`),
+        await sign(metadata, signersOf(keys)),
+      )
+      await repository.update(() => ({ policy: { put: [target('policy/p.json', 1)] } }))
+      const { snapshot } = await loadCurrent(store, keys)
+      assert.equal(snapshot?.signed.meta[`${role}.json`]?.version, last.version)
+      assert.ok(await (await client(store, root)).getTargetInfo('policy/p.json'))
+    })
+  }
 })
