@@ -5,8 +5,8 @@ import { execa } from 'execa'
 
 export type Push = { commit: string; said: string; milliseconds: number }
 
-/** The person who pushes in the demo; the machine's own git configuration stays out of it. */
-const ENVIRONMENT = {
+/** The person who pushes, here and in the tests; the machine's own git configuration stays out of it. */
+export const AUTHOR_ENVIRONMENT = {
   GIT_AUTHOR_NAME: 'Policy Author',
   GIT_AUTHOR_EMAIL: 'author@example.org',
   GIT_COMMITTER_NAME: 'Policy Author',
@@ -26,7 +26,7 @@ export class Clone {
   }
 
   private async git(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-    const { stdout, stderr } = await execa('git', args, { cwd: this.dir, env: ENVIRONMENT })
+    const { stdout, stderr } = await execa('git', args, { cwd: this.dir, env: AUTHOR_ENVIRONMENT })
     return { stdout, stderr }
   }
 
@@ -41,8 +41,8 @@ export class Clone {
     const receive = `nsenter --net=/run/netns/${namespace} git-receive-pack`
     await this.git('config', 'remote.origin.receivepack', receive)
     // For whoever commits here by hand on a machine where git knows nobody.
-    await this.git('config', 'user.name', ENVIRONMENT.GIT_AUTHOR_NAME)
-    await this.git('config', 'user.email', ENVIRONMENT.GIT_AUTHOR_EMAIL)
+    await this.git('config', 'user.name', AUTHOR_ENVIRONMENT.GIT_AUTHOR_NAME)
+    await this.git('config', 'user.email', AUTHOR_ENVIRONMENT.GIT_AUTHOR_EMAIL)
   }
 
   /** Commit these files (null = delete) and push; resolves when the push has said what came of it. */

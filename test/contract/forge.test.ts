@@ -4,19 +4,12 @@ import { dirname, join } from 'node:path'
 import { after } from 'node:test'
 import { execa } from 'execa'
 import { gitForge } from '../../functions/adapters/git-forge.ts'
+import { AUTHOR_ENVIRONMENT } from '../../infra/local/git.ts'
 import { memoryForge } from '../fakes/memory-forge.ts'
 import { forgeContract, type TestRepository } from './forge.ts'
 
 const directories: string[] = []
 after(() => Promise.all(directories.map((path) => rm(path, { recursive: true, force: true }))))
-
-const ENVIRONMENT = {
-  GIT_AUTHOR_NAME: 'Policy Author',
-  GIT_AUTHOR_EMAIL: 'author@example.org',
-  GIT_COMMITTER_NAME: 'Policy Author',
-  GIT_COMMITTER_EMAIL: 'author@example.org',
-  GIT_CONFIG_GLOBAL: '/dev/null',
-}
 
 forgeContract('memory', async () => {
   const forge = memoryForge()
@@ -31,7 +24,7 @@ forgeContract('git', async (): Promise<TestRepository> => {
   const directory = await mkdtemp(join(tmpdir(), 'heddle-forge-'))
   directories.push(directory)
   const git = async (...args: string[]): Promise<string> => {
-    const { stdout } = await execa('git', ['-C', directory, ...args], { env: ENVIRONMENT })
+    const { stdout } = await execa('git', ['-C', directory, ...args], { env: AUTHOR_ENVIRONMENT })
     return stdout
   }
   await git('init', '--quiet', '--initial-branch=work')

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { execa } from 'execa'
 import { gitForge } from '../../../../functions/adapters/git-forge.ts'
+import { AUTHOR_ENVIRONMENT } from '../../../../infra/local/git.ts'
 import { Failure } from '../../../../pipelines/contract/failures.ts'
 
 let directory = ''
@@ -14,19 +15,17 @@ before(async () => {
 })
 after(() => rm(directory, { recursive: true, force: true }))
 
-const IDENTITY = {
-  GIT_AUTHOR_NAME: 'Policy Author',
-  GIT_AUTHOR_EMAIL: 'author@example.org',
+/** Whoever commits, and when, is not the author. */
+const ENVIRONMENT = {
+  ...AUTHOR_ENVIRONMENT,
   GIT_AUTHOR_DATE: '2026-11-23T10:00:00Z',
-}
-const COMMITTER = {
   GIT_COMMITTER_NAME: 'C',
   GIT_COMMITTER_EMAIL: 'c@example.org',
   GIT_COMMITTER_DATE: '2026-11-23T11:00:00Z',
 }
 
 async function git(...args: string[]): Promise<string> {
-  const { stdout } = await execa('git', ['-C', directory, ...args], { env: { ...IDENTITY, ...COMMITTER } })
+  const { stdout } = await execa('git', ['-C', directory, ...args], { env: ENVIRONMENT })
   return stdout.trim()
 }
 
