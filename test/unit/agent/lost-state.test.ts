@@ -27,8 +27,7 @@ async function loseDirectory(): Promise<void> {
   await rm(fleet.directory, { recursive: true })
   await mkdir(fleet.directory)
 }
-const signNewer = () =>
-  fleet.published.putCode({ path: DISPATCHER_TARGET, bytes: newer })
+const signNewer = () => fleet.published.putCode({ path: DISPATCHER_TARGET, bytes: newer })
 const remembered = async () => (await fleet.node()).state.current
 /** As an agent's start: restore, whatever comes of it, then one pass. */
 async function life(): Promise<Report> {
