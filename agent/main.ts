@@ -1,8 +1,7 @@
 /** `node dist/agent/main.js --config FILE`: one process a node. */
-import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { holdDirectory, refuseToStart } from './adapters/directory-lock.ts'
+import { holdNode, refuseToStart } from './adapters/directory-lock.ts'
 import { createKernel } from './adapters/libbpf-kernel.ts'
 import { openNode } from './compose.ts'
 import { type NodeConfig, readConfig } from './config.ts'
@@ -24,11 +23,9 @@ const timer: Timer = {
   random: Math.random,
 }
 
-/** One agent a node. A state directory that is deleted under its agent comes back as another one: a cgroup does not. */
-async function hold({ stateDirectory, cgroup }: NodeConfig): Promise<void> {
-  await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
-  holdDirectory(stateDirectory, 'agent', 'state directory')
-  if (existsSync(cgroup)) holdDirectory(cgroup, 'agent', 'cgroup')
+async function hold(config: NodeConfig): Promise<void> {
+  await mkdir(config.stateDirectory, { recursive: true, mode: 0o700 })
+  holdNode(config)
 }
 
 const config = await readConfig(values.config).catch(refuseToStart)

@@ -3,7 +3,7 @@
  * holder dies, whatever way it dies. No file is left behind, and no process id that somebody else
  * may have by then. Walls keep this apart from the cloud's functions/adapters/file-lock.ts.
  */
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import koffi from 'koffi'
 import { Failure } from '../../pipelines/contract/failures.ts'
 
@@ -32,6 +32,15 @@ export function holdDirectory(directory: string, holder: string, role: string): 
     'already-running',
     `${directory}: another ${holder} has this ${role}: stop that one, or give this one a ${role} of its own`,
   )
+}
+
+/**
+ * What one agent has: its state directory, and its cgroup, because a state directory that is deleted
+ * under its agent comes back as another one. Throws Failure('already-running').
+ */
+export function holdNode({ stateDirectory, cgroup }: { stateDirectory: string; cgroup: string }): void {
+  if (existsSync(stateDirectory)) holdDirectory(stateDirectory, 'agent', 'state directory')
+  if (existsSync(cgroup)) holdDirectory(cgroup, 'agent', 'cgroup')
 }
 
 /** Ends a process that may not start, and says why: 3 = another one runs, 2 = its configuration. */

@@ -1,7 +1,9 @@
 /** `heddle node`: enrol a node, look at it, end its enforcement. */
 import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { holdNode } from '../../agent/adapters/directory-lock.ts'
 import { fileWorkloads } from '../../agent/adapters/file-workloads.ts'
+import { readConfig } from '../../agent/config.ts'
 import { assign } from '../../agent/identities.ts'
 import { askRelay } from '../../agent/relay/stats.ts'
 import { enroll } from '../node/enroll.ts'
@@ -79,6 +81,8 @@ async function stats({ config, socket }: Look & { socket?: string }): Promise<vo
 async function detach({ config, yes }: Look & { yes?: boolean }): Promise<void> {
   if (yes !== true)
     throw new UsageError('detach ends enforcement on this node: stop its agent, then say --yes')
+  // A running agent would attach at its next look what this takes away.
+  holdNode(await readConfig(config))
   await (await openSubject(config)).kernel.detach()
 }
 

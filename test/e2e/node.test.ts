@@ -183,6 +183,11 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
   await first.says('enforced, release 1')
   assert.equal(await audited(), one)
 
+  const early = await heddle('node', 'detach', '--yes', '--config', config)
+  assert.equal(early.exitCode, 1)
+  assert.match(early.stderr, /^already-running: .*another agent has this state directory/)
+  assert.equal(await audited(), one, 'nothing is taken away under a running agent')
+
   await published.release('canary', 2, two)
   await first.says('enforced, release 2')
   await end(first.agent, 'SIGKILL')
