@@ -46,6 +46,8 @@ export type Verified = { release: Release; manifest: Manifest; dispatcher: Diges
 /** What the steps of one reconcile hand to each other. */
 export type Attempt = {
   metadata?: TrustedMetadata
+  /** The first look under another pinned root: what runs must be provable under this one too. */
+  repinned?: boolean
   /** The release that the metadata names, as soon as it is read. */
   release?: Release
   /** Set when there is something new to take. */

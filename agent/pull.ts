@@ -1,15 +1,15 @@
 /** Pull: bring the fleet's metadata up to date, verified file by file (TUF client workflow, section 5). */
 import { Failure } from '../pipelines/contract/failures.ts'
 import type { Attempt, Node } from './node.ts'
-import { Bundle, refreshMetadata } from './trust/metadata.ts'
+import { keepMetadata, readMetadata } from './trust/kept-metadata.ts'
+import { refreshMetadata } from './trust/metadata.ts'
 
-const FILE = 'metadata.json'
 const SCRATCH = 'metadata.work'
 /** How far the floor may lag behind: a disk write per look would buy nothing. */
 const FLOOR_STEP_MS = 60_000
 
 export async function pull(node: Node, attempt: Attempt): Promise<void> {
-  const known = await readBundle(node)
+  const { bundle: known, whole, damaged, repinned } = await readMetadata(node.disk, node.pinnedRoot)
   const now = Math.max(node.clock.now(), node.state.current.clockFloor)
   const { bundle, metadata } = await refreshMetadata(known, {
     store: node.store,
@@ -17,22 +17,14 @@ export async function pull(node: Node, attempt: Attempt): Promise<void> {
     now,
   })
   // Also after a failure: a newer root or timestamp that was verified guards against rollback.
-  if (JSON.stringify(bundle) !== JSON.stringify(known)) await node.disk.write(FILE, JSON.stringify(bundle))
+  const changed = JSON.stringify(bundle) !== JSON.stringify(known)
+  if (changed || !whole) await keepMetadata(node.disk, bundle)
+  for (const name of damaged) node.log(`${name} was damaged; the other copy has replaced it`)
   if (metadata instanceof Failure) throw clockBehind(node) ? clockFailure(node, metadata) : metadata
   // Only now: a clock that is far ahead would have made the metadata expired.
   if (now >= node.state.current.clockFloor + FLOOR_STEP_MS) await node.state.update({ clockFloor: now })
   attempt.metadata = metadata
-}
-
-/** Metadata as verified before; the pinned root when there is none. */
-async function readBundle(node: Node): Promise<Bundle> {
-  const bytes = await node.disk.read(FILE)
-  if (bytes === undefined) return { root: node.pinnedRoot }
-  try {
-    return Bundle.parse(JSON.parse(new TextDecoder().decode(bytes)))
-  } catch (cause) {
-    throw new Failure('state-corrupt', `${FILE} is unreadable; enroll the node again`, { cause })
-  }
+  attempt.repinned = repinned
 }
 
 function clockBehind(node: Node): boolean {

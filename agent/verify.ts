@@ -18,7 +18,8 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
   const { release } = signed
   attempt.release = release
   checkRelease(node, release)
-  if (release.number === node.state.current.enforced?.number) return
+  const runs = release.number === node.state.current.enforced?.number
+  if (runs && attempt.repinned !== true) return
 
   const success = await checkRingOrder(node, metadata, release)
   const { manifest, bytes, custom } = await readManifest(node.store, metadata, release.artifact)
@@ -41,6 +42,7 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
   await putBlob(node.disk, elf)
   const dispatcherDigest = await putBlob(node.disk, dispatcher)
   await putEvidence(node.disk, release.number, evidence)
+  if (runs) return
   // Last: from here on an older number is a replay, also after a restart.
   await node.state.update({ accepted: { number: release.number, artifact: release.artifact } })
   attempt.verified = { release, manifest, dispatcher: dispatcherDigest }

@@ -114,13 +114,7 @@ async function refresh(
  */
 export function openMetadata(pinnedRoot: string, bundle: Bundle): TrustedMetadata {
   try {
-    const trusted = new TrustedMetadataStore(Buffer.from(pinnedRoot))
-    for (let version = trusted.root.signed.version + 1; bundle[`root.${version}`] !== undefined; version++) {
-      trusted.updateRoot(raw(bundle, `root.${version}`))
-    }
-    if (trusted.root.signed.version !== versionOf(raw(bundle, 'root').toString())) {
-      throw new Failure('metadata-untrusted', 'no chain of roots leads from the pinned one to this')
-    }
+    const trusted = followRoots(pinnedRoot, bundle)
     trusted['referenceTime'] = new Date(0)
     trusted.updateTimestamp(raw(bundle, 'timestamp'))
     trusted.updateSnapshot(raw(bundle, 'snapshot'), true)
@@ -129,6 +123,32 @@ export function openMetadata(pinnedRoot: string, bundle: Bundle): TrustedMetadat
     return open(trusted, bundle)
   } catch (error) {
     throw metadataFailure(error)
+  }
+}
+
+/** The trusted set at the bundle's root. Throws when no chain of signatures leads there from the pinned one. */
+function followRoots(pinnedRoot: string, bundle: Bundle): TrustedMetadataStore {
+  const trusted = new TrustedMetadataStore(Buffer.from(pinnedRoot))
+  const last = raw(bundle, 'root')
+  for (let version = trusted.root.signed.version + 1; version <= versionOf(last.toString()); version++) {
+    trusted.updateRoot(raw(bundle, `root.${version}`))
+  }
+  const { version } = trusted.root.signed
+  // Another root under the same number is another root of trust.
+  const reached = bundle[`root.${version}`] ?? pinnedRoot
+  if (reached !== last.toString()) {
+    throw new Failure('metadata-untrusted', 'no chain of roots leads from the pinned one to this')
+  }
+  return trusted
+}
+
+/** Does the bundle's root descend from the pinned one? */
+export function leadsFrom(pinnedRoot: string, bundle: Bundle): boolean {
+  try {
+    followRoots(pinnedRoot, bundle)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -7,9 +7,11 @@ import { UsageError } from './usage.ts'
 import * as audit from './audit.ts'
 import * as explain from './explain.ts'
 import * as node from './node.ts'
+import * as nodeBus from './node-bus.ts'
 import * as policyLint from './policy-lint.ts'
+import * as trust from './trust.ts'
 
-const COMMANDS = [policyLint, explain, audit, node]
+const COMMANDS = [policyLint, explain, audit, node, nodeBus, trust]
 const EXIT_USAGE = 2
 
 function version(): string {

@@ -23,6 +23,7 @@ type EnrollFlags = {
   cgroup: string
   workloads: string
   repin?: boolean
+  rekey?: boolean
 }
 /** Where a relay that is configured beside its node answers. */
 const RELAY_SOCKET = 'relay.sock'
@@ -42,6 +43,7 @@ async function enrollNode(flags: EnrollFlags): Promise<void> {
     cgroup: resolve(flags.cgroup),
     workloads: resolve(flags.workloads),
     repin: flags.repin ?? false,
+    rekey: flags.rekey ?? false,
   })
   print(enrolled)
 }
@@ -112,7 +114,11 @@ export function register(program: Command): void {
     .requiredOption('--workloads <file>', 'workloads of this node')
     .requiredOption('--cgroup <path>', 'cgroup whose sockets are managed')
     .option('--bpffs <path>', 'BPF file system for the pins', '/sys/fs/bpf/heddle')
-    .option('--repin', 'take another root than the one that is pinned')
+    .option(
+      '--repin',
+      'take this root instead of the one that is pinned, and give up what metadata is damaged',
+    )
+    .option('--rekey', 'make another key for the bus; tell the bus with heddle node admit')
     .action(enrollNode)
   look(node, 'status', 'what the node remembers and what its kernel runs').action(status)
   look(node, 'workloads', 'identities of this node and their addresses').action(workloads)

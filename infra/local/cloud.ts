@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
 import { checkoutCode } from '../trust/checkout-code.ts'
-import { type Custody, initTrust } from '../trust/custody.ts'
+import { custodyOfStack, initTrust } from '../trust/custody.ts'
 import { makeCgroup } from './cgroup.ts'
 import { RINGS, workloads } from './fleet.ts'
 import type { Foundation } from './foundation.ts'
@@ -26,17 +26,6 @@ export type Cloud = {
   statusOf(commit: string): CommitStatus | undefined
 }
 
-/** The offline keys lie outside of what the functions are given: only `heddle trust` reads them. */
-export function custodyOf(stackDir: string): Custody {
-  const cloud = join(stackDir, 'cloud')
-  return {
-    store: join(cloud, 'store'),
-    root: join(cloud, 'root.json'),
-    offline: [join(stackDir, 'offline-keys')],
-    online: join(cloud, 'keys'),
-  }
-}
-
 export async function startFunctions(
   stack: Foundation,
   nats: { url: string; seedFile: string; seedOf(node: string): string },
@@ -44,10 +33,11 @@ export async function startFunctions(
 ): Promise<Cloud> {
   const dir = join(stack.dir, 'cloud')
   mkdirSync(dir)
+  const custody = custodyOfStack(stack.dir)
   const config: HostConfig = {
     repository: { path: join(dir, 'policies.git'), name: 'local/policies', branch: BRANCH },
-    store: join(dir, 'store'),
-    keys: join(dir, 'keys'),
+    store: custody.store,
+    keys: custody.online,
     queue: join(dir, 'queue'),
     nats: { url: nats.url, seedFile: nats.seedFile },
     secretFile: join(dir, 'webhook-secret'),
@@ -55,11 +45,11 @@ export async function startFunctions(
     soakMs,
     port: 0,
     portFile: join(dir, 'port'),
-    rootFile: join(dir, 'root.json'),
+    rootFile: custody.root,
     hook: { waitMs: 30_000, until: 'first-ring' },
     reconcileMs: 5_000,
   }
-  await initTrust(custodyOf(stack.dir), await checkoutCode())
+  await initTrust(custody, await checkoutCode())
   const file = join(dir, 'functions.json')
   writeFileSync(file, JSON.stringify(config, null, 2))
   const functions = launch({

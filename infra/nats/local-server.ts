@@ -1,6 +1,7 @@
 /** A nats-server of one's own: its keys, its configuration, its port. */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readRevoked } from './members.ts'
 import { ensureUserSeed } from './nkeys.ts'
 import { serverConfig } from './server-config.ts'
 
@@ -29,11 +30,19 @@ export async function prepareNats(
   const users = await Promise.all(
     nodes.map(async ({ name, ring }) => ({ name, ring, nkey: await ensureUserSeed(seedOf(name)) })),
   )
+  const revoked = await readRevoked(directory)
+  const known = users.filter(({ nkey }) => !revoked.has(nkey))
   // The file of a server that was killed would name a port that is another's by now.
   await rm(portsDirectory, { recursive: true, force: true })
   await mkdir(portsDirectory, { recursive: true })
-  const server = { host, port: ANY_PORT, storeDirectory: join(directory, 'jetstream'), portsDirectory }
-  await writeFile(configFile, serverConfig(server, { functions, nodes: users }), { mode: 0o600 })
+  const server = {
+    host,
+    port: ANY_PORT,
+    storeDirectory: join(directory, 'jetstream'),
+    portsDirectory,
+    pidFile: join(directory, 'nats.pid'),
+  }
+  await writeFile(configFile, serverConfig(server, { functions, nodes: known }), { mode: 0o600 })
   return {
     command: ['nats-server', '-c', configFile],
     seedFile,

@@ -14,6 +14,8 @@ export type NatsServer = {
   port: number
   storeDirectory: string
   portsDirectory: string
+  /** The server writes its process id here; `heddle node revoke` reads it. */
+  pidFile: string
 }
 
 /** Bytes of one message: a report with a verifier's last words stays below it. */
@@ -27,6 +29,7 @@ export function serverConfig(server: NatsServer, users: NatsUsers): string {
   const config = {
     listen: `${server.host}:${server.port}`,
     ports_file_dir: server.portsDirectory,
+    pid_file: server.pidFile,
     jetstream: { store_dir: server.storeDirectory },
     max_payload: MAX_PAYLOAD,
     authorization: {
@@ -39,6 +42,6 @@ export function serverConfig(server: NatsServer, users: NatsUsers): string {
   return `${JSON.stringify(config, null, 2)}\n`
 }
 
-function user(nkey: string, { publish, subscribe }: Permissions) {
+export function user(nkey: string, { publish, subscribe }: Permissions) {
   return { nkey, permissions: { publish: { allow: publish }, subscribe: { allow: subscribe } } }
 }

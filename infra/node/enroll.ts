@@ -1,8 +1,9 @@
 /** Enrolment: a node gets its key, its pinned root of trust and its configuration. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type NodeConfig, parseConfig } from '../../agent/config.ts'
 import { openDisk } from '../../agent/disk.ts'
+import { pinMetadata } from '../../agent/trust/kept-metadata.ts'
 import { checkRoot, type RootFacts } from '../../agent/trust/pin.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { nodePermissions, type Permissions } from '../../pipelines/contract/subjects.ts'
@@ -24,6 +25,8 @@ export type EnrollOptions = {
   pollMs?: number
   /** Take another root than the pinned one: the answer to a lost threshold. */
   repin: boolean
+  /** Make another key for the bus: the old one may have been copied. */
+  rekey?: boolean
 }
 
 export type Enrolled = {
@@ -34,7 +37,7 @@ export type Enrolled = {
 }
 
 /**
- * Run twice it changes nothing. Another root than the pinned one is refused with
+ * Run twice it changes nothing, but for `rekey`. Another root than the pinned one is refused with
  * 'metadata-untrusted' unless `repin` says so: that is where trust begins.
  */
 export async function enroll(options: EnrollOptions): Promise<Enrolled> {
@@ -45,6 +48,7 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const disk = openDisk(directory)
   await pin(directory, raw, options.repin)
+  if (options.rekey === true && config.nats !== null) await rm(config.nats.seed, { force: true })
   const nkey = config.nats === null ? null : await ensureUserSeed(config.nats.seed)
   await disk.write('node.json', `${JSON.stringify(config, null, 2)}\n`)
   const nats = nkey === null ? null : { nkey, permissions: nodePermissions(node, ring) }
@@ -74,13 +78,12 @@ function configOf(options: EnrollOptions): NodeConfig {
 async function pin(directory: string, raw: string, repin: boolean): Promise<void> {
   const file = join(directory, 'root.json')
   const pinned = await readFile(file, 'utf8').catch(() => undefined)
-  if (pinned === raw) return
-  if (pinned !== undefined && !repin) {
+  if (pinned === raw && !repin) return
+  if (pinned !== undefined && pinned !== raw && !repin) {
     const { version, fingerprint } = checkRoot(pinned)
     throw new Failure('metadata-untrusted', `another root is pinned: version ${version}, ${fingerprint}`)
   }
-  // The metadata of the old root means nothing under the new one. What was
-  // accepted stays: an old release can't come back by way of a new root.
-  await rm(join(directory, 'state', 'metadata.json'), { force: true })
-  await writeFile(file, raw, { mode: 0o600 })
+  await openDisk(directory).write('root.json', raw)
+  // What was accepted stays: an old release can't come back by way of a new root, nor an old clock.
+  if (repin) await pinMetadata(openDisk(join(directory, 'state')), raw)
 }

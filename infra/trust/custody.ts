@@ -3,7 +3,7 @@
  * operator brings together for one command, and the online one, of which only the public halves are read.
  */
 import { readFile, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { checkRoot, type RootFacts } from '../../agent/trust/pin.ts'
 import { addKey, ensureKeys, openSigners, readPublicKeys } from '../../functions/adapters/dev-keys.ts'
 import { makeDirectory, syncDirectory, writeTemporary } from '../../functions/adapters/durable-file.ts'
@@ -35,6 +35,17 @@ export type Custody = {
   offline: readonly string[]
   /** Directory with the online roles' public keys; in development their private halves are made there too. */
   online: string
+}
+
+/** A local stack: the offline keys lie outside of what its functions are given. */
+export function custodyOfStack(stack: string): Custody {
+  const cloud = join(resolve(stack), 'cloud')
+  return {
+    store: join(cloud, 'store'),
+    root: join(cloud, 'root.json'),
+    offline: [join(resolve(stack), 'offline-keys')],
+    online: join(cloud, 'keys'),
+  }
 }
 
 const clock: Clock = { now: () => new Date() }
