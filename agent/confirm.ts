@@ -5,11 +5,12 @@
  */
 import { Failure } from '../pipelines/contract/failures.ts'
 import { readManifest } from './cache.ts'
+import { dispatcherDiffers, finishTaking, installDispatcher } from './dispatchers.ts'
 import { identify } from './identify.ts'
 import type { Attempt, Node } from './node.ts'
 import type { AttachedFacts } from './ports.ts'
-import { activate, clear, install, isActive, prepare, settle, tagsOf } from './slots.ts'
-import type { State } from './state.ts'
+import { tagsOf } from './recognise.ts'
+import { activate, clear, isActive, prepare, settle } from './slots.ts'
 
 export async function confirm(node: Node, attempt: Attempt): Promise<void> {
   const facts = await node.kernel.inspect()
@@ -27,10 +28,23 @@ export async function confirm(node: Node, attempt: Attempt): Promise<void> {
 
 /** At start, before anything is contacted: the last verified generation runs again. */
 export async function restore(node: Node): Promise<void> {
+  await resumeTaking(node)
   const facts = await node.kernel.inspect()
   await settle(node, facts)
-  if ((await differences(node, facts)).length > 0) await repair(node, facts)
+  const found = await differences(node, facts)
+  if (found.length > 0) {
+    node.log(`restoring: ${found.join('; ')}`)
+    await repair(node, facts)
+  }
   await identify(node)
+}
+
+/** A death while a dispatcher took another's place: the change is finished, or taken back by the repair. */
+async function resumeTaking(node: Node): Promise<void> {
+  await finishTaking(node).catch(async (error: unknown) => {
+    node.log(`the dispatcher that was to take over does not: ${error}`)
+    await node.state.update({ offered: null })
+  })
 }
 
 /**
@@ -38,12 +52,10 @@ export async function restore(node: Node): Promise<void> {
  * it: the same artifact is loaded into a free slot and flipped to.
  */
 async function repair(node: Node, facts: AttachedFacts | null): Promise<void> {
-  const { enforced, dispatcher, offered } = node.state.current
+  const { enforced, dispatcher } = node.state.current
   if (dispatcher === null) return
   node.published = null
-  if (dispatcherDiffers(facts, node.state.current) !== undefined) {
-    await install(node, facts === null ? (offered ?? dispatcher) : dispatcher)
-  }
+  if (dispatcherDiffers(facts, node.state.current) !== undefined) await installDispatcher(node, dispatcher)
   await identify(node)
   if (enforced === null) return
   if ((await slotDiffers(node, facts)) !== undefined) {
@@ -65,15 +77,6 @@ async function differences(node: Node, facts: AttachedFacts | null): Promise<str
     : `active is ${describe(facts)}, not slot ${enforced.slot} generation ${enforced.generation}`
   const found = [dispatcherDiffers(facts, node.state.current), await slotDiffers(node, facts), active]
   return found.filter((text) => text !== undefined)
-}
-
-function dispatcherDiffers(facts: AttachedFacts | null, state: State): string | undefined {
-  if (facts === null) return 'no dispatcher is attached'
-  const tags = tagsOf(facts.hooks)
-  for (const [hook, tag] of Object.entries(state.dispatcher?.tags ?? {})) {
-    if (tags[hook] !== tag) return `hook ${hook} runs ${tags[hook] ?? 'nothing'}, not dispatcher ${tag}`
-  }
-  return undefined
 }
 
 async function slotDiffers(node: Node, facts: AttachedFacts | null): Promise<string | undefined> {

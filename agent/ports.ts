@@ -1,4 +1,5 @@
 /** What the agent needs from the world: roles of a few methods each. */
+import type { Digest } from '../pipelines/contract/artifact.ts'
 import type { Workload } from '../pipelines/policy/model.ts'
 import type { Report } from '../pipelines/contract/release.ts'
 
@@ -15,9 +16,18 @@ export type SlotFacts = {
   tablesDigest: string
 }
 
+/** hook -> dispatcher program that the kernel says is attached there. */
+export type HookFacts = Record<string, { id: number; tag: string }>
+
 export type AttachedFacts = {
-  /** hook -> dispatcher program that the kernel says is attached there. */
-  hooks: Record<string, { id: number; tag: string }>
+  /** Digest of the file whose programs enrol new connections; null = none of ours does. */
+  dispatcher: Digest | null
+  /** ABI of the live maps, as that dispatcher says; null = it does not. */
+  abi: number | null
+  /** What new connections meet. */
+  hooks: HookFacts
+  /** Other dispatchers that are pinned, and how many sockets each still reads. */
+  draining: { digest: Digest; hooks: HookFacts; sockets: number }[]
   active: { slot: number; generation: number } | null
   slots: SlotFacts[]
 }
@@ -28,9 +38,12 @@ export interface Kernel {
   probe(): Promise<{ release: string; missing: string[] }>
   /**
    * Load, pin and attach the dispatcher: from here on unjudged traffic of managed workloads is closed.
-   * One that is pinned already stays, whichever it is, and is attached where it is not.
+   * It takes the place of another one hook by hook, on the same live maps; the connections that are
+   * there stay with the other one. Throws Failure('verifier-rejected') with nothing changed.
    */
   install(dispatcherElf: string): Promise<void>
+  /** Unpin a dispatcher that enrols no more. */
+  retire(digest: Digest): Promise<void>
   /** Load an artifact's ELF into a slot and fill its rows. Throws Failure('verifier-rejected'). */
   stage(slot: number, elf: string, rows: IdentityRows[]): Promise<void>
   setRows(slot: number, rows: IdentityRows[]): Promise<void>

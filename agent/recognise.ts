@@ -1,42 +1,54 @@
 /**
- * Which dispatcher is attached? A node that has lost its memory finds programs in the kernel, and the
- * newest signed dispatcher need not be theirs: it waits until none is attached. Only the kernel can tell:
- * the tags that it gives to a signed ELF are those of what is attached, or they are not.
+ * Which dispatcher is attached? A node that has lost its memory finds programs in the kernel. Only the kernel
+ * can tell whose they are: the tags that it gives to a signed ELF are those of what is attached, or they are not.
  */
+import type { Digest } from '../pipelines/contract/artifact.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
 import { blobPath } from './cache.ts'
 import type { Node } from './node.ts'
 import type { AttachedFacts } from './ports.ts'
 import type { OfferedDispatcher, State, Tags } from './state.ts'
 
-/** What tells the two apart, in words; undefined = the programs of this ELF, on every hook. */
+/**
+ * What tells the two apart, in words; undefined = the programs of this ELF. On every hook, or, where a
+ * replaced one keeps only its sockets, on the hooks that it has.
+ */
 export async function otherDispatcher(
   node: Node,
   { digest }: OfferedDispatcher,
   attached: Tags,
+  everyHook = true,
 ): Promise<string | undefined> {
   const expected = await node.kernel.tags(await blobPath(node.disk, digest))
-  const hooks = Object.keys({ ...expected, ...attached })
+  const hooks = Object.keys(everyHook ? { ...expected, ...attached } : attached)
   const differing = hooks.find((hook) => attached[hook] !== expected[hook])
   if (differing === undefined) return undefined
   return `hook ${differing} runs ${attached[differing] ?? 'nothing'}, not ${expected[differing] ?? 'nothing'} of ${digest}`
 }
 
 /**
- * Of the dispatchers that a damaged memory could still prove, the one that is attached. None = null: nothing is
- * said of what runs that is not so.
+ * Of the dispatchers that a damaged memory could still prove, the one that is attached and those that drain.
+ * None = null: nothing is said of what runs that is not so, and the next release puts its own in its place.
  */
-export async function adoptedDispatcher(
+export async function adoptedDispatchers(
   node: Node,
-  attached: Tags,
-): Promise<Pick<State, 'dispatcher' | 'offered'>> {
-  const { dispatcher, offered } = node.state.current
-  for (const candidate of [dispatcher, offered]) {
-    if (candidate === null || (await otherDispatcher(node, candidate, attached)) !== undefined) continue
-    const { digest, number } = candidate
-    return { dispatcher: { digest, number, tags: attached }, offered: candidate === offered ? null : offered }
+  facts: AttachedFacts,
+): Promise<Pick<State, 'dispatcher' | 'draining'>> {
+  const { dispatcher, draining } = node.state.current
+  const known = [...(dispatcher === null ? [] : [dispatcher]), ...draining]
+  const find = async (digest: Digest | null, hooks: AttachedFacts['hooks'], all: boolean) => {
+    const found = known.find((each) => each.digest === digest)
+    if (found === undefined) return undefined
+    const tags = tagsOf(hooks)
+    const other = await otherDispatcher(node, found, tags, all)
+    return other === undefined ? { digest: found.digest, number: found.number, tags } : undefined
   }
-  return { dispatcher: null, offered: null }
+  const old: State['draining'] = []
+  for (const { digest, hooks } of facts.draining) {
+    const found = await find(digest, hooks, false)
+    if (found !== undefined) old.push({ ...found, since: 0 })
+  }
+  return { dispatcher: (await find(facts.dispatcher, facts.hooks, true)) ?? null, draining: old }
 }
 
 /** Programs, and not a word of them on the disk: somebody has taken the state directory away. */
@@ -49,13 +61,13 @@ export function lostWithout(node: Node, facts: AttachedFacts | null): Failure | 
   )
 }
 
-/** What runs goes on; nothing is loaded behind a dispatcher whose ABI and signature nobody knows. */
-export function unknownDispatcher(node: Node, difference: string): Failure {
-  const code = node.state.current.dispatcher === null ? 'dispatcher-unknown' : 'attached-differs'
-  return new Failure(
-    code,
-    `${difference}: another dispatcher is pinned, and it stays. To put the signed one in its place: drain the node, ` +
-      'stop the agent, run `heddle node detach --yes --config <node.json>`, start the agent; ' +
-      'until it enforces a release nothing is judged',
-  )
+export function tagsOf(programs: Record<string, { tag: string }>): Tags {
+  return Object.fromEntries(Object.entries(programs).map(([name, { tag }]) => [name, tag]))
+}
+
+/** In words, the first hook whose program is not the one that was noted. */
+export function tagsDiffer(hooks: AttachedFacts['hooks'], tags: Tags): string | undefined {
+  for (const [hook, tag] of Object.entries(tags))
+    if (hooks[hook]?.tag !== tag) return `hook ${hook} runs ${hooks[hook]?.tag ?? 'nothing'}, not ${tag}`
+  return undefined
 }

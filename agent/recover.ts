@@ -72,22 +72,26 @@ function acceptedOf(known: Known[]): State['accepted'] {
   return newest === undefined ? null : { number: newest.number, artifact: newest.artifact }
 }
 
-/** The oldest is the one that is attached, if any is: a newer one waits until none is. */
+/**
+ * The newest takes the place of none; the others may be what is attached, or still drain. The kernel says
+ * which, when it is asked next.
+ */
 async function dispatchersOf(
   disk: Disk,
   pinnedRoot: string,
   known: Known[],
-): Promise<Pick<State, 'dispatcher' | 'offered'>> {
-  const signed: { digest: Digest; number: number }[] = []
+): Promise<Pick<State, 'dispatcher' | 'draining'>> {
+  const signed = new Map<Digest, number>()
   for (const { release, evidence } of known) {
     const digest = signedDispatcher(pinnedRoot, evidence)
-    if (digest === undefined || signed.at(-1)?.digest === digest) continue
-    if ((await readBlob(disk, digest)) !== undefined) signed.push({ digest, number: release.number })
+    if (digest === undefined || (await readBlob(disk, digest)) === undefined) continue
+    signed.delete(digest)
+    signed.set(digest, release.number)
   }
-  const [oldest, newest] = [signed[0], signed.at(-1)]
+  const found = [...signed].map(([digest, number]) => ({ digest, number, tags: {} }))
   return {
-    dispatcher: oldest === undefined ? null : { ...oldest, tags: {} },
-    offered: newest === oldest ? null : (newest ?? null),
+    dispatcher: found.at(-1) ?? null,
+    draining: found.slice(0, -1).map((each) => ({ ...each, since: 0 })),
   }
 }
 

@@ -2,11 +2,12 @@
 import { Limit } from '../bpf/abi/heddle.gen.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
 import { blobPath, prune, readManifest } from './cache.ts'
+import { retireDispatchers } from './dispatchers.ts'
 import { rowsFor } from './identities.ts'
 import type { Node } from './node.ts'
 import type { AttachedFacts } from './ports.ts'
-import { adoptedDispatcher, lostWithout, otherDispatcher, unknownDispatcher } from './recognise.ts'
-import type { OfferedDispatcher, Placement, Tags } from './state.ts'
+import { adoptedDispatchers, lostWithout, tagsOf } from './recognise.ts'
+import type { Placement } from './state.ts'
 
 /**
  * A slot that nothing needs: not active, not the predecessor, no connection in
@@ -36,17 +37,6 @@ async function load(node: Node, placement: Placement): Promise<void> {
   await node.state.update({
     slots: { ...node.state.current.slots, [slot]: { artifact, generation, tags } },
   })
-}
-
-/** Throws Failure('dispatcher-unknown' | 'attached-differs') where another one is pinned, and remembers nothing of it. */
-export async function install(node: Node, { digest, number }: OfferedDispatcher): Promise<void> {
-  await node.kernel.install(await blobPath(node.disk, digest))
-  const facts = await node.kernel.inspect()
-  if (facts === null) throw new Failure('attached-differs', 'no dispatcher is attached after installing it')
-  const tags = tagsOf(facts.hooks)
-  const difference = await otherDispatcher(node, { digest, number }, tags)
-  if (difference !== undefined) throw unknownDispatcher(node, difference)
-  await node.state.update({ dispatcher: { digest, number, tags }, offered: null })
 }
 
 /** Load an artifact into a free slot, under a generation number that was never used before. */
@@ -110,15 +100,11 @@ async function adopt(node: Node, facts: AttachedFacts | null): Promise<void> {
   if (highest >= nextGeneration) await node.state.update({ nextGeneration: highest + 1 })
   node.lost = lostWithout(node, facts)
   if (facts === null || dispatcher === null || Object.keys(dispatcher.tags).length > 0) return
-  await node.state.update(await adoptedDispatcher(node, tagsOf(facts.hooks)))
+  await node.state.update(await adoptedDispatchers(node, facts))
 }
 
 export function isActive(facts: AttachedFacts | null, placement: Placement): boolean {
   return facts?.active?.slot === placement.slot && facts.active.generation === placement.generation
-}
-
-export function tagsOf(programs: Record<string, { tag: string }>): Tags {
-  return Object.fromEntries(Object.entries(programs).map(([name, { tag }]) => [name, tag]))
 }
 
 /** Unload what nothing needs any more, and forget its bytes. */
@@ -126,11 +112,12 @@ export async function clear(node: Node, facts: AttachedFacts | null): Promise<vo
   if (facts === null || node.state.current.enforced === null) return
   const needed = await neededSlots(node, facts)
   for (const { slot } of facts.slots) if (!needed.has(slot)) await node.kernel.unstage(slot)
-  const { slots, enforced, predecessor, dispatcher, offered, accepted } = node.state.current
+  await retireDispatchers(node, facts)
+  const { slots, enforced, predecessor, dispatcher, offered, draining, accepted } = node.state.current
   const left = Object.fromEntries(Object.entries(slots).filter(([slot]) => needed.has(Number(slot))))
   if (Object.keys(left).length !== Object.keys(slots).length) await node.state.update({ slots: left })
   const placements = [enforced, predecessor].filter((placement) => placement !== null)
-  const dispatchers = [dispatcher, offered].filter((each) => each !== null)
+  const dispatchers = [dispatcher, offered, ...draining].filter((each) => each !== null)
   // What is accepted but not enforced yet is not here: it is pulled and verified again.
   if (accepted !== null && accepted.number !== enforced?.number) return
   await prune(node.disk, {

@@ -28,7 +28,11 @@ export type OfferedDispatcher = z.infer<typeof OfferedDispatcher>
 const Tags = z.record(z.string(), z.string())
 export type Tags = z.infer<typeof Tags>
 
-export const State = z.strictObject({
+/** A dispatcher, the tags the kernel gave it, and the release whose evidence signs it. */
+const InstalledDispatcher = z.strictObject({ digest: Digest, number: z.int().min(1), tags: Tags })
+
+/** What a newer agent noted is kept: an older one that takes its place for a while must not lose it. */
+export const State = z.looseObject({
   schema: z.literal('heddle.node-state/1'),
   /** Milliseconds since the epoch; no clock is believed below it. */
   clockFloor: z.number().min(0),
@@ -36,10 +40,12 @@ export const State = z.strictObject({
   sequence: z.int().min(0),
   /** The highest release whose whole chain was verified. */
   accepted: z.strictObject({ number: z.int().min(1), artifact: Digest }).nullable(),
-  /** Dispatcher that is attached, the tags the kernel gave it, and the release whose evidence signs it. */
-  dispatcher: z.strictObject({ digest: Digest, number: z.int().min(1), tags: Tags }).nullable(),
-  /** A newer one, verified: it is installed when none is attached, never over one that holds sockets. */
+  /** New connections meet this one. */
+  dispatcher: InstalledDispatcher.nullable(),
+  /** A verified one that is taking its place: written before, so that a death in between is gone on from. */
   offered: OfferedDispatcher.nullable(),
+  /** Replaced ones that still have connections; `since` in milliseconds since the epoch. */
+  draining: z.array(InstalledDispatcher.extend({ since: z.number().min(0) })).default([]),
   enforced: Placement.nullable(),
   predecessor: Placement.nullable(),
   /** Written before the flip: after a crash the kernel says whether it happened. */
@@ -60,6 +66,7 @@ const FRESH: State = {
   accepted: null,
   dispatcher: null,
   offered: null,
+  draining: [],
   enforced: null,
   predecessor: null,
   pending: null,

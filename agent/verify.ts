@@ -9,6 +9,7 @@ import {
   readManifest,
   readProvenance,
 } from './trust/artifact.ts'
+import { checkSkew, dispatcherAbi } from './skew.ts'
 import { checkRelease, checkRingOrder, readRelease } from './trust/release.ts'
 
 export async function verify(node: Node, attempt: Attempt): Promise<void> {
@@ -29,6 +30,7 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
   const elf = await readElf(node.store, manifest)
   const code = await checkCode(node.store, metadata, { manifest, elf })
   const dispatcher = await readDispatcher(node.store, metadata)
+  checkSkew(manifest.abi, dispatcherAbi(dispatcher), await node.kernel.inspect())
 
   const evidence: Evidence = {
     schema: 'heddle.evidence/1',

@@ -1,65 +1,128 @@
-/** Where the dispatcher hangs in the kernel, and how it gets there and off. */
-import { bpftool, bpftoolJson } from './bpftool.ts'
+/**
+ * Where a dispatcher hangs in the kernel, how it gets there, takes another's place, and comes off.
+ * The hook that enrols sockets is the one that counts: who has it is the current dispatcher.
+ */
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { Limit } from '../../bpf/abi/heddle.gen.ts'
+import type { Digest } from '../../pipelines/contract/artifact.ts'
+import { attachToCgroup, attachToMap, detachFromCgroup } from './bpf-attach.ts'
+import { attachedTo, pinnedProgram } from './bpf-info.ts'
 import { BpfMap } from './libbpf.ts'
-import type { Pins } from './pins.ts'
+import type { DispatcherPins, Pins } from './pins.ts'
 
-/** In this order: readers of sockets first, the hook that enrols sockets last. */
+/** Called before each act that changes what is attached or pinned; a test stops the world here. */
+export type BeforeAct = (act: string) => void
+
+/** enum bpf_attach_type. */
+const BPF_CGROUP_SOCK_OPS = 3
 export const SOCKET_HOOKS = [
-  { hook: 'stream_verdict', program: 'dispatch_verdict', bpftool: 'sk_skb_stream_verdict', type: 5 },
-  { hook: 'msg_verdict', program: 'dispatch_message', bpftool: 'sk_msg_verdict', type: 7 },
+  { hook: 'stream_verdict', program: 'dispatch_verdict', type: 5 },
+  { hook: 'msg_verdict', program: 'dispatch_message', type: 7 },
 ] as const
 
+/** In this order: the hook that enrols sockets last. */
 export const CGROUP_HOOKS = [
-  { hook: 'cgroup_egress', program: 'note_flow', bpftool: 'cgroup_inet_egress', type: 1 },
-  { hook: 'cgroup_ingress', program: 'dispatch_packet', bpftool: 'cgroup_inet_ingress', type: 0 },
-  { hook: 'sock_ops', program: 'enrol', bpftool: 'cgroup_sock_ops', type: 3 },
+  { hook: 'cgroup_egress', program: 'note_flow', type: 1 },
+  { hook: 'cgroup_ingress', program: 'dispatch_packet', type: 0 },
+  { hook: 'sock_ops', program: 'enrol', type: BPF_CGROUP_SOCK_OPS },
 ] as const
 
-type AttachedProgram = { id: number; attach_type: string; name: string }
-
-/** Programs that the kernel says are attached to this cgroup itself. */
-async function cgroupPrograms(cgroup: string): Promise<AttachedProgram[]> {
-  const shown = await bpftoolJson('cgroup', 'show', cgroup)
-  return Array.isArray(shown) ? (shown as AttachedProgram[]) : []
+/** Ids of the programs on a dispatcher's own sockhash. */
+export function socketPrograms(dispatcher: DispatcherPins, attachType: number): number[] {
+  return withMap(dispatcher.readers, (map) => map.attachedPrograms(attachType))
 }
 
-export function socketPrograms(pins: Pins, attachType: number): number[] {
-  const map = BpfMap.pinned(pins.map('sockets'))
+/** Cookies of the sockets that it reads. */
+export function socketsOf(dispatcher: DispatcherPins): bigint[] {
+  const keys = withMap(dispatcher.readers, (map) => [...map.keys(8, 2 * Limit.MAX_CONNS)])
+  return [...new Set(keys.map((key) => key.readBigUInt64LE()))]
+}
+
+/** The one that enrols new connections; undefined = none of ours does. */
+export function currentDispatcher(pins: Pins, cgroup: string): DispatcherPins | undefined {
+  const enrolling = withCgroup(cgroup, (fd) => attachedTo(fd, BPF_CGROUP_SOCK_OPS)) ?? []
+  return pins.dispatchers().find((each) => enrolling.includes(pinnedProgram(each.program('enrol')).id))
+}
+
+/** Those that enrol no more, with the sockets they still read. None is old while none is current. */
+export function oldDispatchers(pins: Pins, cgroup: string): { digest: Digest; cookies: bigint[] }[] {
+  const current = currentDispatcher(pins, cgroup)
+  if (current === undefined) return []
+  const old = pins.dispatchers().filter(({ digest }) => digest !== current.digest)
+  return old.map((each) => ({ digest: each.digest, cookies: socketsOf(each) }))
+}
+
+/** Has it a program on the cgroup? */
+export function isAttached(dispatcher: DispatcherPins, cgroup: string): boolean {
+  const attached = (fd: number) =>
+    CGROUP_HOOKS.some(({ program, type }) =>
+      attachedTo(fd, type).includes(pinnedProgram(dispatcher.program(program)).id),
+    )
+  return withCgroup(cgroup, attached) ?? false
+}
+
+/**
+ * Make it the current one. Each hook changes hands in one step of the kernel, so that at any moment each is
+ * served by exactly one of ours; all share the live maps, so a mix of two is no gap. Its readers are ready
+ * before the first socket gets there. What is somebody else's stays and is reported by inspect.
+ */
+export function attachDispatcher(pins: Pins, own: DispatcherPins, cgroup: string, before: BeforeAct): void {
+  for (const { program, type } of SOCKET_HOOKS) {
+    const { id } = pinnedProgram(own.program(program))
+    if (socketPrograms(own, type).includes(id)) continue
+    before(`attach ${program}`)
+    withMap(own.readers, (map) => attachToMap(own.program(program), map.fd, type))
+  }
+  const others = pins.dispatchers().filter(({ digest }) => digest !== own.digest)
+  const directory = openSync(cgroup, 'r')
   try {
-    return map.attachedPrograms(attachType)
+    for (const { program, type } of CGROUP_HOOKS) {
+      const attached = attachedTo(directory, type)
+      const has = (each: DispatcherPins) => attached.includes(pinnedProgram(each.program(program)).id)
+      const [replaced, ...surplus] = others.filter(has)
+      const late = has(own) ? others.filter(has) : surplus
+      if (!has(own)) {
+        before(`attach ${program}`)
+        attachToCgroup(own.program(program), directory, type, replaced?.program(program))
+      }
+      for (const each of late) {
+        before(`detach ${program}`)
+        detachFromCgroup(each.program(program), directory, type)
+      }
+    }
+  } finally {
+    closeSync(directory)
+  }
+}
+
+/** Enrolment ends first. Sockets keep their programs until they leave the readers. */
+export function detachDispatchers(pins: Pins, cgroup: string): void {
+  withCgroup(cgroup, (directory) => {
+    for (const { program, type } of [...CGROUP_HOOKS].reverse()) {
+      const attached = attachedTo(directory, type)
+      for (const each of pins.dispatchers())
+        if (attached.includes(pinnedProgram(each.program(program)).id))
+          detachFromCgroup(each.program(program), directory, type)
+    }
+  })
+}
+
+/** Undefined = the cgroup is gone: then nothing is attached to it. */
+export function withCgroup<T>(cgroup: string, use: (fd: number) => T): T | undefined {
+  if (!existsSync(cgroup)) return undefined
+  const directory = openSync(cgroup, 'r')
+  try {
+    return use(directory)
+  } finally {
+    closeSync(directory)
+  }
+}
+
+export function withMap<T>(path: string, use: (map: BpfMap) => T): T {
+  const map = BpfMap.pinned(path)
+  try {
+    return use(map)
   } finally {
     map.close()
-  }
-}
-
-async function pinnedProgramId(path: string): Promise<number> {
-  return ((await bpftoolJson('prog', 'show', 'pinned', path)) as { id: number }).id
-}
-
-/** Attach what isn't; an attachment that is somebody else's stays and is reported by inspect. */
-export async function attachDispatcher(pins: Pins, cgroup: string): Promise<void> {
-  for (const { program, bpftool: type, type: number } of SOCKET_HOOKS) {
-    const id = await pinnedProgramId(pins.dispatcher(program))
-    if (!socketPrograms(pins, number).includes(id))
-      await bpftool('prog', 'attach', 'pinned', pins.dispatcher(program), type, 'pinned', pins.map('sockets'))
-  }
-  const attached = new Set((await cgroupPrograms(cgroup)).map((p) => p.id))
-  for (const { program, bpftool: type } of CGROUP_HOOKS)
-    if (!attached.has(await pinnedProgramId(pins.dispatcher(program))))
-      await bpftool('cgroup', 'attach', cgroup, type, 'pinned', pins.dispatcher(program), 'multi')
-}
-
-/** Enrolment ends first, then the sockets lose their programs. */
-export async function detachDispatcher(pins: Pins, cgroup: string): Promise<void> {
-  const attached = await cgroupPrograms(cgroup).catch(() => [])
-  for (const { program, bpftool: type } of [...CGROUP_HOOKS].reverse()) {
-    const id = await pinnedProgramId(pins.dispatcher(program))
-    if (attached.some((p) => p.id === id))
-      await bpftool('cgroup', 'detach', cgroup, type, 'pinned', pins.dispatcher(program))
-  }
-  for (const { program, bpftool: type, type: number } of SOCKET_HOOKS) {
-    const id = await pinnedProgramId(pins.dispatcher(program))
-    if (socketPrograms(pins, number).includes(id))
-      await bpftool('prog', 'detach', 'pinned', pins.dispatcher(program), type, 'pinned', pins.map('sockets'))
   }
 }

@@ -1,6 +1,7 @@
 /** What the kernel's records say: struct heddle_conn and struct heddle_event as values. */
 import { ConnLayout, EventLayout, Phase, Reason, RequestLayout } from '../../bpf/abi/heddle.gen.ts'
 import { addressText } from './address-bytes.ts'
+import { resized } from './libbpf.ts'
 
 /** One TCP connection, named from the server's side. The cookie outlives reuse of ports. */
 export type SocketName = {
@@ -65,9 +66,13 @@ export function decodeConnection(bytes: Buffer): Connection {
   }
 }
 
-/** Undefined = not a record of this ABI. */
-export function decodeEvent(bytes: Buffer): RelayEvent | undefined {
-  if (bytes.length < EventLayout.bytes) return undefined
+/** Bytes of the shortest record that any ABI had, the first one's: records only grow. */
+const EVENT_BYTES_ABI_1 = 72
+
+/** Undefined = a record of no ABI. One of the ABI before may lack our last fields: they are zero. */
+export function decodeEvent(record: Buffer): RelayEvent | undefined {
+  if (record.length < EVENT_BYTES_ABI_1) return undefined
+  const bytes = resized(record, EventLayout.bytes)
   const f = EventLayout.fields
   return {
     ...nameOf(bytes, f),

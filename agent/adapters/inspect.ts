@@ -1,37 +1,69 @@
 /** What the kernel itself says runs here: attached programs, slots, frozen tables. */
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { ActiveLayout, Limit } from '../../bpf/abi/heddle.gen.ts'
 import type { AttachedFacts, SlotFacts } from '../ports.ts'
-import { CGROUP_HOOKS, SOCKET_HOOKS, socketPrograms } from './attach.ts'
+import {
+  CGROUP_HOOKS,
+  currentDispatcher,
+  SOCKET_HOOKS,
+  socketPrograms,
+  socketsOf,
+  withCgroup,
+  withMap,
+} from './attach.ts'
 import { attachedTo, mapInfo, type ProgramInfo, pinnedProgram, programInfo } from './bpf-info.ts'
 import { BpfMap, u32 } from './libbpf.ts'
-import { GENERATION_PROGRAMS, type LiveMap, type Pins } from './pins.ts'
+import { type DispatcherPins, GENERATION_PROGRAMS, type LiveMap, type Pins } from './pins.ts'
 
 /** The kernel cuts names at 15 characters. */
 const TABLES_MAP = '.rodata.policy'
 
 export async function inspectKernel(pins: Pins, cgroup: string): Promise<AttachedFacts | null> {
   if (!existsSync(pins.map('active'))) return null
-  return { hooks: hooks(pins, cgroup), active: activeSlot(pins), slots: slots(pins) }
+  const current = currentDispatcher(pins, cgroup)
+  const others = pins.dispatchers().filter(({ digest }) => digest !== current?.digest)
+  return {
+    dispatcher: current?.digest ?? null,
+    abi: current === undefined ? null : abiOf(current),
+    hooks: { ...socketHooks(current), ...cgroupHooks(pins, cgroup) },
+    draining: others.map((each) => ({
+      digest: each.digest,
+      hooks: socketHooks(each),
+      sockets: socketsOf(each).length,
+    })),
+    active: activeSlot(pins),
+    slots: slots(pins),
+  }
 }
 
-function hooks(pins: Pins, cgroup: string): AttachedFacts['hooks'] {
+function socketHooks(dispatcher: DispatcherPins | undefined): AttachedFacts['hooks'] {
   const facts: AttachedFacts['hooks'] = {}
-  for (const { hook, type } of SOCKET_HOOKS)
-    for (const id of socketPrograms(pins, type)) facts[hook] = { id, tag: programInfo(id).tag }
-  // The cgroup may be gone: then nothing is attached to it.
-  if (!existsSync(cgroup)) return facts
-  const directory = openSync(cgroup, 'r')
-  try {
-    for (const { hook, program, type } of CGROUP_HOOKS) {
-      const { id, tag } = pinnedProgram(pins.dispatcher(program))
-      if (attachedTo(directory, type).includes(id)) facts[hook] = { id, tag }
-    }
-  } finally {
-    closeSync(directory)
-  }
+  if (dispatcher !== undefined)
+    for (const { hook, type } of SOCKET_HOOKS)
+      for (const id of socketPrograms(dispatcher, type)) facts[hook] = { id, tag: programInfo(id).tag }
   return facts
+}
+
+/** Also in the middle of a change of dispatchers: whichever of ours the hook runs. */
+function cgroupHooks(pins: Pins, cgroup: string): AttachedFacts['hooks'] {
+  const facts: AttachedFacts['hooks'] = {}
+  withCgroup(cgroup, (directory) => {
+    for (const { hook, program, type } of CGROUP_HOOKS) {
+      const attached = attachedTo(directory, type)
+      for (const each of pins.dispatchers()) {
+        const { id, tag } = pinnedProgram(each.program(program))
+        if (attached.includes(id)) facts[hook] = { id, tag }
+      }
+    }
+  })
+  return facts
+}
+
+/** The frozen word that the dispatcher's file says it in. */
+function abiOf(dispatcher: DispatcherPins): number | null {
+  if (!existsSync(dispatcher.abi)) return null
+  return withMap(dispatcher.abi, (map) => map.lookup(u32(0), 4)?.readUInt32LE() ?? null)
 }
 
 function activeSlot(pins: Pins): AttachedFacts['active'] {
@@ -74,10 +106,5 @@ function tablesOf(program: ProgramInfo): string {
 }
 
 function read(pins: Pins, name: LiveMap, key: Buffer, bytes: number): Buffer | undefined {
-  const map = BpfMap.pinned(pins.map(name))
-  try {
-    return map.lookup(key, bytes)
-  } finally {
-    map.close()
-  }
+  return withMap(pins.map(name), (map) => map.lookup(key, bytes))
 }

@@ -4,41 +4,51 @@
  * what traffic meets is flip().
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { AddressLayout, ConnLayout, Limit, NodeLayout, SelfLayout } from '../../bpf/abi/heddle.gen.ts'
 import type { AddressIdentity, IdentityRows, Kernel } from '../ports.ts'
 import { addressBytes } from './address-bytes.ts'
 import { decodeConnection, inMessage } from './connection.ts'
-import { attachDispatcher, CGROUP_HOOKS, detachDispatcher, SOCKET_HOOKS } from './attach.ts'
-import { pinnedProgram } from './bpf-info.ts'
+import { type BeforeAct, detachDispatchers, withMap } from './attach.ts'
+import {
+  discard,
+  installDispatcher,
+  liveMapArguments,
+  removePins,
+  retireDispatcher,
+  tagsOfFile,
+} from './dispatcher.ts'
 import { inspectKernel } from './inspect.ts'
-import { BpfMap, u32, u64, withPinnedProgram } from './libbpf.ts'
+import { u32, u64, withPinnedProgram } from './libbpf.ts'
 import { loadPrograms } from './bpftool.ts'
-import { GENERATION_PROGRAMS, LIVE_MAPS, Pins } from './pins.ts'
+import { GENERATION_PROGRAMS, Pins } from './pins.ts'
 
 export type KernelOptions = {
   /** A directory on a mounted bpffs, this node's own. */
   bpffs: string
   /** Directory of the cgroup (v2) that holds the managed workloads. */
   cgroup: string
+  before?: BeforeAct
 }
 
 export function createKernel(options: KernelOptions): Kernel {
   const pins = new Pins(options.bpffs)
+  const { cgroup, before = () => {} } = options
   return {
     probe: () => probe(options),
-    install: (dispatcherElf) => install(pins, options.cgroup, dispatcherElf),
+    install: (dispatcherElf) => installDispatcher(pins, cgroup, dispatcherElf, before),
+    retire: (digest) => retireDispatcher(pins, cgroup, digest),
     stage: (slot, elf, rows) => stage(pins, slot, elf, rows),
     setRows: async (slot, rows) => writeRows(pins, slot, rows),
     setAddresses: async (addresses) => writeAddresses(pins, addresses),
     flip: async (slot, generation) => flip(pins, slot, generation),
     close: async () => close(pins),
-    tags: (dispatcherElf) => tags(pins, dispatcherElf),
-    inspect: () => inspectKernel(pins, options.cgroup),
+    tags: (dispatcherElf) => tagsOfFile(pins, dispatcherElf),
+    inspect: () => inspectKernel(pins, cgroup),
     busySlots: async () => busySlots(pins),
     unstage: (slot) => unstage(pins, slot),
-    detach: () => detach(pins, options.cgroup),
+    detach: () => detach(pins, cgroup),
   }
 }
 
@@ -56,48 +66,12 @@ async function probe(options: KernelOptions): Promise<{ release: string; missing
   return { release: release(), missing }
 }
 
-async function install(pins: Pins, cgroup: string, dispatcherElf: string): Promise<void> {
-  if (!existsSync(pins.base)) {
-    await mkdir(pins.base, { recursive: true })
-    try {
-      await loadPrograms(dispatcherElf, `${pins.base}/programs`, 'pinmaps', pins.maps)
-    } catch (error) {
-      await removePins(pins.base)
-      throw error
-    }
-  }
-  const complete = LIVE_MAPS.every((name) => existsSync(pins.map(name)))
-  if (!complete) {
-    // A death in the middle of loading: nothing can be attached yet, so begin again.
-    await removePins(pins.base)
-    return install(pins, cgroup, dispatcherElf)
-  }
-  await attachDispatcher(pins, cgroup)
-}
-
-/** With maps of their own, which are gone with the programs: a tag is of instructions alone. */
-async function tags(pins: Pins, dispatcherElf: string): Promise<Record<string, string>> {
-  await removePins(pins.look)
-  await mkdir(pins.look, { recursive: true })
-  try {
-    await loadPrograms(dispatcherElf, pins.look)
-    // An older dispatcher may serve fewer hooks.
-    const hooks = [...SOCKET_HOOKS, ...CGROUP_HOOKS].map(
-      ({ hook, program }) => [hook, `${pins.look}/${program}`] as const,
-    )
-    const served = hooks.filter(([, pin]) => existsSync(pin))
-    return Object.fromEntries(served.map(([hook, pin]) => [hook, pinnedProgram(pin).tag]))
-  } finally {
-    await removePins(pins.look)
-  }
-}
-
 async function stage(pins: Pins, slot: number, elf: string, rows: IdentityRows[]): Promise<void> {
   await unstage(pins, slot)
   await mkdir(pins.slot(slot), { recursive: true })
-  const maps = LIVE_MAPS.flatMap((name) => ['map', 'name', name, 'pinned', pins.map(name)])
   try {
-    await loadPrograms(elf, `${pins.slot(slot)}/programs`, ...maps, 'pinmaps', `${pins.slot(slot)}/maps`)
+    const reused = liveMapArguments(pins)
+    await loadPrograms(elf, `${pins.slot(slot)}/programs`, ...reused, 'pinmaps', `${pins.slot(slot)}/maps`)
     writeRows(pins, slot, rows)
     for (const [program, array] of Object.entries(GENERATION_PROGRAMS))
       withMap(pins.map(array), (map) =>
@@ -145,12 +119,11 @@ function addressKey(address: string): Buffer {
 
 /** Connections look their context up again at their next message. */
 function raiseEpoch(pins: Pins): void {
+  const { at } = NodeLayout.fields.epoch
   withMap(pins.map('node'), (map) => {
-    const value = map.lookup(u32(0), NodeLayout.bytes) ?? Buffer.alloc(NodeLayout.bytes)
-    value.writeUInt32LE(
-      (value.readUInt32LE(NodeLayout.fields.epoch.at) + 1) >>> 0,
-      NodeLayout.fields.epoch.at,
-    )
+    // The whole value, also what a newer ABI has behind what we know.
+    const value = map.lookup(u32(0), map.valueBytes) ?? Buffer.alloc(map.valueBytes)
+    value.writeUInt32LE((value.readUInt32LE(at) + 1) >>> 0, at)
     map.update(u32(0), value)
   })
 }
@@ -195,38 +168,18 @@ async function unstage(pins: Pins, slot: number): Promise<void> {
 
 async function detach(pins: Pins, cgroup: string): Promise<void> {
   if (existsSync(pins.base)) {
-    await detachDispatcher(pins, cgroup)
-    if (existsSync(pins.map('sockets'))) releaseSockets(pins)
+    detachDispatchers(pins, cgroup)
+    // A socket keeps its programs until it leaves the map: taken out one by one while the
+    // generations still answer, else open connections would meet a dispatcher without any.
+    for (const { readers } of pins.dispatchers()) empty(readers)
+    empty(pins.map('sockets'))
+    await discard(pins, pins.base)
   }
   await removePins(pins.root)
 }
 
-/**
- * A socket keeps its programs until it leaves the map: taken out one by one while the generations
- * still answer, else open connections would meet a dispatcher without any.
- */
-function releaseSockets(pins: Pins): void {
-  withMap(pins.map('sockets'), (map) => {
+function empty(sockhash: string): void {
+  withMap(sockhash, (map) => {
     for (const key of map.keys(8, 2 * Limit.MAX_CONNS)) map.delete(key)
   })
-}
-
-/** bpffs has no recursive unlink of its own kind: files first, then directories. */
-async function removePins(path: string): Promise<void> {
-  const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
-  for (const entry of entries)
-    if (entry.isDirectory()) await removePins(`${path}/${entry.name}`)
-    else await rm(`${path}/${entry.name}`, { force: true })
-  await rmdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
-  })
-}
-
-function withMap<T>(path: string, use: (map: BpfMap) => T): T {
-  const map = BpfMap.pinned(path)
-  try {
-    return use(map)
-  } finally {
-    map.close()
-  }
 }

@@ -29,6 +29,8 @@ export const RelayConfig = z.strictObject({
   sweepMs: Milliseconds.default(5_000),
   /** A message may hold the generation that it began under for so long. */
   drainMs: Milliseconds.default(300_000),
+  /** Connections may go on under a dispatcher that another one has replaced for so long. */
+  dispatcherDrainMs: Milliseconds.default(600_000),
   /** Connections older than the attach may go on unjudged for so long. */
   establishedMs: Milliseconds.default(30_000),
 })

@@ -2,7 +2,7 @@
 import koffi from 'koffi'
 import { ConnLayout, Limit } from '../../bpf/abi/heddle.gen.ts'
 import { BpfError } from '../adapters/bpf-error.ts'
-import { BpfMap, u32, u64 } from '../adapters/libbpf.ts'
+import { BpfMap, resized, u32, u64 } from '../adapters/libbpf.ts'
 import { type Connection, decodeConnection } from '../adapters/connection.ts'
 
 const libbpf = koffi.load('libbpf.so.1')
@@ -37,7 +37,9 @@ export class ConnectionMap implements Connections {
 
   *all(): Generator<Connection> {
     const keys = Buffer.alloc(BATCH * KEY_BYTES)
-    const values = Buffer.alloc(BATCH * ConnLayout.bytes)
+    // The kernel's records: of the ABI before ours or after it they are shorter or longer.
+    const size = this.map.valueBytes
+    const values = Buffer.alloc(BATCH * size)
     let from: Buffer | null = null
     for (let read = 0; read < 2 * Limit.MAX_CONNS; ) {
       const next = Buffer.alloc(KEY_BYTES)
@@ -46,7 +48,7 @@ export class ConnectionMap implements Connections {
       if (result < 0 && result !== -ENOENT) throw new BpfError('bpf_map_lookup_batch', -result)
       const found = count.readUInt32LE()
       for (let i = 0; i < found; i++)
-        yield decodeConnection(values.subarray(i * ConnLayout.bytes, (i + 1) * ConnLayout.bytes))
+        yield decodeConnection(resized(values.subarray(i * size, (i + 1) * size), ConnLayout.bytes))
       if (result === -ENOENT) return
       read += found
       from = next

@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises'
 import type { Workload } from '../../pipelines/policy/model.ts'
 import { addressBytes } from '../adapters/address-bytes.ts'
 import { fileWorkloads } from '../adapters/file-workloads.ts'
-import type { Pins } from '../adapters/pins.ts'
+import { currentDispatcher } from '../adapters/attach.ts'
+import type { DispatcherPins, Pins } from '../adapters/pins.ts'
 import { chooseMode, type Mode, type ModeChoice, type NodeFacts } from '../modes.ts'
 import { type Listener, Listeners, listensAt } from './listeners.ts'
 import { addressKey } from './managed.ts'
@@ -23,8 +24,10 @@ export class ModeKeeper {
   private readonly listeners = new Listeners()
   private readonly complain: (what: string, error: unknown) => void
   private relayWorks = true
+  private readonly pins: Pins
 
   constructor(pins: Pins, complain: (what: string, error: unknown) => void) {
+    this.pins = pins
     this.steering = new Steering(pins)
     this.rules = new Verdicts(pins)
     this.complain = complain
@@ -37,7 +40,11 @@ export class ModeKeeper {
     cgroup: string,
   ): Promise<void> {
     const listeners = this.listeners.describe(listening, cgroup)
-    if (this.relayWorks && wantsRelay(workloads, listeners, kernel)) await this.startProxy()
+    const dispatcher = currentDispatcher(this.pins, cgroup)
+    if (dispatcher !== undefined) {
+      this.steering.follow(dispatcher)
+      if (this.relayWorks && wantsRelay(workloads, listeners, kernel)) await this.startProxy(dispatcher)
+    }
     const plan = planModes(workloads, listeners, { ...kernel, relayWorks: this.relayWorks })
     this.steering.set(plan.modes, plan.services)
     this.choices = plan.choices
@@ -53,13 +60,13 @@ export class ModeKeeper {
     this.rules.close()
   }
 
-  private async startProxy(): Promise<void> {
+  private async startProxy(dispatcher: DispatcherPins): Promise<void> {
     if (this.proxy) return
     const proxy = new ProxyServer(this.steering, this.rules, (error) =>
       this.complain('a relayed connection', error),
     )
     try {
-      this.steering.attach(await proxy.listen())
+      this.steering.attach(await proxy.listen(), dispatcher)
       this.proxy = proxy
     } catch (error) {
       this.relayWorks = false

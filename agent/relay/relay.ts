@@ -2,6 +2,7 @@
  * One relay: events in, endings out. The agent may come, go and crash meanwhile;
  * all that the two share is pinned in the kernel.
  */
+import { oldDispatchers } from '../adapters/attach.ts'
 import { Pins } from '../adapters/pins.ts'
 import type { RelayConfig } from './config.ts'
 import {
@@ -19,6 +20,7 @@ import { Complaints, Journal } from './journal.ts'
 import { addressKeys, cgroupIds } from './managed.ts'
 import { ModeKeeper, WorkloadsFile } from './mode-keeper.ts'
 import { NetlinkSockets } from './netlink.ts'
+import { OldDispatchers } from './old-dispatchers.ts'
 import { type KernelFacts, probeKernel, UNKNOWN_KERNEL } from './probe.ts'
 import { Session } from './session.ts'
 import { serveStats } from './stats.ts'
@@ -33,7 +35,13 @@ const MAX_PROBES = 3
 
 const now = () => performance.now()
 
-type Parts = { endings: Endings; established: Established; draining: Draining; modes: ModeKeeper }
+type Parts = {
+  endings: Endings
+  established: Established
+  draining: Draining
+  oldDispatchers: OldDispatchers
+  modes: ModeKeeper
+}
 
 export class Relay {
   private readonly config: RelayConfig
@@ -102,6 +110,7 @@ export class Relay {
     const connections = [...session.connections.all()]
     parts.endings.sweep(connections, now())
     parts.draining.sweep(connections, session.activeSlot(), now())
+    parts.oldDispatchers.sweep(oldDispatchers(this.pins, this.config.cgroup), now())
     this.planTick()
     const workloads = await this.workloads.read()
     const managed = { cgroups: cgroupIds(this.config.cgroup), addresses: addressKeys(workloads) }
@@ -159,7 +168,11 @@ export class Relay {
       config.establishedMs,
     )
     const draining = new Draining({ sockets, drained: (c) => this.noteDrained(c) }, config.drainMs)
-    return { endings, established, draining, modes }
+    const oldDispatchers = new OldDispatchers(
+      { sockets, drained: (name, dispatcher) => this.write('dispatcher-drained', name, { dispatcher }) },
+      config.dispatcherDrainMs,
+    )
+    return { endings, established, draining, oldDispatchers, modes }
   }
 
   private async closeSession(): Promise<void> {
@@ -235,6 +248,10 @@ export class Relay {
       endings: this.outcomes,
       pending: parts?.endings.pending ?? { ending: 0, owing: 0 },
       draining: { held: parts?.draining.count ?? 0, destroyed: this.drained },
+      dispatchers: {
+        draining: parts?.oldDispatchers.report(now()) ?? [],
+        destroyed: parts?.oldDispatchers.destroyed ?? 0,
+      },
       established: {
         ...(parts?.established.report(now()) ?? { count: 0, first: [] }),
         destroyed: parts?.established.destroyed ?? 0,

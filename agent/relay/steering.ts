@@ -13,9 +13,10 @@ import {
   Relayed,
   ServiceLayout,
 } from '../../bpf/abi/heddle.gen.ts'
+import { replaceInLink } from '../adapters/bpf-attach.ts'
 import { BpfError } from '../adapters/bpf-error.ts'
 import { BpfMap, u32, u64, withPinnedProgram } from '../adapters/libbpf.ts'
-import type { Pins } from '../adapters/pins.ts'
+import type { DispatcherPins, Pins } from '../adapters/pins.ts'
 import type { Mode } from '../modes.ts'
 
 const libbpf = koffi.load('libbpf.so.1')
@@ -41,11 +42,10 @@ export class Steering {
   private readonly steered: BpfMap
   private readonly relayed: BpfMap
   private readonly listener: BpfMap
-  private readonly pins: Pins
   private link: number | undefined
+  private steeredBy: string | undefined
 
   constructor(pins: Pins) {
-    this.pins = pins
     this.modes = BpfMap.pinned(pins.map('modes'))
     this.steered = BpfMap.pinned(pins.map('steered'))
     this.relayed = BpfMap.pinned(pins.map('relayed'))
@@ -55,20 +55,28 @@ export class Steering {
   }
 
   /** New connections to steered ports come to this listening socket from now on. */
-  attach(listenerFd: number): void {
+  attach(listenerFd: number, dispatcher: DispatcherPins): void {
     if (this.link !== undefined) return
     this.listener.update(u32(0), u64(listenerFd))
     const namespace = openSync('/proc/self/ns/net', 'r')
     try {
       const link = withPinnedProgram(
-        this.pins.dispatcher('steer'),
+        dispatcher.program('steer'),
         (program) => linkCreate(program.readInt32LE(), namespace, BPF_SK_LOOKUP, null) as number,
       )
       if (link < 0) throw new BpfError('bpf_link_create(sk_lookup)', -link)
       this.link = link
+      this.steeredBy = dispatcher.digest
     } finally {
       closeSync(namespace)
     }
+  }
+
+  /** Another dispatcher enrols by now: its program takes over, in one step. */
+  follow(dispatcher: DispatcherPins): void {
+    if (this.link === undefined || this.steeredBy === dispatcher.digest) return
+    replaceInLink(dispatcher.program('steer'), this.link)
+    this.steeredBy = dispatcher.digest
   }
 
   /** Modes first: a port is never steered, nor left, while its address is open to all. */

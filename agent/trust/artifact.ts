@@ -1,5 +1,4 @@
 /** The artifact that a release names: its manifest, where it came from, its bytes, its code. */
-import { Abi } from '../../bpf/abi/heddle.gen.ts'
 import { type Digest, GENERATION_HOOKS, Manifest } from '../../pipelines/contract/artifact.ts'
 import { MAX_ENVELOPE_BYTES, open, PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -13,6 +12,7 @@ import {
 } from '../../pipelines/contract/object-keys.ts'
 import { Provenance } from '../../pipelines/contract/provenance.ts'
 import type { Kernel, Store } from '../ports.ts'
+import { checkSpoken } from '../skew.ts'
 import { digestsOf } from './code.ts'
 import { decode, MAX_TARGET_BYTES, readStoreBlob, readTarget } from './content.ts'
 import { kernelAtLeast } from './kernel-version.ts'
@@ -39,10 +39,15 @@ export async function readManifest(
   const custom = PolicyCustom.safeParse(target.custom)
   if (!custom.success) throw new Failure('artifact-untrusted', `target ${target.path} lacks its custom part`)
   // Before the schema: a manifest of another ABI may well look different.
-  if (custom.data.abi !== Abi.ABI) throw abiMismatch(custom.data.abi)
+  checkSpoken('the artifact', custom.data.abi)
   const bytes = await readTarget(store, target, MAX_TARGET_BYTES)
   const manifest = decode(bytes, Manifest, 'artifact-untrusted', 'manifest')
-  if (manifest.abi !== Abi.ABI) throw abiMismatch(manifest.abi)
+  if (manifest.abi !== custom.data.abi) {
+    throw new Failure(
+      'abi-mismatch',
+      `the manifest says ABI ${manifest.abi}, the builder signed ${custom.data.abi}`,
+    )
+  }
   return { manifest, bytes, custom: custom.data }
 }
 
@@ -134,8 +139,4 @@ export async function readDispatcher(store: Store, metadata: TrustedMetadata): P
   const target = metadata.target('code', DISPATCHER_TARGET)
   if (target === undefined) throw new Failure('code-untrusted', 'the code key has signed no dispatcher')
   return readTarget(store, target, MAX_DISPATCHER_BYTES)
-}
-
-function abiMismatch(abi: number): Failure {
-  return new Failure('abi-mismatch', `the artifact speaks ABI ${abi}; this agent speaks ${Abi.ABI}`)
 }

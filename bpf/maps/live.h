@@ -16,7 +16,10 @@ struct {
 	__type(value, struct heddle_conn);
 } conns SEC(".maps");
 
-/* The sockets whose bytes are read. Twice the connections: a socket without state is closed. */
+/*
+ * Socket by cookie, for replies. Carries no programs: those are in the dispatcher's own map.
+ * Twice the connections: a socket without state is closed.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
 	__uint(max_entries, 2 * HEDDLE_MAX_CONNS);

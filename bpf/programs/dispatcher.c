@@ -83,19 +83,33 @@ int note_flow(struct __sk_buff *skb)
 	return 1;
 }
 
+/* Which live maps these programs speak of. The agent reads it in the file and again in the kernel. */
+const volatile __u32 abi __attribute__((section(".rodata.abi"), used)) = HEDDLE_ABI;
+
+/*
+ * The sockets that this dispatcher reads. A socket keeps the programs that it met in here: another
+ * dispatcher brings a map of its own for those born from then on, and this one runs empty.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 2 * HEDDLE_MAX_CONNS);
+	__type(key, __u64);
+	__type(value, __u64);
+} own_readers SEC(".maps");
+
 /* A connection of zeroes, too large for a stack. Never written: births on one CPU may interleave. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct heddle_conn);
-} newborn SEC(".maps");
+} own_newborn SEC(".maps");
 
 /* The socket is in no map yet: nobody else sees the state that is filled in here. */
 static __always_inline struct heddle_conn *conn_create(__u64 cookie)
 {
 	__u32 zero = 0;
-	struct heddle_conn *blank = bpf_map_lookup_elem(&newborn, &zero);
+	struct heddle_conn *blank = bpf_map_lookup_elem(&own_newborn, &zero);
 
 	if (!blank || bpf_map_update_elem(&conns, &cookie, blank, BPF_ANY))
 		return NULL;
@@ -186,7 +200,8 @@ int enrol(struct bpf_sock_ops *ops)
 			count(HEDDLE_EXHAUSTED);
 		if (is_relays_own(cookie))
 			return 1;
-		if (bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
+		if (bpf_sock_hash_update(ops, &own_readers, &cookie, BPF_ANY) ||
+		    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
 			enrol_failed(cookie);
 	} else if (ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE) {
 		n = bpf_map_lookup_elem(&population, &zero);

@@ -50,7 +50,7 @@ async function enrollNode(flags: EnrollFlags): Promise<void> {
 
 async function status({ config }: Look): Promise<void> {
   const { node, ring, state, kernel } = await openSubject(config)
-  const { enforced, predecessor, accepted, dispatcher, offered, slots } = state
+  const { enforced, predecessor, accepted, dispatcher, offered, draining, slots } = state
   print({
     node,
     ring,
@@ -59,6 +59,7 @@ async function status({ config }: Look): Promise<void> {
     accepted,
     dispatcher,
     offered,
+    draining,
     slots,
     kernel: await kernel.inspect(),
   })

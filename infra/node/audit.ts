@@ -5,12 +5,12 @@
 import { type Evidence, readBlob, readEvidence, sha256 } from '../../agent/cache.ts'
 import type { Disk } from '../../agent/disk.ts'
 import type { AttachedFacts, Kernel } from '../../agent/ports.ts'
-import { tagsOf } from '../../agent/slots.ts'
+import { tagsDiffer, tagsOf } from '../../agent/recognise.ts'
 import type { State } from '../../agent/state.ts'
 import { checkCodeDigests, checkProvenance } from '../../agent/trust/artifact.ts'
 import { decode } from '../../agent/trust/content.ts'
 import { openMetadata, type TrustedMetadata } from '../../agent/trust/metadata.ts'
-import { Manifest } from '../../pipelines/contract/artifact.ts'
+import { type Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import {
   CodeTarget,
@@ -79,11 +79,19 @@ async function attached(trail: Trail) {
   const facts = await trail.subject.kernel.inspect()
   if (facts === null) throw differs('nothing of Heddle is attached')
   trail.facts = facts
-  const tags = tagsOf(facts.hooks)
-  for (const [hook, tag] of Object.entries(trail.subject.state.dispatcher?.tags ?? {})) {
-    if (tags[hook] !== tag) throw differs(`hook ${hook} runs ${tags[hook] ?? 'nothing'}, not ${tag}`)
+  const { dispatcher, draining } = trail.subject.state
+  if (facts.dispatcher !== dispatcher?.digest) {
+    throw differs(`dispatcher ${facts.dispatcher ?? 'none'} enrols connections, not ${dispatcher?.digest}`)
   }
-  return { hooks: brief(facts.hooks) }
+  const wrong = tagsDiffer(facts.hooks, dispatcher.tags)
+  if (wrong !== undefined) throw differs(wrong)
+  for (const { digest, hooks, sockets } of facts.draining) {
+    const known = draining.find((each) => each.digest === digest)
+    if (known === undefined) throw differs(`dispatcher ${digest} reads ${sockets} sockets, and is not known`)
+    for (const [hook, { tag }] of Object.entries(hooks))
+      if (known.tags[hook] !== tag) throw differs(`hook ${hook} of ${digest} runs ${tag}`)
+  }
+  return { hooks: brief(facts.hooks), draining: facts.draining }
 }
 
 function active(trail: Trail) {
@@ -153,17 +161,23 @@ function code(trail: Trail) {
 }
 
 async function dispatcher(trail: Trail) {
-  const installed = trail.subject.state.dispatcher
-  const evidence = installed === null ? undefined : await readEvidence(trail.subject.disk, installed.number)
-  if (installed === null || evidence === undefined) {
-    throw new Failure('artifact-missing', 'the evidence of the dispatcher is not here')
+  const { dispatcher: installed, draining } = trail.subject.state
+  if (installed === null) throw new Failure('artifact-missing', 'no dispatcher is known')
+  for (const each of [installed, ...draining]) await signedDispatcher(trail, each)
+  const drains = draining.map(({ digest, since }) => ({ digest, since: new Date(since).toISOString() }))
+  return { digest: installed.digest, draining: drains }
+}
+
+/** It may be older than the release: a dispatcher stays as long as it has connections. */
+async function signedDispatcher(trail: Trail, of: { digest: Digest; number: number }): Promise<void> {
+  const evidence = await readEvidence(trail.subject.disk, of.number)
+  if (evidence === undefined) {
+    throw new Failure('artifact-missing', `the evidence of dispatcher ${of.digest} is not here`)
   }
-  // It may be older than the release: a dispatcher stays as long as it holds sockets.
   const metadata = openMetadata(trail.subject.pinnedRoot, evidence.metadata)
-  if (metadata.target('code', DISPATCHER_TARGET)?.hashes['sha256'] !== hexOf(installed.digest)) {
-    throw new Failure('code-untrusted', `the installed dispatcher ${installed.digest} is not the signed one`)
+  if (metadata.target('code', DISPATCHER_TARGET)?.hashes['sha256'] !== hexOf(of.digest)) {
+    throw new Failure('code-untrusted', `the installed dispatcher ${of.digest} is not the signed one`)
   }
-  return { digest: installed.digest }
 }
 
 function policy(trail: Trail) {

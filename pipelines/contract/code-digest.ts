@@ -48,15 +48,26 @@ export function tablesOf(elf: Uint8Array): Uint8Array {
   return elf.subarray(at, at + bytes)
 }
 
+/** Bytes of the one section of that name. Throws Failure('code-untrusted') where there is none. */
+export function sectionOf(elf: Uint8Array, name: string): Uint8Array {
+  const { at, bytes } = dataSection(sectionsOf(elf), name)
+  return elf.subarray(at, at + bytes)
+}
+
 /** The one section of that name; read-only data, in the file as it is. */
-function tablesSection(elf: Uint8Array): Section {
-  const sections = sectionsOf(elf)
-  const [found, ...others] = sections.filter(({ name }) => name === TABLES_SECTION)
-  if (found === undefined || others.length > 0) refuse(`not exactly one section ${TABLES_SECTION}`)
+function dataSection(sections: Section[], wanted: string): Section {
+  const [found, ...others] = sections.filter(({ name }) => name === wanted)
+  if (found === undefined || others.length > 0) refuse(`not exactly one section ${wanted}`)
   const { type, flags } = found
   if (type !== SHT_PROGBITS || (flags & (SHF_WRITE | SHF_EXECINSTR | SHF_COMPRESSED)) !== 0n) {
-    refuse(`${TABLES_SECTION} is not plain read-only data`)
+    refuse(`${wanted} is not plain read-only data`)
   }
+  return found
+}
+
+function tablesSection(elf: Uint8Array): Section {
+  const sections = sectionsOf(elf)
+  const found = dataSection(sections, TABLES_SECTION)
   const overlaps = (at: number, bytes: number) => at < found.at + found.bytes && found.at < at + bytes
   const table = offset(new DataView(elf.buffer, elf.byteOffset, elf.byteLength), 40)
   const shared = sections.some(

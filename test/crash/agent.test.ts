@@ -9,9 +9,11 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { sha256 } from '../../agent/cache.ts'
 import { restore } from '../../agent/confirm.ts'
 import type { Node } from '../../agent/node.ts'
 import { reconcile } from '../../agent/reconcile.ts'
+import { DISPATCHER_TARGET, hexOf } from '../../pipelines/contract/object-keys.ts'
 import { type KernelContent, type MemoryKernel, memoryKernel } from '../fakes/memory-kernel.ts'
 import { type Fleet, nodeFleet } from '../fakes/node-fleet.ts'
 import { tablesOf, testElf } from '../fakes/test-elf.ts'
@@ -21,6 +23,10 @@ const CHILD_STEP = process.env['HEDDLE_DEEP'] === '1' ? 1 : 9
 
 const OLD = tablesOf(testElf('', 'old'))
 const NEW = tablesOf(testElf('', 'new'))
+/** The new release brings this dispatcher, too. */
+const NEW_DISPATCHER = testElf('newer dispatcher', '')
+/** Connections that are open when it comes. */
+const OPEN = 3
 
 /** A node at some moment: its disk and its kernel. */
 type Moment = { directory: string; content: KernelContent }
@@ -36,7 +42,9 @@ before(async () => {
   await mkdir(fresh.directory)
   await fleet.published.release('canary', 1, await fleet.artifact('old'))
   assert.equal((await fleet.pass()).outcome, 'enforced')
+  fleet.kernel.content.sockets = OPEN
   running = { directory: fleet.directory, content: structuredClone(fleet.kernel.content) }
+  await fleet.published.putCode({ path: DISPATCHER_TARGET, bytes: NEW_DISPATCHER })
   await fleet.published.release('canary', 2, await fleet.artifact('new'))
 })
 after(async () => {
@@ -51,6 +59,17 @@ function judging(content: KernelContent): string | null {
   assert.ok(slot, 'the active slot is empty')
   assert.ok(content.dispatcher, 'active without a dispatcher')
   return slot.tablesDigest
+}
+
+/** Connections that were open are so still, each under the dispatcher that it was born under. */
+function checkConnections(moment: Moment, content: KernelContent, when: string): void {
+  if (moment.content.sockets !== OPEN) return
+  const [old, now] = [moment.content.dispatcher ?? '', content.dispatcher ?? '']
+  assert.equal(
+    now === old ? content.sockets : content.draining[old],
+    OPEN,
+    `${when}: connections were cut off`,
+  )
 }
 
 /** The agent dies before act `dieBefore`: nothing that it would do afterwards happens. */
@@ -100,6 +119,7 @@ for (const [name, moment, allowed] of scenarios) {
       const life = await live({ directory, content }, acts)
       died = life.died
       assert.ok(allowed.includes(judging(life.content)), `after act ${acts}: neither old nor new`)
+      checkConnections(moment(), life.content, `act ${acts}`)
 
       // It comes back with the network gone: what ran goes on.
       const kernel = memoryKernel({}, life.content)
@@ -111,6 +131,8 @@ for (const [name, moment, allowed] of scenarios) {
       // The network is back.
       await start({ directory, kernel })
       assert.equal(judging(kernel.content), NEW, `after act ${acts}`)
+      assert.equal(kernel.content.dispatcher, hexOf(sha256(NEW_DISPATCHER)), `after act ${acts}`)
+      checkConnections(moment(), kernel.content, `after act ${acts}`)
       await rm(directory, { recursive: true })
     }
   })

@@ -3,13 +3,20 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { tablesOf } from './test-elf.ts'
 import type { AddressIdentity, AttachedFacts, IdentityRows, Kernel } from '../../agent/ports.ts'
+import { Abi } from '../../bpf/abi/heddle.gen.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 
 /** What a kernel holds; plain data, so that it can outlive the process that told it. */
 export type KernelContent = {
   dispatcher: string | null
-  /** The dispatcher that was loaded; what is attached should be the same. */
-  pinned: string | null
+  /** Open connections: they stay with the dispatcher that they were born under. */
+  sockets: number
+  /** Replaced dispatchers that are pinned, with the connections they keep. */
+  draining: Record<string, number>
+  /** ABI of the live maps, as the dispatcher says. */
+  abi: number | null
+  /** Not null: under the pins of the dispatcher are programs with this tag, and not its own. */
+  forged: string | null
   active: { slot: number; generation: number } | null
   slots: Record<string, { elf: string; tablesDigest: string; rows: string }>
   addresses: AddressIdentity[]
@@ -49,8 +56,20 @@ export function memoryKernel(
     probe: async () => ({ release: kernel.release, missing: kernel.missing }),
     install: (file) =>
       act('install', async () => {
-        kernel.content.pinned ??= hash(await readFile(file))
-        kernel.content.dispatcher = kernel.content.pinned
+        const next = hash(await readFile(file))
+        if (kernel.rejecting) throw new Failure('verifier-rejected', 'too complex', { detail: ['line 1'] })
+        const { dispatcher, draining, sockets } = kernel.content
+        if (dispatcher === next) return
+        if (dispatcher !== null) draining[dispatcher] = sockets
+        kernel.content.sockets = draining[next] ?? 0
+        delete draining[next]
+        kernel.content.dispatcher = next
+      }),
+    retire: (digest) =>
+      act(`retire ${digest}`, async () => {
+        const hex = digest.replace('sha256:', '')
+        if (kernel.content.draining[hex] !== 0) throw new Error(`retire of ${digest}, which has connections`)
+        delete kernel.content.draining[hex]
       }),
     stage: (slot, file, rows) =>
       act(`stage ${slot}`, async () => {
@@ -115,9 +134,16 @@ export function rowsOf(kernel: MemoryKernel, slot: number): Map<number, { subjec
 }
 
 function facts(content: KernelContent): AttachedFacts {
-  const dispatcher = { id: 1, tag: tagOf(content.dispatcher ?? '') }
+  const hooks = (hex: string) => Object.fromEntries(HOOKS.map((hook) => [hook, { id: 1, tag: tagOf(hex) }]))
   return {
-    hooks: Object.fromEntries(HOOKS.map((hook) => [hook, dispatcher])),
+    dispatcher: `sha256:${content.dispatcher ?? ''}`,
+    abi: content.abi,
+    hooks: hooks(content.forged ?? content.dispatcher ?? ''),
+    draining: Object.entries(content.draining).map(([hex, sockets]) => ({
+      digest: `sha256:${hex}` as const,
+      hooks: hooks(hex),
+      sockets,
+    })),
     active: content.active,
     slots: Object.entries(content.slots).map(([slot, { elf, tablesDigest }]) => ({
       slot: Number(slot),
@@ -128,7 +154,16 @@ function facts(content: KernelContent): AttachedFacts {
 }
 
 function empty(): KernelContent {
-  return { dispatcher: null, pinned: null, active: null, slots: {}, addresses: [] }
+  return {
+    dispatcher: null,
+    sockets: 0,
+    draining: {},
+    abi: Abi.ABI,
+    forged: null,
+    active: null,
+    slots: {},
+    addresses: [],
+  }
 }
 
 const tagOf = (digest: string) => digest.slice(0, 16)

@@ -1,21 +1,24 @@
 /** The smallest ELF that has program code and a tables section. */
 import { createHash } from 'node:crypto'
+import { Abi } from '../../bpf/abi/heddle.gen.ts'
 
 const HEADER = 64
 const SECTION = 64
 const CAPACITY = 64
-const NAMES = '\0.text\0.rodata.policy\0.shstrtab\0'
+const NAMES = '\0.text\0.rodata.policy\0.shstrtab\0.rodata.abi\0'
+const ABI_BYTES = 4
 
-/** `tables` stands last in the file, `code` right after the header. */
-export function testElf(code: string, tables: string): Uint8Array {
+/** `tables` stands last in the file, `code` right after the header. `abi` as a dispatcher names its own. */
+export function testElf(code: string, tables: string, abi = Abi.ABI as number): Uint8Array {
   const text = Buffer.from(code)
   const names = Buffer.from(NAMES)
   // A variant has one capacity, so that its header is the same for every policy.
   const policy = Buffer.from(`TABLES:${tables}`.padEnd(CAPACITY, '\0'))
   const textAt = HEADER
   const namesAt = textAt + text.length
-  const sectionsAt = (namesAt + names.length + 7) & ~7
-  const policyAt = sectionsAt + 4 * SECTION
+  const abiAt = namesAt + names.length
+  const sectionsAt = (abiAt + ABI_BYTES + 7) & ~7
+  const policyAt = sectionsAt + 5 * SECTION
   const file = Buffer.alloc(policyAt + policy.length)
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
   file.writeUInt16LE(1, 16) // ET_REL
@@ -24,10 +27,11 @@ export function testElf(code: string, tables: string): Uint8Array {
   file.writeBigUInt64LE(BigInt(sectionsAt), 40)
   file.writeUInt16LE(HEADER, 52)
   file.writeUInt16LE(SECTION, 58)
-  file.writeUInt16LE(4, 60)
+  file.writeUInt16LE(5, 60)
   file.writeUInt16LE(3, 62)
   file.set(text, textAt)
   file.set(names, namesAt)
+  file.writeUInt32LE(abi, abiAt)
   file.set(policy, policyAt)
   const section = (index: number, fields: { name: string; type: number; at: number; size: number }) => {
     const base = sectionsAt + index * SECTION
@@ -40,6 +44,7 @@ export function testElf(code: string, tables: string): Uint8Array {
   section(1, { name: '.text', type: 1, at: textAt, size: text.length })
   section(2, { name: '.rodata.policy', type: 1, at: policyAt, size: policy.length })
   section(3, { name: '.shstrtab', type: 3, at: namesAt, size: names.length })
+  section(4, { name: '.rodata.abi', type: 1, at: abiAt, size: ABI_BYTES })
   return new Uint8Array(file)
 }
 

@@ -24,6 +24,7 @@ export type RelayStats = {
   pending: { ending: number; owing: number }
   established: { count: number; destroyed: number }
   draining: { held: number; destroyed: number }
+  dispatchers: { draining: { dispatcher: string; connections: number }[]; destroyed: number }
   counters: Record<string, number>
   cpuMs: number
   rssBytes: number

@@ -1,6 +1,6 @@
 /** The state directory is gone while programs are attached: what is remembered of them is true, or nothing is. */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { sha256 } from '../../../agent/cache.ts'
@@ -55,9 +55,24 @@ test('the signed dispatcher is the attached one: it is known again, and the loss
   assert.equal((await life()).failure, null)
 })
 
-test('a newer dispatcher is signed than the attached one: the wrong one is never remembered', async () => {
+test('another dispatcher is signed than the attached one: it takes its place, and the other is not claimed to be known', async () => {
   await signNewer()
   await loseDirectory()
+  fleet.kernel.content.sockets = 2
+  const report = await life()
+  assert.equal(report.outcome, 'enforced')
+  assert.equal((await remembered()).dispatcher?.digest, sha256(newer))
+  assert.deepEqual((await remembered()).draining, [])
+  assert.deepEqual(fleet.kernel.content.draining, { [OLD.slice(7)]: 2 })
+  assert.match((await audited())?.message ?? '', /reads 2 sockets, and is not known/)
+  fleet.kernel.content.draining[OLD.slice(7)] = 0
+  await life()
+  assert.equal(await audited(), null)
+})
+
+test('what is attached does not say its ABI: nothing is loaded behind it, and the command is named', async () => {
+  await loseDirectory()
+  Object.assign(fleet.kernel.content, { abi: null })
   const before = structuredClone(fleet.kernel.content)
   for (let lives = 0; lives < 2; lives++) {
     const report = await life()
@@ -69,46 +84,34 @@ test('a newer dispatcher is signed than the attached one: the wrong one is never
     assert.match(text, /heddle node detach --yes --config/)
     assert.equal((await remembered()).dispatcher, null)
   }
-})
-
-test('after the command that the refusal names, the signed dispatcher runs and can be audited', async () => {
-  await signNewer()
-  await loseDirectory()
-  await life()
   await fleet.kernel.detach()
-  const report = await life()
-  assert.equal(report.outcome, 'enforced')
-  assert.equal((await remembered()).dispatcher?.digest, sha256(newer))
+  assert.equal((await life()).outcome, 'enforced')
   assert.equal(await audited(), null)
 })
 
-test('a damaged memory knows two dispatchers: the attached one is remembered, be it the newer', async () => {
+test('a damaged memory knows two dispatchers: the attached one is remembered, and the other as draining', async () => {
   await signNewer()
   await fleet.published.release('canary', 6, await fleet.artifact('two'))
+  fleet.kernel.content.sockets = 1
   await fleet.pass()
-  const state = await readFile(join(fleet.directory, 'state.json'), 'utf8')
-  assert.equal(JSON.parse(state).offered.digest, sha256(newer))
   const damage = () => writeFile(join(fleet.directory, 'state.json'), 'damaged')
   await damage()
   await restore(await fleet.node())
-  assert.equal((await remembered()).dispatcher?.digest, OLD)
-
-  // The machine came back with the newer one, and its memory of that is damaged too.
-  const tag = Object.assign(fleet.kernel.content, {
-    dispatcher: sha256(newer).slice(7),
-    pinned: sha256(newer).slice(7),
-  })
+  assert.equal((await remembered()).dispatcher?.digest, sha256(newer))
+  assert.deepEqual(
+    (await remembered()).draining.map(({ digest }) => digest),
+    [OLD],
+  )
+  // Programs that are not what the pin's name says are nobody's.
   await damage()
+  Object.assign(fleet.kernel.content, { forged: 'f'.repeat(64) })
   await restore(await fleet.node())
-  const { dispatcher, offered } = await remembered()
-  assert.equal(dispatcher?.digest, sha256(newer))
-  assert.equal(dispatcher.tags['ingress'], tag.dispatcher.slice(0, 16))
-  assert.equal(offered, null)
+  assert.equal((await remembered()).dispatcher, null)
 })
 
 test('programs under the pins of a remembered dispatcher that are not its own are an alarm, and not remembered', async () => {
   const { dispatcher } = await remembered()
-  Object.assign(fleet.kernel.content, { dispatcher: 'f'.repeat(64), pinned: 'f'.repeat(64) })
+  Object.assign(fleet.kernel.content, { forged: 'f'.repeat(64) })
   const report = await life()
   assert.equal(report.outcome, 'failed')
   assert.match(JSON.stringify(report.failure), /attached-differs/)

@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { restore } from '../../../agent/confirm.ts'
 import { reconcile } from '../../../agent/reconcile.ts'
-import { audit } from '../../../infra/node/audit.ts'
-import { DISPATCHER_TARGET } from '../../../pipelines/contract/object-keys.ts'
 import { rowsOf } from '../../fakes/memory-kernel.ts'
 import { type Fleet, nodeFleet } from '../../fakes/node-fleet.ts'
 import { tablesOf, testElf } from '../../fakes/test-elf.ts'
@@ -198,28 +196,6 @@ test('workloads that make no sense leave the kernel as it is', async () => {
   const report = await fleet.pass()
   assert.equal(report.failure?.code, 'schema-violation')
   assert.deepEqual(fleet.kernel.content.addresses, before)
-})
-
-test('a newer dispatcher waits until none is attached; its signature stays provable', async () => {
-  await fleet.published.release('canary', 1, await fleet.artifact('one'))
-  await fleet.pass()
-  const old = fleet.kernel.content.dispatcher
-  const bytes = testElf('newer dispatcher', '')
-  await fleet.published.putCode({ path: DISPATCHER_TARGET, bytes })
-  for (const number of [2, 3, 4]) {
-    await fleet.published.release('canary', number, await fleet.artifact(`tables ${number}`))
-    assert.equal((await fleet.pass()).outcome, 'enforced')
-  }
-  assert.equal(fleet.kernel.content.dispatcher, old)
-  const audited = async () => {
-    const { state, disk, kernel, ring, pinnedRoot } = await fleet.node()
-    return (await audit({ ring, pinnedRoot, state: state.current, disk, kernel })).broken
-  }
-  assert.equal(await audited(), null)
-  fleet.kernel.reboot()
-  await restore(await fleet.node())
-  assert.notEqual(fleet.kernel.content.dispatcher, old)
-  assert.equal(await audited(), null)
 })
 
 test('the journal hears of a failure once, not at every look', async () => {
