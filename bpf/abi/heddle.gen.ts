@@ -110,6 +110,11 @@ export const IdentityRowsLayout = {
   },
 } as const
 
+/** enum heddle_mark */
+export const Mark = {
+  MARK_UNREAD: 1279543296,
+} as const
+
 /** enum heddle_reason */
 export const Reason = {
   ALLOWED: 0,
@@ -146,6 +151,7 @@ export const Reason = {
   REFUSED_BY_MODE: 31,
   OTHER_PROTOCOL: 32,
   UNDECLARED: 33,
+  EVENT_LOST: 34,
   REASONS: 64,
 } as const
 

@@ -168,6 +168,11 @@ struct heddle_identity_rows {
 	__u64 peer[HEDDLE_ROW_U64];
 };
 
+/* SO_MARK of a connection that could not be enrolled: its packets are dropped. "HDL" */
+enum heddle_mark {
+	HEDDLE_MARK_UNREAD = 0x4c444800,
+};
+
 /* ---- why: every verdict is counted under a name an operator understands ---- */
 enum heddle_reason {
 	HEDDLE_ALLOWED = 0, /* L7 rules allowed the request */
@@ -205,6 +210,7 @@ enum heddle_reason {
 	/* Neither HTTP nor TLS: begins with a byte, or has a first line, that no request can have. */
 	HEDDLE_OTHER_PROTOCOL = 32,
 	HEDDLE_UNDECLARED = 33, /* L3/L4: to an address that no workload declares */
+	HEDDLE_EVENT_LOST = 34, /* the ring was full: a sweep of the relay finds what it told of */
 	/* Counters there are: with room, so that a new reason is no new layout. */
 	HEDDLE_REASONS = 64,
 };

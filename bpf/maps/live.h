@@ -122,7 +122,7 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Reader: relay. Full = events are lost and counted by the reader's gap, traffic goes on. */
+/* Reader: relay. Full = events are lost and counted, traffic goes on, sweeps find the refused. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, HEDDLE_EVENTS_BYTES);

@@ -12,6 +12,9 @@
 #include "parts/steer.h"
 #include <bpf/bpf_endian.h>
 
+#define SOL_SOCKET 1
+#define SO_MARK 36
+
 static __always_inline __u32 active_slot(void)
 {
 	__u32 zero = 0;
@@ -172,15 +175,19 @@ static __always_inline int is_relays_own(__u64 cookie)
 	return 1;
 }
 
-/* Its bytes would pass unread: only the relay can still end it. */
-SEPARATE int enrol_failed(__u64 cookie)
+/*
+ * Its bytes would pass unread: from now on its packets are dropped, and the relay ends
+ * it. What came with the last packet of the handshake is past that gate.
+ */
+static __always_inline void enrol_failed(struct bpf_sock_ops *ops, __u64 cookie)
 {
 	struct heddle_conn *c = bpf_map_lookup_elem(&conns, &cookie);
+	__u32 mark = HEDDLE_MARK_UNREAD;
 
+	bpf_setsockopt(ops, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 	count(HEDDLE_ENROL_FAILED);
 	if (c)
 		tell(c, HEDDLE_EVENT_END, HEDDLE_ENROL_FAILED, 0);
-	return 0;
 }
 
 /*
@@ -202,7 +209,7 @@ int enrol(struct bpf_sock_ops *ops)
 			return 1;
 		if (bpf_sock_hash_update(ops, &own_readers, &cookie, BPF_ANY) ||
 		    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
-			enrol_failed(cookie);
+			enrol_failed(ops, cookie);
 	} else if (ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE) {
 		n = bpf_map_lookup_elem(&population, &zero);
 		if (!bpf_map_delete_elem(&conns, &cookie) && n)

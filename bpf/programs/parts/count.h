@@ -31,7 +31,8 @@ static __always_inline void tell(const struct heddle_conn *c, __u8 kind, __u8 re
 
 	__builtin_memcpy(e.remote, c->remote, 16);
 	__builtin_memcpy(e.local, c->local, 16);
-	bpf_ringbuf_output(&events, &e, sizeof(e), 0);
+	if (bpf_ringbuf_output(&events, &e, sizeof(e), 0))
+		count(HEDDLE_EVENT_LOST);
 }
 
 #endif /* HEDDLE_COUNT_H */

@@ -49,7 +49,11 @@ export class RelayFixture {
     this.socket = join(node.directory, 'relay.sock')
   }
 
-  static async create(artifact: RelayArtifact, options: Record<string, unknown> = {}): Promise<RelayFixture> {
+  static async create(
+    artifact: RelayArtifact,
+    options: Record<string, unknown> = {},
+    mode = 'kernel',
+  ): Promise<RelayFixture> {
     const node = await KernelFixture.create(artifact.dispatcher)
     const fixture = new RelayFixture(node, artifact)
     try {
@@ -59,7 +63,7 @@ export class RelayFixture {
         namespace: 'shop',
         labels: {},
         addresses: [LOOPBACK4, LOOPBACK6],
-        mode: 'kernel',
+        mode,
       }
       writeFileSync(workloads, JSON.stringify({ workloads: [shop] }))
       const { bpffs, cgroup, directory } = node

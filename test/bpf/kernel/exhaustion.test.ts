@@ -1,0 +1,273 @@
+/**
+ * Every live map filled to its last entry: what is new is closed or judged anew, what
+ * is known goes on, and a counter or a failure says so (decisions: exhaustion).
+ */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { test } from 'node:test'
+import type { BpfMap } from '../../../agent/adapters/libbpf.ts'
+import { u32 } from '../../../agent/adapters/libbpf.ts'
+import { ConnLayout, Limit, NodeLayout } from '../../../bpf/abi/heddle.gen.ts'
+import { type KernelFixture, whyNoKernel } from './kernel-fixture.ts'
+import { enforced, oneRule, until } from './one-rule.ts'
+import { whyNoPython } from './python-server.ts'
+import { relayArtifact } from './relay-artifact.ts'
+import { RelayFixture } from './relay-fixture.ts'
+import { SERVERS, type ServerKind } from './relay-servers.ts'
+
+const skip = whyNoKernel() ?? false
+const OPEN = 'GET /open HTTP/1.1\r\nHost: a\r\n\r\n'
+const SHUT = 'GET /shut HTTP/1.1\r\nHost: a\r\n\r\n'
+
+async function connected(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
+}
+
+const count = (fixture: KernelFixture, reason: string) => fixture.counters()[reason] ?? 0
+
+async function answer(socket: Socket, request: string): Promise<string> {
+  socket.write(request)
+  const [reply] = (await once(socket, 'data')) as [Buffer]
+  return reply.toString('latin1').slice(9, 12)
+}
+
+/** Keys from the top of the number space, where no cookie and no address of a test is. */
+function fill(map: BpfMap, entries: number, keyBytes: number, value: Uint8Array): Buffer[] {
+  const keys = Array.from({ length: entries }, (_, i) => {
+    const key = Buffer.alloc(keyBytes, 0xfe)
+    key.writeUInt32LE(i, keyBytes - 4)
+    return key
+  })
+  for (const key of keys) map.update(key, value)
+  return keys
+}
+
+/** What is in use now leaves less room than its capacity. */
+function fillUp(map: BpfMap, capacity: number, keyBytes: number, value: Uint8Array): Buffer[] {
+  const used = [...map.keys(keyBytes, capacity)].length
+  const keys = fill(map, capacity - used, keyBytes, value)
+  assert.throws(() => map.update(Buffer.alloc(keyBytes, 0xfd), value), /errno|E2BIG|ENOSPC/)
+  return keys
+}
+
+test('conns: a connection that finds no room is closed, an old one goes on', { skip }, async (t) => {
+  const { fixture } = await enforced(t, oneRule())
+  const server = await fixture.recordingServer()
+  const old = await connected(server.port)
+  const keys = fixture.withMap('conns', (map) =>
+    fillUp(map, Limit.MAX_CONNS, 8, Buffer.alloc(ConnLayout.bytes)),
+  )
+  const late = await connected(server.port)
+  late.write(OPEN)
+  await until(() => count(fixture, 'NO_CONNECTION') > 0)
+  assert.equal(count(fixture, 'EXHAUSTED'), 1)
+  const recorded = server.recorded(late.localPort ?? 0)
+  late.destroy()
+  assert.equal((await recorded).bytes.length, 0)
+  assert.equal(await answer(old, OPEN), '200')
+  fixture.withMap('conns', (map) => {
+    for (const key of keys) map.delete(key)
+  })
+  assert.equal(await answer(await connected(server.port), SHUT), '403')
+})
+
+test('sockets: what could not be enrolled is closed by its packets', { skip }, async (t) => {
+  const { fixture } = await enforced(t, oneRule())
+  const server = await fixture.recordingServer()
+  const old = await connected(server.port)
+  assert.equal(await answer(old, OPEN), '200')
+  const empty = await fillSockets(fixture.pins.map('sockets'), 2 * Limit.MAX_CONNS - 1)
+  const late = await connected(server.port)
+  await until(() => count(fixture, 'ENROL_FAILED') > 0)
+  let said = ''
+  late.on('data', (bytes) => (said += bytes))
+  late.write(OPEN)
+  assert.equal(await answer(old, OPEN), '200')
+  assert.equal(await answer(old, OPEN), '200')
+  assert.equal(said, '')
+  await empty()
+  assert.equal(await answer(await connected(server.port), SHUT), '403')
+})
+
+/** Sockets that one process may hold under a common limit of descriptors. */
+const SOCKETS_EACH = 16_000
+
+/** Returns what takes them out again. */
+async function fillSockets(path: string, sockets: number): Promise<() => Promise<void>> {
+  const script = new URL('./socket-filler.js', import.meta.url).pathname
+  const fillers: ChildProcess[] = []
+  for (let at = 0; at < sockets; at += SOCKETS_EACH) {
+    const here = Math.min(SOCKETS_EACH, sockets - at)
+    const args = [script, path, String(2n ** 63n + BigInt(at)), String(here)]
+    const filler = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    fillers.push(filler)
+    await Promise.race([once(filler.stdout, 'data'), once(filler, 'exit')])
+    assert.equal(filler.exitCode, null, 'a filler ended')
+  }
+  return async () => {
+    for (const filler of fillers) {
+      const gone = once(filler, 'exit')
+      filler.stdin?.end()
+      await gone
+    }
+  }
+}
+
+/** Enrols connections where no socket may carry storage, and asks for what is open and what is shut. */
+const WITHOUT_STORAGE = `
+import socket, subprocess, threading
+subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+open('/proc/sys/net/core/optmem_max', 'w').write('0')
+listener = socket.create_server(('127.0.0.1', 0))
+def serve():
+    while True:
+        c, _ = listener.accept()
+        while True:
+            try:
+                if not c.recv(1000): break
+                c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n')
+            except BlockingIOError: pass # woken by what was refused
+threading.Thread(target=serve, daemon=True).start()
+for path in ('open', 'shut'):
+    client = socket.create_connection(listener.getsockname())
+    client.sendall(b'GET /%s HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n' % path.encode())
+    print(client.recv(1000).decode()[9:12], flush=True)
+`
+
+test('cookies: without storage on its socket a connection is judged all the same', {
+  skip: whyNoPython() ?? false,
+}, async (t) => {
+  const { fixture } = await enforced(t, oneRule())
+  const child = fixture.spawnManaged('unshare', ['--net', 'python3', '-c', WITHOUT_STORAGE])
+  const said: string[] = []
+  if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => said.push(line))
+  await until(() => said.length === 2 || child.exitCode !== null)
+  assert.deepEqual(said, ['200', '403'])
+  assert.equal(count(fixture, 'ENROL_FAILED'), 2)
+})
+
+test('identities: an address that finds no room fails by name, and nothing is opened by it', {
+  skip,
+}, async (t) => {
+  const { fixture } = await enforced(t, oneRule())
+  const server = await fixture.recordingServer()
+  const addresses = Array.from({ length: Limit.MAX_ADDRESSES }, (_, i) => ({
+    address: `2001:db8::${(i >> 8).toString(16)}:${(i & 255).toString(16)}`,
+    identity: 2,
+  }))
+  const own = { address: '127.0.0.1', identity: 1 }
+  await fixture.kernel.setAddresses([own, ...addresses.slice(1)])
+  await assert.rejects(fixture.kernel.setAddresses([own, ...addresses]), /E2BIG|ENOSPC|errno/)
+  assert.equal(await answer(await connected(server.port), SHUT), '403')
+})
+
+test('identity rows: a generation that finds no room is not staged, the old one judges on', {
+  skip,
+}, async (t) => {
+  const { fixture, rows } = await enforced(t, oneRule())
+  const server = await fixture.recordingServer()
+  const [row] = rows
+  assert.ok(row)
+  const many = Array.from({ length: Limit.MAX_IDENTITIES + 1 }, (_, i) => ({ ...row, identity: i + 1 }))
+  await assert.rejects(fixture.kernel.setRows(1, many), /E2BIG|ENOSPC|errno/)
+  assert.equal(await answer(await connected(server.port), SHUT), '403')
+  assert.equal(await answer(await connected(server.port), OPEN), '200')
+})
+
+test('flows: the oldest gives way, and what answers it is judged', {
+  skip: whyNoPython() ?? false,
+}, async (t) => {
+  const { fixture } = await enforced(t, oneRule(false))
+  const child = fixture.spawnManaged('python3', ['-c', FLOOD, String(3 * Limit.MAX_FLOWS)])
+  const said: string[] = []
+  if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => said.push(line))
+  await until(() => said.length === 1 || child.exitCode !== null)
+  assert.deepEqual(said, ['newest answered'])
+  assert.ok(count(fixture, 'DROPPED') > 0)
+})
+
+/** A managed client greets from one socket to ever other ports; the first and the last peer answer. */
+const FLOOD = `
+import socket, sys
+own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+own.bind(('127.0.0.1', 0))
+def peer():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('127.0.0.1', 0))
+    return s
+oldest, newest = peer(), peer()
+own.sendto(b'x', oldest.getsockname())
+for i in range(int(sys.argv[1])):
+    own.sendto(b'x', ('127.0.%d.%d' % (1 + (i >> 8 & 127), i & 255), 9 + (i >> 15)))
+own.sendto(b'x', newest.getsockname())
+own.setblocking(False)
+oldest.sendto(b'oldest answered', own.getsockname())
+newest.sendto(b'newest answered', own.getsockname())
+while True:
+    try:
+        print(own.recv(100).decode(), flush=True)
+        break
+    except (BlockingIOError, ConnectionRefusedError): pass
+`
+
+test('events: with a full ring what is refused stays refused, and a sweep ends it', { skip }, async () => {
+  const relay = await RelayFixture.create(relayArtifact())
+  try {
+    const { node: fixture } = relay
+    const server = await (SERVERS[0] as ServerKind).start(fixture)
+    const trace = (on: number) =>
+      fixture.withMap('node', (map) => {
+        const value = map.lookup(u32(0), NodeLayout.bytes) ?? Buffer.alloc(NodeLayout.bytes)
+        value.writeUInt32LE(on, NodeLayout.fields.trace.at)
+        map.update(u32(0), value)
+      })
+    trace(1)
+    const chatter = await relay.client(server.port)
+    while (count(fixture, 'EVENT_LOST') === 0) {
+      const before = chatter.text.length
+      for (let i = 0; i < 200; i++) chatter.get('/public')
+      await chatter.until(() => chatter.text.slice(before).split(' 200 ').length > 200)
+    }
+    trace(0)
+    const client = await relay.client(server.port)
+    client.get('/secret')
+    await client.until(() => /^HTTP\/1\.1 403 /.test(client.text))
+    await relay.startRelay()
+    await client.until(() => client.end !== undefined)
+    // The event of its refusal never came: the sweep alone could know.
+    const { endings } = await relay.until(({ endings: e }) => e['afterReply'] === 1)
+    assert.equal(endings['foundBySweep'], 1)
+  } finally {
+    await relay.close()
+  }
+})
+
+for (const [map, keyBytes, capacity] of [
+  ['relayed', 36, Limit.MAX_CONNS],
+  ['steered', 20, Limit.MAX_ADDRESSES],
+] as const)
+  test(`${map}: what the relay can't announce stays closed`, { skip }, async () => {
+    const relay = await RelayFixture.create(relayArtifact(), {}, 'relay')
+    try {
+      const server = await (SERVERS[0] as ServerKind).start(relay.node)
+      if (map === 'steered') relay.node.withMap(map, (full) => fillUp(full, capacity, keyBytes, u32(1)))
+      await relay.startRelay()
+      if (map === 'relayed') {
+        await relay.until(({ modes }) => modes['shop/a']?.reason === 'declared')
+        relay.node.withMap(map, (full) => fillUp(full, capacity, keyBytes, u32(1)))
+        const client = await relay.client(server.port)
+        client.get('/public')
+        await client.until(() => client.end !== undefined)
+        assert.equal(client.text, '')
+      } else assert.equal(await relay.outcome(server.port), 'dropped')
+      await relay.until(({ complaints }) => complaints > 0)
+    } finally {
+      await relay.close()
+    }
+  })
