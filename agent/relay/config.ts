@@ -23,6 +23,8 @@ export const RelayConfig = z.strictObject({
   lingerMs: Milliseconds.default(20),
   /** A refused connection lives no longer, whether or not its client takes the reply. */
   graceMs: Milliseconds.default(1_000),
+  /** The same while the kernel has not sent the reply yet: its workers starve on a busy machine. */
+  replyMs: Milliseconds.default(10_000),
   /** The same where responses to earlier, allowed requests are still owed. */
   owedMs: Milliseconds.default(60_000),
   /** Between two looks over all connections: finds what a lost event did not tell. */

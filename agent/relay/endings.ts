@@ -29,10 +29,10 @@ const MAX_PENDING = Limit.MAX_CONNS
 /** Milliseconds between two looks while anything is pending. */
 export const TICK_MS = 10
 
-export type EndingLimits = { lingerMs: number; graceMs: number; owedMs: number }
+export type EndingLimits = { lingerMs: number; graceMs: number; replyMs: number; owedMs: number }
 
 type Refused = SocketName & { reason: number; status: number; requests: number }
-type Pending = { refused: Refused; due: number; deadline: number }
+type Pending = { refused: Refused; due: number; deadline: number; replyDeadline: number }
 
 export type EndingsPorts = {
   connections: Connections
@@ -101,16 +101,20 @@ export class Endings {
 
   private owe(refused: Refused, now: number): void {
     if (this.knows(refused.cookie) || this.full(refused)) return
-    this.owing.set(refused.cookie, { refused, due: 0, deadline: now + this.limits.owedMs })
+    const deadline = now + this.limits.owedMs
+    this.owing.set(refused.cookie, { refused, due: 0, deadline, replyDeadline: deadline })
   }
 
   private end(refused: Refused, now: number): void {
     if (this.ending.has(refused.cookie)) return
     if (!this.owing.delete(refused.cookie) && this.full(refused)) return
-    const { lingerMs, graceMs } = this.limits
+    const { lingerMs, graceMs, replyMs } = this.limits
     // Nobody waits for an answer: no request came before TLS, an L3/L4 drop, an unknown state.
     if (refused.status === 0 && refused.requests === 0) this.destroy(refused, 'atOnce')
-    else this.ending.set(refused.cookie, { refused, due: now + lingerMs, deadline: now + graceMs })
+    else {
+      const deadlines = { deadline: now + graceMs, replyDeadline: now + replyMs }
+      this.ending.set(refused.cookie, { refused, due: now + lingerMs, ...deadlines })
+    }
   }
 
   private full(refused: Refused): boolean {
@@ -119,11 +123,11 @@ export class Endings {
     return true
   }
 
-  private look({ refused, deadline }: Pending, now: number): void {
+  private look({ refused, deadline, replyDeadline }: Pending, now: number): void {
     const connection = this.ports.connections.one(refused.cookie)
     if (!connection) {
       this.forget(refused, 'byItself')
-    } else if (now >= deadline) {
+    } else if (now >= (connection.flags & ConnFlag.CONN_REPLY_OUT ? replyDeadline : deadline)) {
       this.destroy(refused, 'atGrace')
     } else if (connection.flags & ConnFlag.CONN_REPLY_DUE) {
       // The sweep saw it between its refusal and the note that a reply is due.

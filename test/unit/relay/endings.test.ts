@@ -8,7 +8,7 @@ import type { Sockets } from '../../../agent/relay/netlink.ts'
 import type { DiagSocket } from '../../../agent/relay/sock-diag.ts'
 import { ConnFlag, EventKind, Limit, Phase, Reason } from '../../../bpf/abi/heddle.gen.ts'
 
-const LIMITS = { lingerMs: 20, graceMs: 1_000, owedMs: 60_000 }
+const LIMITS = { lingerMs: 20, graceMs: 1_000, replyMs: 10_000, owedMs: 60_000 }
 const { EVENT_END, EVENT_END_LATER, EVENT_VERDICT } = EventKind
 const { CONN_REPLY_OUT, CONN_REPLY_DUE } = ConnFlag
 
@@ -68,19 +68,19 @@ test('a refused connection is not touched before the linger time, and gone at th
   assert.equal(w.endings.busy, false)
 })
 
-const HOLDING: [string, Socket, Partial<Connection>][] = [
-  ['its reply is on the way through sk_msg', SENT, { flags: CONN_REPLY_OUT }],
-  ['its reply is not acknowledged', { unacknowledged: 86, sinceSentMs: 900 }, {}],
-  ['its reply has only just been sent', { unacknowledged: 0, sinceSentMs: 19 }, {}],
+const HOLDING: [string, Socket, Partial<Connection>, number][] = [
+  ['its reply is on the way through sk_msg', SENT, { flags: CONN_REPLY_OUT }, 10_000],
+  ['its reply is not acknowledged', { unacknowledged: 86, sinceSentMs: 900 }, {}, 1_000],
+  ['its reply has only just been sent', { unacknowledged: 0, sinceSentMs: 19 }, {}, 1_000],
 ]
-for (const [why, socket, more] of HOLDING)
-  test(`while ${why} it lives, at most until the grace is over`, () => {
+for (const [why, socket, more, grace] of HOLDING)
+  test(`while ${why} it lives, at most for ${grace} ms`, () => {
     const w = world()
     w.born(1n, socket, more)
     w.endings.tell(event(1n, EVENT_END), 0)
-    for (let now = 20; now < 1_000; now += 10) w.endings.tick(now)
+    for (let now = 20; now < grace; now += 10) w.endings.tick(now)
     assert.deepEqual(w.destroyed, [])
-    w.endings.tick(1_000)
+    w.endings.tick(grace)
     assert.deepEqual(w.outcomes, [[1n, 'atGrace']])
   })
 
