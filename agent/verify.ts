@@ -1,6 +1,7 @@
 /** Verify: from the metadata to bytes that may be loaded. Reads as the chain of trust; nothing loads before its end. */
 import { type Evidence, putBlob, putEvidence } from './cache.ts'
 import type { Attempt, Node } from './node.ts'
+import type { OfferedDispatcher } from './state.ts'
 import {
   checkCode,
   checkKernel,
@@ -44,8 +45,15 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
   await putBlob(node.disk, elf)
   const dispatcherDigest = await putBlob(node.disk, dispatcher)
   await putEvidence(node.disk, release.number, evidence)
-  if (runs) return
+  if (runs) return proveDispatcher(node, { digest: dispatcherDigest, number: release.number })
   // Last: from here on an older number is a replay, also after a restart.
   await node.state.update({ accepted: { number: release.number, artifact: release.artifact } })
   attempt.verified = { release, manifest, dispatcher: dispatcherDigest }
+}
+
+/** What is attached is signed in this release's evidence too: that of an older one may lead to a root that is pinned no more. */
+async function proveDispatcher(node: Node, signed: OfferedDispatcher): Promise<void> {
+  const { dispatcher } = node.state.current
+  if (dispatcher?.digest === signed.digest)
+    await node.state.update({ dispatcher: { ...dispatcher, ...signed } })
 }

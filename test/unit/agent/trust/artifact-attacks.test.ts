@@ -1,6 +1,6 @@
 /** Attacks behind good metadata: the artifact, its code, and what it asks of a node. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { sha256 } from '../../../../agent/cache.ts'
 import { digestsOf } from '../../../../agent/trust/code.ts'
 import type { Digest, Manifest } from '../../../../pipelines/contract/artifact.ts'
@@ -13,21 +13,15 @@ import {
   targetKey,
 } from '../../../../pipelines/contract/object-keys.ts'
 import { forger, type Signed } from '../../../fakes/forger.ts'
-import { CODE, type Fleet, manifestOf } from '../../../fakes/node-fleet.ts'
+import { CODE, manifestOf } from '../../../fakes/node-fleet.ts'
 import { tablesOf, testElf } from '../../../fakes/test-elf.ts'
-import { assertRefused, fleetAt } from './refusal.ts'
+import { eachTestAt, fleet, refused } from './refusal.ts'
 
 /** Every offset takes a pass of the agent: by default a sample of them. */
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
 const SAMPLES = DEEP ? 100 : 4
 
-let fleet: Fleet
-beforeEach(async () => {
-  ;({ fleet } = await fleetAt(5))
-})
-afterEach(() => fleet.close())
-
-const refused = (code: string) => assertRefused(fleet, code)
+eachTestAt(5)
 
 function object(key: string): Uint8Array {
   const bytes = fleet.store.objects.get(key)

@@ -1,22 +1,17 @@
 /** Attacks on the age of metadata: rollback, mix-and-match, freeze, a clock set back. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, test } from 'node:test'
+import { beforeEach, test } from 'node:test'
 import type { Digest } from '../../../../pipelines/contract/artifact.ts'
 import { metadataKey } from '../../../../pipelines/contract/object-keys.ts'
 import { forger, type Signed } from '../../../fakes/forger.ts'
-import type { Fleet } from '../../../fakes/node-fleet.ts'
-import { assertRefused, fleetAt } from './refusal.ts'
+import { eachTestAt, fleet, refused } from './refusal.ts'
 
 const HOUR = 3_600_000
-let fleet: Fleet
+eachTestAt(1)
 let two: Digest
 beforeEach(async () => {
-  ;({ fleet } = await fleetAt(1))
   two = await fleet.artifact('two')
 })
-afterEach(() => fleet.close())
-
-const refused = (code: string) => assertRefused(fleet, code)
 
 test('rollback: an older timestamp is served again, also after a restart', async () => {
   const { objects } = forger(fleet)

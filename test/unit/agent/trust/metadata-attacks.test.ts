@@ -1,23 +1,18 @@
 /** Attacks on the metadata itself: who signed it, what was changed in it, how much of it there is. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, test } from 'node:test'
+import { beforeEach, test } from 'node:test'
 import { tufKey } from '../../../../functions/trust/keys.ts'
 import type { Digest } from '../../../../pipelines/contract/artifact.ts'
 import { metadataKey } from '../../../../pipelines/contract/object-keys.ts'
 import { addKey, forger, freshSigner, type Signed, signJson } from '../../../fakes/forger.ts'
-import type { Fleet } from '../../../fakes/node-fleet.ts'
-import { assertRefused, fleetAt } from './refusal.ts'
+import { eachTestAt, fleet, refused } from './refusal.ts'
 
 const SAMPLES = process.env['HEDDLE_DEEP'] === '1' ? 100 : 4
-let fleet: Fleet
+eachTestAt(1)
 let two: Digest
 beforeEach(async () => {
-  ;({ fleet } = await fleetAt(1))
   two = await fleet.artifact('two')
 })
-afterEach(() => fleet.close())
-
-const refused = (code: string) => assertRefused(fleet, code)
 
 for (const role of ['targets', 'code', 'policy', 'release'] as const) {
   test(`wrong key: ${role} metadata signed by a stranger`, async () => {

@@ -1,6 +1,6 @@
 /** Attacks behind good metadata: where an artifact says that it comes from. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { sha256 } from '../../../../agent/cache.ts'
 import { encode } from '../../../../functions/trust/metadata.ts'
 import { signStatement } from '../../../../functions/trust/statements.ts'
@@ -8,17 +8,9 @@ import type { Digest } from '../../../../pipelines/contract/artifact.ts'
 import { PAYLOAD_TYPES } from '../../../../pipelines/contract/dsse.ts'
 import { blobKey, policyTarget } from '../../../../pipelines/contract/object-keys.ts'
 import { forger, type Signed } from '../../../fakes/forger.ts'
-import type { Fleet } from '../../../fakes/node-fleet.ts'
-import { assertRefused, fleetAt } from './refusal.ts'
+import { eachTestAt, fleet, one, refused } from './refusal.ts'
 
-let fleet: Fleet
-let one: Digest
-beforeEach(async () => {
-  ;({ fleet, one } = await fleetAt(5))
-})
-afterEach(() => fleet.close())
-
-const refused = (code: string) => assertRefused(fleet, code)
+eachTestAt(5)
 
 function object(key: string): Uint8Array {
   const bytes = fleet.store.objects.get(key)

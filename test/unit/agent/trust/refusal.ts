@@ -1,24 +1,26 @@
-/** What a node under attack must do: refuse, by the right name, and go on. */
+/** What every attack begins with, and what a node under attack must do: refuse, by the right name, and go on. */
 import assert from 'node:assert/strict'
+import { afterEach, beforeEach } from 'node:test'
 import type { Digest } from '../../../../pipelines/contract/artifact.ts'
-import type { Fleet } from '../../../fakes/node-fleet.ts'
-import { nodeFleet } from '../../../fakes/node-fleet.ts'
+import { type Fleet, nodeFleet } from '../../../fakes/node-fleet.ts'
 
-/** A node of ring canary that runs release `number` of artifact `one`. */
-export async function fleetAt(number: number): Promise<{ fleet: Fleet; one: Digest }> {
-  const fleet = await nodeFleet()
-  const one = await fleet.artifact('one')
-  await fleet.published.release('canary', number, one)
-  assert.equal((await fleet.pass()).outcome, 'enforced')
-  return { fleet, one }
+/** Live for the test that runs: a node of ring canary, and the artifact that it runs. */
+export let fleet: Fleet
+export let one: Digest
+
+/** Before each test of the file: a fresh node that runs release `number` of artifact `one`. */
+export function eachTestAt(number: number): void {
+  beforeEach(async () => {
+    fleet = await nodeFleet()
+    one = await fleet.artifact('one')
+    await fleet.published.release('canary', number, one)
+    assert.equal((await fleet.pass()).outcome, 'enforced')
+  })
+  afterEach(() => fleet.close())
 }
 
 /** A pass of a freshly started agent refuses by this code, loads nothing, and what ran goes on. */
-export async function assertRefused(
-  fleet: Fleet,
-  code: string,
-  options: Parameters<Fleet['pass']>[0] = {},
-): Promise<void> {
+export async function refused(code: string, options: Parameters<Fleet['pass']>[0] = {}): Promise<void> {
   const calls = fleet.kernel.calls.length
   const active = structuredClone(fleet.kernel.content.active)
   const report = await fleet.pass(options)

@@ -1,23 +1,13 @@
 /** Attacks behind good metadata: which release, in which order of rings. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { signStatement } from '../../../../functions/trust/statements.ts'
-import type { Digest } from '../../../../pipelines/contract/artifact.ts'
 import { PAYLOAD_TYPES } from '../../../../pipelines/contract/dsse.ts'
 import { successTarget } from '../../../../pipelines/contract/object-keys.ts'
 import type { RingSuccess } from '../../../../pipelines/contract/release.ts'
-import type { Fleet } from '../../../fakes/node-fleet.ts'
-import { assertRefused, fleetAt } from './refusal.ts'
+import { eachTestAt, fleet, one, refused } from './refusal.ts'
 
-let fleet: Fleet
-let one: Digest
-beforeEach(async () => {
-  ;({ fleet, one } = await fleetAt(5))
-})
-afterEach(() => fleet.close())
-
-const refused = (code: string, options: Parameters<Fleet['pass']>[0] = {}) =>
-  assertRefused(fleet, code, options)
+eachTestAt(5)
 
 test('rollback: a release with a lower number, also after a restart', async () => {
   await fleet.published.release('canary', 4, await fleet.artifact('old'))

@@ -1,20 +1,18 @@
 /** Attacks on who may sign: rotation of the root, and the shape of delegations. */
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, test } from 'node:test'
+import { beforeEach, test } from 'node:test'
+import type { Signer } from '../../../../functions/ports.ts'
+import { keyIdOf } from '../../../../functions/trust/keys.ts'
 import type { Digest } from '../../../../pipelines/contract/artifact.ts'
-import { addKey, forger, freshSigner, type Signed } from '../../../fakes/forger.ts'
-import type { Fleet } from '../../../fakes/node-fleet.ts'
-import { assertRefused, fleetAt } from './refusal.ts'
+import { metadataKey } from '../../../../pipelines/contract/object-keys.ts'
+import { addKey, forger, freshSigner, type Signed, signJson } from '../../../fakes/forger.ts'
+import { eachTestAt, fleet, refused } from './refusal.ts'
 
-let fleet: Fleet
+eachTestAt(1)
 let two: Digest
 beforeEach(async () => {
-  ;({ fleet } = await fleetAt(1))
   two = await fleet.artifact('two')
 })
-afterEach(() => fleet.close())
-
-const refused = (code: string) => assertRefused(fleet, code)
 
 test('root rotation: signed by the old and the new keys it is followed', async () => {
   const { keys, putRoot, putTimestamp } = forger(fleet)
@@ -44,6 +42,76 @@ test('root rotation: a version that skips one is refused', async () => {
     signed.version++
   })
   await refused('metadata-rollback')
+})
+
+test('rollback: the root of yesterday under the name of tomorrow', async () => {
+  const { objects, keys, putRoot } = forger(fleet)
+  const old = objects.get(metadataKey('1.root.json'))
+  assert.ok(old)
+  objects.set(metadataKey('2.root.json'), old)
+  await refused('metadata-rollback')
+  objects.delete(metadataKey('2.root.json'))
+  await putRoot(keys.root.signers, () => {})
+  assert.equal((await fleet.pass()).outcome, 'unchanged')
+  objects.set(metadataKey('3.root.json'), old)
+  await refused('metadata-rollback')
+})
+
+test('rollback: a rotation that is hidden again does not bring the stolen key back', async () => {
+  const { objects, keys, putRoot, putTimestamp } = forger(fleet)
+  const timestamp = freshSigner()
+  await putRoot(keys.root.signers, (signed: Signed) => {
+    signed.roles.timestamp.keyids = [addKey(signed.keys, timestamp)]
+  })
+  await putTimestamp(() => {}, [timestamp])
+  assert.equal((await fleet.pass()).outcome, 'unchanged')
+  objects.delete(metadataKey('2.root.json'))
+  await putTimestamp(() => {}, keys.timestamp.signers)
+  await refused('metadata-untrusted')
+})
+
+/** From here on the root wants two keys; the second one. */
+async function wantTwo(): Promise<Signer> {
+  const second = freshSigner()
+  const { keys, putRoot } = forger(fleet)
+  await putRoot([...keys.root.signers, second], (signed: Signed) => {
+    signed.roles.root.keyids.push(addKey(signed.keys, second))
+    signed.roles.root.threshold = 2
+  })
+  assert.equal((await fleet.pass()).outcome, 'unchanged')
+  return second
+}
+
+test('root rotation: fewer of the old keys than their threshold are refused', async () => {
+  const second = await wantTwo()
+  const { putRoot, keys, objects } = forger(fleet)
+  const lowered = (signed: Signed) => {
+    signed.roles.root.threshold = 1
+  }
+  for (const signers of [keys.root.signers, [second]]) {
+    await putRoot(signers, lowered)
+    await refused('metadata-untrusted')
+    objects.delete(metadataKey('3.root.json'))
+  }
+  await putRoot([...keys.root.signers, second], lowered)
+  assert.equal((await fleet.pass()).outcome, 'unchanged')
+})
+
+test('threshold met twice by one key: a root that lists its signature twice, or the key under two ids', async () => {
+  await wantTwo()
+  const { putRoot, keys, objects } = forger(fleet)
+  const [first] = keys.root.signers
+  assert.ok(first)
+  await putRoot([first, first], () => {})
+  await refused('metadata-untrusted')
+  const root = JSON.parse(Buffer.from(objects.get(metadataKey('3.root.json')) ?? []).toString())
+  const alias = 'f'.repeat(64)
+  root.signed.keys[alias] = root.signed.keys[keyIdOf(first.publicKey)]
+  root.signed.roles.root.keyids.push(alias)
+  const again = JSON.parse(Buffer.from(await signJson(root.signed, [first])).toString())
+  again.signatures.push({ ...again.signatures[0], keyid: alias })
+  objects.set(metadataKey('3.root.json'), Buffer.from(JSON.stringify(again)))
+  await refused('metadata-untrusted')
 })
 
 test('fast-forward: after the root has rotated a stolen timestamp key, its huge version binds nobody', async () => {
