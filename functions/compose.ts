@@ -2,7 +2,7 @@
 import type { StageName } from '../pipelines/contract/events.ts'
 import type { RolloutPlan } from '../pipelines/rollout.ts'
 import { compileHandler } from './compile/handler.ts'
-import type { Bus, Clock, Compiler, Forge, ObjectStore, Queue, Statuses } from './ports.ts'
+import type { Bus, Clock, Compiler, Forge, ObjectStore, PolicyReader, Queue, Statuses } from './ports.ts'
 import { publishHandler } from './publish/handler.ts'
 import { receiveHandler, type WebhookHandler } from './receive/handler.ts'
 import { rolloutHandler } from './rollout/handler.ts'
@@ -19,6 +19,7 @@ export type Parts = {
   statuses: Statuses
   bus: Bus
   clock: Clock
+  reader: PolicyReader
   compiler: Compiler
   keys: OnlineKeys
   /** root.json that what the offline keys sign is verified from. */

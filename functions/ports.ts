@@ -3,6 +3,7 @@ import type { Manifest } from '../pipelines/contract/artifact.ts'
 import type { CommitStatus } from '../pipelines/contract/commit-status.ts'
 import type { DeliveryEvent } from '../pipelines/contract/events.ts'
 import type { Report } from '../pipelines/contract/release.ts'
+import type { Loaded } from '../pipelines/languages/policy-files.ts'
 import type { PolicySet } from '../pipelines/policy/model.ts'
 import type { Tables } from '../pipelines/tables/build-tables.ts'
 
@@ -71,13 +72,19 @@ export interface Bus {
 /** What a compiler makes of a policy set: an ELF and the parts of its manifest. */
 export type Compiled = Pick<Manifest, 'abi' | 'kernel' | 'code' | 'tables' | 'blocks'> & { elf: Uint8Array }
 
+/** A commit's policy files, read; thousands of rules take seconds, and nobody waits for them. */
+export interface PolicyReader {
+  /** Never throws for what a file says. Throws Failure('limit-exceeded' | 'compiler-failed' | 'work-interrupted'). */
+  read(files: readonly { path: string; text: string }[]): Promise<Loaded>
+}
+
 /** Tables take seconds for thousands of rules, and are made where nobody waits for that. */
 export interface TableBuilder {
-  /** Throws Failure('limit-exceeded' | 'expression-invalid' | 'compiler-failed' | 'compiler-interrupted'). */
+  /** Throws Failure('limit-exceeded' | 'expression-invalid' | 'compiler-failed' | 'work-interrupted'). */
   build(set: PolicySet): Promise<Tables>
 }
 
-/** Throws Failure('limit-exceeded' | 'expression-invalid' | 'compiler-failed' | 'compiler-interrupted'). */
+/** Throws Failure('limit-exceeded' | 'expression-invalid' | 'compiler-failed' | 'work-interrupted'). */
 export interface Compiler {
   compile(set: PolicySet): Promise<Compiled>
 }

@@ -8,7 +8,7 @@ import { statusOf } from '../statuses.ts'
 
 export type CompilePorts = { store: ObjectStore; queue: Queue; statuses: Statuses; compiler: Compiler }
 
-/** Throws Failure('limit-exceeded' | 'compiler-failed' | 'compiler-interrupted' | 'store-unavailable'). */
+/** Throws Failure('limit-exceeded' | 'compiler-failed' | 'work-interrupted' | 'store-unavailable'). */
 export async function compile(ports: CompilePorts, event: EventOf<'compile'>): Promise<void> {
   const { set, source } = await getJson(ports.store, event.validated, Validated)
   const { elf, ...parts } = await ports.compiler.compile(set)

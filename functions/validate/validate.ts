@@ -4,15 +4,16 @@ import type { Finding } from '../../pipelines/contract/commit-status.ts'
 import type { EventOf } from '../../pipelines/contract/events.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { putJson } from '../blobs.ts'
-import type { Forge, ObjectStore, Queue, RepositoryFile, Statuses } from '../ports.ts'
+import type { Forge, ObjectStore, PolicyReader, Queue, RepositoryFile, Statuses } from '../ports.ts'
 import { statusOf } from '../statuses.ts'
 import { sha256Hex } from '../trust/metadata.ts'
-import { loadPolicies, type TextFile } from './load-policies.ts'
+import type { TextFile } from './load-policies.ts'
 
 const MAX_FINDINGS = 1000
 
 export type ValidatePorts = {
   forge: Forge
+  reader: PolicyReader
   statuses: Statuses
   store: ObjectStore
   queue: Queue
@@ -20,7 +21,7 @@ export type ValidatePorts = {
   branch: string
 }
 
-/** Throws Failure('limit-exceeded' | 'forge-unavailable' | 'store-unavailable'). */
+/** Throws Failure('limit-exceeded' | 'forge-unavailable' | 'store-unavailable' | 'compiler-failed' | 'work-interrupted'). */
 export async function validate(ports: ValidatePorts, { commit }: EventOf<'validate'>): Promise<void> {
   const head = await ports.forge.head(ports.branch)
   if (head === undefined || (head !== commit && !(await ports.forge.contains(head, commit)))) {
@@ -28,7 +29,7 @@ export async function validate(ports: ValidatePorts, { commit }: EventOf<'valida
     return
   }
   const { files, author, committed } = await ports.forge.read(commit)
-  const { set, findings } = load(files)
+  const { set, findings } = await load(ports.reader, files)
   const listed = { findings: findings.slice(0, MAX_FINDINGS) }
   if (set === undefined) {
     const errors = findings.filter(({ severity }) => severity === 'error').length
@@ -50,7 +51,10 @@ export async function validate(ports: ValidatePorts, { commit }: EventOf<'valida
   await ports.queue.send({ stage: 'compile', commit, validated })
 }
 
-function load(files: readonly RepositoryFile[]): { set?: PolicySet; findings: Finding[] } {
+async function load(
+  reader: PolicyReader,
+  files: readonly RepositoryFile[],
+): Promise<{ set?: PolicySet; findings: Finding[] }> {
   const texts: TextFile[] = []
   const findings: Finding[] = []
   for (const { path, bytes } of files) {
@@ -58,7 +62,7 @@ function load(files: readonly RepositoryFile[]): { set?: PolicySet; findings: Fi
     if (text === undefined) findings.push(notText(path))
     else texts.push({ path, text })
   }
-  const loaded = loadPolicies(texts)
+  const loaded = await reader.read(texts)
   if (!('set' in loaded)) return { findings: [...findings, ...loaded.findings] }
   return findings.length > 0 ? { findings } : { set: loaded.set, findings: loaded.warnings }
 }

@@ -7,6 +7,7 @@ import { openFileStatuses } from '../../functions/adapters/file-statuses.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import { gitForge } from '../../functions/adapters/git-forge.ts'
 import { natsBus } from '../../functions/adapters/nats-bus.ts'
+import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { composeFunctions } from '../../functions/compose.ts'
 import type { Bus, Clock, Compiler } from '../../functions/ports.ts'
 import { giveUp } from '../../functions/sqs.ts'
@@ -50,6 +51,7 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
     repository,
     branch,
     secrets,
+    reader: nodePolicyReader(),
     compiler,
     keys,
     trustedRoot,

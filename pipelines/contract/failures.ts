@@ -25,7 +25,7 @@ export const FAILURES = {
   'forge-unavailable': 'retry',
   // compile
   'compiler-failed': 'alarm',
-  'compiler-interrupted': 'retry',
+  'work-interrupted': 'retry',
   'compile-not-reproducible': 'alarm',
   // store, bus
   'store-unavailable': 'retry',

@@ -1,7 +1,6 @@
 /** Tables made in a child process: the bytes of the pure builder, nobody waits, and a dead child is a code. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -10,7 +9,6 @@ import { putJson } from '../../functions/blobs.ts'
 import { compileHandler } from '../../functions/compile/handler.ts'
 import type { TableBuilder } from '../../functions/ports.ts'
 import { openDiskQueue } from '../../infra/local/disk-queue.ts'
-import { listen } from '../../infra/local/webhook-server.ts'
 import { startWorker } from '../../infra/local/worker.ts'
 import type { StageName } from '../../pipelines/contract/events.ts'
 import type { Failure } from '../../pipelines/contract/failures.ts'
@@ -21,6 +19,7 @@ import { systemClock } from '../fakes/keys.ts'
 import { memoryStatuses } from '../fakes/memory-forge.ts'
 import { memoryStore } from '../fakes/memory-store.ts'
 import { mixedPatterns } from '../unit/automata/mixed-rules.ts'
+import { answersBefore, failureOf, killChild } from './children.ts'
 
 const COMMIT = 'c'.repeat(40)
 const at = (line: number) => ({ file: 'p.yaml', line, column: 3 })
@@ -51,21 +50,6 @@ function policies(paths: readonly string[]): PolicySet {
 }
 const TEN_THOUSAND = policies(mixedPatterns(10_000))
 
-const failureOf = (work: Promise<unknown>): Promise<Failure> =>
-  work.then(
-    () => assert.fail('it has passed'),
-    (error: Failure) => error,
-  )
-
-/** Kills the child that was started last, as the kernel does where memory is short. */
-async function killChild(): Promise<void> {
-  const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')
-  const child = Number(children.trim().split(' ').at(-1))
-  const command = await readFile(`/proc/${child}/cmdline`, 'utf8')
-  assert.match(command, /table-builder-program/)
-  process.kill(child, 'SIGKILL')
-}
-
 test('the tables, and the failures, are those of the pure builder', async () => {
   const set = policies(mixedPatterns(200))
   const pure = buildTables(set)
@@ -85,23 +69,7 @@ test('the tables, and the failures, are those of the pure builder', async () => 
 })
 
 test('the host answers while 10,000 rules are compiled', async () => {
-  const receive = async () => ({ statusCode: 202, body: '' })
-  const server = await listen(0, receive, memoryStatuses())
-  const { port } = server.address() as AddressInfo
-  try {
-    const order: string[] = []
-    const built = nodeTableBuilder()
-      .build(TEN_THOUSAND)
-      .finally(() => order.push('tables'))
-    for (let asked = 0; asked < 20; asked++) {
-      assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200)
-      order.push('answer')
-    }
-    await built
-    assert.equal(order.indexOf('tables'), 20, 'an answer came after the tables')
-  } finally {
-    server.close()
-  }
+  await answersBefore(() => nodeTableBuilder().build(TEN_THOUSAND))
 })
 
 test('a policy that is above a bound of time or memory is refused at its heaviest rule', async () => {
@@ -119,9 +87,9 @@ test('a policy that is above a bound of time or memory is refused at its heavies
 
 test('a child that is killed is a failure that a later try may heal', async () => {
   const failed = failureOf(nodeTableBuilder().build(TEN_THOUSAND))
-  await killChild()
+  await killChild('table-builder-program')
   const failure = await failed
-  assert.deepEqual([failure.code, failure.disposition], ['compiler-interrupted', 'retry'])
+  assert.deepEqual([failure.code, failure.disposition], ['work-interrupted', 'retry'])
   assert.match(failure.message, /SIGKILL/)
 })
 
@@ -176,7 +144,7 @@ test('an event whose child was killed is given again, and goes on', async () => 
   const killed: TableBuilder = {
     async build() {
       const tables = nodeTableBuilder().build(TEN_THOUSAND)
-      await killChild()
+      await killChild('table-builder-program')
       return tables
     },
   }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import type { SQSEvent } from 'aws-lambda'
+import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { composeFunctions, type Functions } from '../../functions/compose.ts'
 import type { Bus, ObjectStore } from '../../functions/ports.ts'
 import { loadCurrent } from '../../functions/trust/repository-state.ts'
@@ -61,6 +62,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
     statuses: gated(statuses, (when) => gate(when)),
     queue: gated({ send }, (when) => gate(when)),
     bus: gated(bus, (when) => gate(when)),
+    reader: nodePolicyReader(),
     compiler: fakeCompiler,
     clock,
     keys,

@@ -29,7 +29,7 @@ describe('a stage behind a queue', () => {
   const rows: [FailureCode, 'stays in the queue' | 'leaves it', string | undefined][] = [
     ['limit-exceeded', 'leaves it', 'failure'],
     ['compiler-failed', 'leaves it', 'error'],
-    ['compiler-interrupted', 'stays in the queue', undefined],
+    ['work-interrupted', 'stays in the queue', undefined],
     ['forge-unavailable', 'stays in the queue', undefined],
     ['store-conflict', 'stays in the queue', undefined],
   ]
