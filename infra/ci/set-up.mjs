@@ -5,87 +5,79 @@
  * nothing. Plain JavaScript without dependencies: it runs before there are any.
  * All it says goes to stderr, so that `npm run -s bench` prints only its JSON.
  *
- *     node infra/ci/set-up.mjs demo|dev|test|bench|build
+ *     node infra/ci/set-up.mjs demo|dev|test|node24|bench|check|generate|unit|build
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE_MINIMUM = [20, 19]
+/** Where Debian puts half of the commands; `su` without `-` leaves it out of root's PATH, and dpkg needs it. */
+const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin']
+/** The first minutes of a new machine belong to its unattended upgrades: wait for their lock. */
+const LOCK_WAIT_SECONDS = 600
+const WHERE_PACKAGES_ARE = 'they are in Debian 12 with its security updates (bookworm-security)'
+/** Debian starts the service of a package at once, unless this file says no (policy-rc.d, exit code 101). */
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d'
+
+const TESTS = ['test', 'node24']
+const ALL = ['demo', 'dev', 'bench', ...TESTS]
+const CHECKS = [...ALL, 'check', 'generate']
+const LLVM_ARCHITECTURE = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
+const SANITIZER = `/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-${LLVM_ARCHITECTURE}.a`
 
 /** Debian package, how to see that it is there, which commands need it, and what for. */
 const NEEDS = [
-  {
-    package: 'clang-22',
-    command: 'clang-22',
-    for: ['demo', 'dev', 'test', 'bench'],
-    why: 'compiles policies to eBPF',
-  },
-  {
-    package: 'llvm-22',
-    command: 'llvm-objcopy-22',
-    for: ['demo', 'dev', 'test', 'bench'],
-    why: 'reads and strips ELF files',
-  },
-  {
-    package: 'bpftool',
-    command: 'bpftool',
-    for: ['demo', 'dev', 'test', 'bench'],
-    why: 'reads what the kernel runs',
-  },
-  {
-    package: 'libbpf1',
-    library: 'libbpf.so.1',
-    for: ['demo', 'dev', 'test', 'bench'],
-    why: 'loads and attaches programs',
-  },
+  { package: 'clang-22', command: 'clang-22', for: CHECKS, why: 'compiles policies to eBPF' },
+  { package: 'llvm-22', command: 'llvm-objcopy-22', for: ALL, why: 'reads and strips ELF files' },
+  { package: 'bpftool', command: 'bpftool', for: CHECKS, why: 'reads what the kernel runs' },
+  { package: 'libbpf1', library: 'libbpf.so.1', for: [...ALL, 'unit'], why: 'loads and attaches programs' },
   {
     package: 'libbpf-dev',
     file: '/usr/include/bpf/bpf_helpers.h',
-    for: ['demo', 'dev', 'test', 'bench'],
+    for: CHECKS,
     why: 'headers of eBPF helpers',
   },
-  {
-    package: 'iproute2',
-    command: 'ip',
-    for: ['demo', 'dev', 'test', 'bench'],
-    why: 'network namespaces of the nodes',
-  },
-  {
-    package: 'util-linux',
-    command: 'nsenter',
-    for: ['demo', 'dev', 'test', 'bench'],
-    why: 'starts a process inside a namespace',
-  },
+  { package: 'iproute2', command: 'ip', for: ALL, why: 'network namespaces of the nodes' },
+  { package: 'util-linux', command: 'nsenter', for: ALL, why: 'starts a process inside a namespace' },
   {
     package: 'nginx-light',
     command: 'nginx',
-    for: ['demo', 'dev', 'test', 'bench'],
+    service: 'nginx',
+    for: ALL,
     why: 'the service that is protected',
   },
   {
     package: 'nats-server',
     command: 'nats-server',
-    for: ['demo', 'dev', 'test', 'bench'],
+    service: 'nats-server',
+    for: ALL,
     why: 'hints to nodes, reports from nodes',
   },
-  { package: 'git', command: 'git', for: ['demo', 'dev', 'test', 'bench'], why: 'the policy repository' },
+  { package: 'git', command: 'git', for: [...ALL, 'unit'], why: 'the policy repository' },
   {
     package: 'libclang-rt-22-dev',
-    file: '/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a',
-    for: ['test'],
+    file: SANITIZER,
+    for: TESTS,
     why: 'sanitizers for the parsers that also compile on the host',
   },
+  { package: 'python3', command: 'python3', for: TESTS, why: 'a server and a sender that are not Node' },
   {
     package: 'qemu-system-x86',
     command: 'qemu-system-x86_64',
-    for: ['test'],
+    for: TESTS,
     why: 'runs the programs on the oldest supported kernel',
   },
-  { package: 'busybox-static', command: 'busybox', for: ['test'], why: 'the user space of that kernel' },
-  { package: 'haproxy', command: 'haproxy', for: ['bench'], why: 'a peer to compare with' },
+  { package: 'busybox-static', command: 'busybox', for: TESTS, why: 'the user space of that kernel' },
+  {
+    package: 'haproxy',
+    command: 'haproxy',
+    service: 'haproxy',
+    for: ['bench'],
+    why: 'a peer to compare with',
+  },
   { package: 'wrk', command: 'wrk', for: ['bench'], why: 'makes the load' },
 ]
 
@@ -96,9 +88,8 @@ function stop(text) {
   process.exit(1)
 }
 
-/** sbin is where Debian puts half of these, and not on every user's PATH. */
 function hasCommand(name) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin']
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SBIN]
   return folders.some((folder) => existsSync(join(folder, name)))
 }
 
@@ -114,6 +105,9 @@ function hasLibrary(name) {
   }
   return folders.some((folder) => existsSync(join(folder, name)))
 }
+
+/** What tells that a package is there. */
+const markOf = (need) => need.command ?? need.library ?? need.file
 
 function isMissing(need) {
   if (need.command !== undefined) return !hasCommand(need.command)
@@ -131,36 +125,91 @@ function run(command, args, environment = {}) {
 }
 
 function installDebianPackages(purpose) {
-  const missing = NEEDS.filter((need) => need.for.includes(purpose) && isMissing(need))
+  const isNeeded = (need) => need.for.includes(purpose) && isMissing(need)
+  const missing = NEEDS.filter(isNeeded)
   if (missing.length === 0) return
   for (const need of missing) say(`missing ${need.package}: ${need.why}`)
   const names = missing.map((need) => need.package)
   const byHand = `install by hand: apt-get install --no-install-recommends ${names.join(' ')}`
   if (!hasCommand('apt-get')) stop(`no apt-get here; ${byHand}`)
   if (process.getuid?.() !== 0) stop(`not root; ${byHand}`)
-  say(`installing ${names.join(' ')} with apt-get`)
-  const quiet = { DEBIAN_FRONTEND: 'noninteractive' }
-  const installed =
-    run('apt-get', ['-q', 'update'], quiet) &&
-    run('apt-get', ['-q', '-y', 'install', '--no-install-recommends', ...names], quiet)
-  if (!installed) stop(`apt-get failed; ${byHand}`)
+  const environment = {
+    DEBIAN_FRONTEND: 'noninteractive',
+    PATH: [process.env.PATH, ...SBIN].join(delimiter),
+  }
+  const apt = (...args) =>
+    run('apt-get', ['-q', '-o', `DPkg::Lock::Timeout=${LOCK_WAIT_SECONDS}`, ...args], environment)
+  say('reading the package lists (apt-get update)')
+  // A source of somebody else's that is down must not keep us from Debian's.
+  if (!apt('update')) say('apt-get update failed; going on with the lists that are there')
+  const unknown = names.filter((name) => spawnSync('apt-cache', ['show', name]).status !== 0)
+  if (unknown.length > 0) stop(`apt knows no ${unknown.join(', ')}: ${WHERE_PACKAGES_ARE}; ${byHand}`)
+  say(`installing ${names.join(' ')} (apt-get install)`)
+  const installed = withoutServices(missing, () => apt('-y', 'install', '--no-install-recommends', ...names))
+  if (!installed) stop(`apt-get failed, see above; ${byHand}`)
+  const useless = missing.filter(isNeeded).map((need) => `${need.package} (${markOf(need)})`)
+  if (useless.length > 0) stop(`installed, and still not to be found: ${useless.join(', ')}`)
 }
 
-/** True when node_modules holds exactly the versions of package-lock.json. */
-function npmPackagesAreThere() {
-  const installedFile = join(ROOT, 'node_modules/.package-lock.json')
+/**
+ * The stack starts its own nginx and nats-server, inside. Debian would start theirs too, on every address
+ * of the machine, NATS without a password: they are neither started now nor at boot.
+ */
+function withoutServices(needs, install) {
+  const services = needs.flatMap((need) => need.service ?? [])
+  const isOurs = services.length > 0 && !existsSync(SERVICE_POLICY)
+  // Ctrl-C and a lost terminal end apt-get, and not this process, which has a file to remove.
+  const stay = () => {}
+  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, stay)
+  try {
+    if (isOurs) writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+    if (!install()) return false
+  } finally {
+    if (isOurs) rmSync(SERVICE_POLICY, { force: true })
+    for (const signal of ['SIGINT', 'SIGHUP']) process.off(signal, stay)
+  }
+  if (services.length > 0 && hasCommand('systemctl')) {
+    say(`keeping Debian's own services from starting (systemctl disable): ${services.join(' ')}`)
+    run('systemctl', ['--quiet', 'disable', ...services])
+  }
+  return true
+}
+
+/** True when `folder` has the packages of its lock file in exactly those versions. */
+function npmPackagesAreThere(folder) {
+  const installedFile = join(folder, 'node_modules/.package-lock.json')
   if (!existsSync(installedFile)) return false
-  const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages
   const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages
-  return Object.entries(wanted).every(([path, entry]) => {
+  return Object.entries(lockedPackages(folder)).every(([path, entry]) => {
     return path === '' || entry.optional === true || installed[path]?.version === entry.version
   })
 }
 
-function installNpmPackages() {
-  if (npmPackagesAreThere()) return
-  say('node_modules is missing or differs from package-lock.json: npm ci')
-  if (!run('npm', ['ci', '--no-audit', '--no-fund'])) stop('npm ci failed')
+const lockedPackages = (folder) =>
+  JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')).packages
+
+function installNpmPackages(folder, what, ...options) {
+  if (npmPackagesAreThere(folder)) return
+  say(`missing or not as locked: ${what}; npm ci`)
+  // Errors only: a warning about an engine that a package would rather have worries and helps nobody.
+  if (!run('npm', ['ci', '--prefix', folder, '--loglevel=error', ...options])) stop('npm ci failed')
+}
+
+/** Without links to its command: `node` in node_modules/.bin would become the Node of every npm script. */
+function installSecondNode() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return
+  installNpmPackages(
+    join(ROOT, 'infra/ci/node-24'),
+    'Node 24, for a second run of the tests',
+    '--no-bin-links',
+  )
+}
+
+function compile(purpose) {
+  // The demo does not wait for the tests to compile; what generates comes before what it generates.
+  const project = { demo: ['infra'], dev: ['infra'], generate: ['bpf'] }[purpose] ?? []
+  if (!existsSync(join(ROOT, 'dist'))) say('compiling to dist/ (tsc)')
+  if (!run(join(ROOT, 'node_modules/.bin/tsc'), ['-b', ...project])) stop('compiling failed, see above')
 }
 
 function checkNode() {
@@ -174,7 +223,6 @@ function checkNode() {
 const purpose = process.argv[2] ?? 'build'
 checkNode()
 installDebianPackages(purpose)
-installNpmPackages()
-// The demo does not wait for the tests to compile.
-const project = purpose === 'demo' || purpose === 'dev' ? ['infra'] : []
-if (!run(join(ROOT, 'node_modules/.bin/tsc'), ['-b', ...project])) stop('compiling failed')
+installNpmPackages(ROOT, 'the npm packages of package-lock.json')
+if (purpose === 'node24') installSecondNode()
+compile(purpose)

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { Failure } from '../../pipelines/contract/failures.ts'
+import { searchSbin } from '../local/sbin.ts'
 import { UsageError } from './usage.ts'
 import * as audit from './audit.ts'
 import * as explain from './explain.ts'
@@ -50,6 +51,7 @@ function complain(error: unknown): number {
   throw error
 }
 
+searchSbin()
 try {
   await createProgram().parseAsync()
 } catch (error) {

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util'
 import { freshnessOf, replayOlderRelease, tamperWithArtifact } from './scene-attack.ts'
+import { searchSbin } from './sbin.ts'
 import { auditNode } from './scene-audit.ts'
 import { pushBrokenPolicies } from './scene-broken.ts'
 import { pushGoodPolicy, tellLoss } from './scene-push.ts'
@@ -51,6 +52,7 @@ const timeline = openTimeline(
   colour,
   () => performance.now(),
 )
+searchSbin()
 downOnSignals(values.dir)
 try {
   timeline.scene('a local stack: five nodes in three rings')

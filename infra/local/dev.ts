@@ -6,6 +6,7 @@
 import { relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { goodPolicy, POLICY_FILE } from './demo-policies.ts'
+import { searchSbin } from './sbin.ts'
 import { downOnSignals } from './signals.ts'
 import { type Stack, up } from './stack.ts'
 
@@ -36,6 +37,7 @@ The stack is up until Ctrl-C. In another terminal, from here, as root:
 `
 }
 
+searchSbin()
 downOnSignals(values.dir)
 const stack = await up({ dir: values.dir, soakMs: Number(values['soak-ms']), say })
 const push = await stack.cloud.clone.push(

@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process'
 export function perform(command: string[], input = ''): void {
   const result = spawnSync('setpriv', ['--pdeathsig', 'KILL', ...command], { input, encoding: 'utf8' })
   if (result.status === 0) return
-  const why = result.error?.message ?? `${result.stderr}${result.stdout}`.trim()
+  // What it said comes first: that it ended before it read its input is only a consequence (EPIPE).
+  const why = `${result.stderr ?? ''}${result.stdout ?? ''}`.trim() || result.error?.message
   throw new Error(`${command.join(' ')}: ${why}`)
 }

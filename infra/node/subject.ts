@@ -1,6 +1,5 @@
 /** A node of this machine as the command line sees it: looks, never reconciles. */
 import { readFile } from 'node:fs/promises'
-import { createKernel } from '../../agent/adapters/libbpf-kernel.ts'
 import { readConfig } from '../../agent/config.ts'
 import { openDisk } from '../../agent/disk.ts'
 import { openState } from '../../agent/state.ts'
@@ -11,6 +10,8 @@ export type Subject = AuditSubject & { node: string; workloadsFile: string }
 export async function openSubject(configFile: string): Promise<Subject> {
   const config = await readConfig(configFile)
   const disk = openDisk(config.stateDirectory)
+  // Not before it is needed: who lints policies has no libbpf.
+  const { createKernel } = await import('../../agent/adapters/libbpf-kernel.ts')
   return {
     node: config.node,
     ring: config.ring,

@@ -6,6 +6,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { searchSbin } from '../../infra/local/sbin.ts'
 import { delivery } from './delivery.ts'
 import { compiler, enforce } from './enforce.ts'
 import { inbound, type Rounds } from './inbound.ts'
@@ -38,6 +39,7 @@ if (run === undefined || !(rounds >= 1) || !(seconds >= 1)) {
   process.exit(2)
 }
 
+searchSbin()
 const only = values.only === undefined ? undefined : new RegExp(values.only)
 const say = (line: string) => process.stderr.write(`${line}\n`)
 const dir = mkdtempSync(join(tmpdir(), 'heddle-bench-'))

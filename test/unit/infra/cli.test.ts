@@ -54,6 +54,14 @@ describe('heddle', () => {
     assert.equal(help.status, 0)
     assert.match(help.stdout, /policy[\s\S]*explain/)
   })
+  test('needs no libbpf for what is no matter of a kernel', () => {
+    const script = `process.argv[2] = '--version'
+      await import(process.argv[1])
+      process.exitCode = (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8').includes('libbpf') ? 3 : 0`
+    const args = ['--input-type=module', '-e', script, MAIN]
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' })
+  })
   const WRONG: string[][] = [
     ['frobnicate'],
     ['policy', 'lint'],
