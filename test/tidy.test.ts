@@ -16,7 +16,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 })
   .split('\n')
   .filter((path) => path !== '' && existsSync(join(root, path)))
-const generated = (path: string) => path.includes('.gen.') || path === 'package-lock.json'
+const generated = (path: string) => path.includes('.gen.') || basename(path) === 'package-lock.json'
 const code = files.filter((path) => /\.(ts|mjs|c|h)$/.test(path) && !generated(path))
 const typescript = code.filter((path) => path.endsWith('.ts'))
 const c = code.filter((path) => /\.[ch]$/.test(path))
@@ -129,8 +129,13 @@ test('no file names a path of the machine that it was written on', () => {
 })
 
 test('dependencies are pinned exactly, and a README says what each is for', () => {
-  const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
-  const all = { ...manifest['dependencies'], ...manifest['devDependencies'] }
+  const manifests = files
+    .filter((path) => basename(path) === 'package.json')
+    .map((path) => JSON.parse(read(path)))
+  const all: Record<string, string> = Object.assign(
+    {},
+    ...manifests.flatMap((manifest) => [manifest.dependencies, manifest.devDependencies]),
+  )
   const readmes = files.filter((path) => basename(path) === 'README.md' || path === 'CONTRIBUTING.md')
   const text = readmes.map(read).join('\n')
   const loose = Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))

@@ -2,6 +2,7 @@
 import { relative } from 'node:path'
 import { run } from 'node:test'
 import { inspect } from 'node:util'
+import { Progress, TELL_EVERY_MS } from './progress.ts'
 import { countSkip, noTotals, type Totals } from './totals.ts'
 
 /** A file that hangs must not take the whole run with it. */
@@ -48,13 +49,17 @@ export async function runSuite(
   const totals = noTotals()
   const { say, concurrency, deep } = options
   const timeout = deep ? FILE_TIMEOUT_MS.deep : FILE_TIMEOUT_MS.sampled
+  const progress = new Progress(root, () => performance.now())
+  const telling = setInterval(() => progress.lines().forEach(say), TELL_EVERY_MS)
   for await (const event of run({ files, concurrency, timeout })) {
+    progress.see(event.type, event.data as Outcome)
     if (event.type === 'test:pass') countPass(totals, event.data as Outcome)
     if (event.type === 'test:fail') countFailure(totals, event.data as Outcome, say)
     if (event.type === 'test:diagnostic' && event.data.file !== undefined) say(`  # ${event.data.message}`)
     if (event.type === 'test:stdout' || event.type === 'test:stderr') say(`  ${event.data.message.trimEnd()}`)
     if ((event.type as string) === 'test:complete') sayFileEnd(root, event.data as Outcome, say)
   }
+  clearInterval(telling)
   return totals
 }
 

@@ -1,20 +1,24 @@
 /**
  * The test runner behind `npm test`.
  *
- *     run-tests.js [--suite NAME]… [--only PATTERN] [--deep] [--checks]
+ *     run-tests.js [--suite NAME]… [--only PATTERN] [--deep] [--checks] [--node24]
  *
  * --deep runs the full counts (HEDDLE_DEEP=1). --checks first runs the checks
  * (types, lint, dead code, generated files, C warnings) and counts each as a
- * test. What the run leaves on the machine is a failure too. The last line is `N passed, N failed[, N skipped]`; exit 1 on failure.
+ * test. --node24 runs the suites of ON_SECOND_NODE once more on that Node. What
+ * the run leaves on the machine is a failure too. The last line is
+ * `N passed, N failed[, N skipped]`; exit 1 on failure.
  */
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { searchSbin } from '../local/sbin.ts'
 import { runChecks } from './checks.ts'
 import { leftBehind, lookAround, RUN_MARK } from './leftovers.ts'
 import { runSuite } from './run-suite.ts'
-import { compiledFiles, SUITES } from './suites.ts'
-import { addTotals, closingLine, noTotals } from './totals.ts'
+import { runOnSecondNode } from './second-node.ts'
+import { compiledFiles, ON_SECOND_NODE, SUITES } from './suites.ts'
+import { addTotals, closingLine, noTotals, skipLines } from './totals.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -26,6 +30,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     deep: { type: 'boolean', default: false },
     checks: { type: 'boolean', default: false },
+    node24: { type: 'boolean', default: false },
   },
 })
 const unknown = values.suite?.filter((name) => SUITES.every((suite) => suite.name !== name)) ?? []
@@ -35,12 +40,13 @@ if (unknown.length > 0) {
 }
 
 process.chdir(root)
-process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`
+searchSbin()
 if (values.deep) process.env['HEDDLE_DEEP'] = '1'
 const mark = randomUUID()
 process.env[RUN_MARK] = mark
 const only = values.only === undefined ? undefined : new RegExp(values.only)
 const start = performance.now()
+say(`Node ${process.versions.node}`)
 const sum = noTotals()
 const before = lookAround(mark)
 
@@ -62,7 +68,12 @@ if (left.length > 0) {
   say(`  FAILED leftovers\n    ${left.join('\n    ')}`)
 }
 
-for (const [reason, count] of sum.skips) say(`skipped ${count}: ${reason}`)
+if (values.node24) {
+  const suites = ON_SECOND_NODE.flatMap((name) => ['--suite', name])
+  addTotals(sum, await runOnSecondNode(root, suites, say))
+}
+
+for (const line of skipLines(sum)) say(line)
 say(`total ${secondsSince(start)} s`)
 say(closingLine(sum))
 // Not process.exit: a pipe may still hold the last lines.

@@ -26,3 +26,23 @@ export function closingLine(totals: Totals): string {
   const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''
   return `${totals.passed} passed, ${totals.failed} failed${skipped}`
 }
+
+const SKIPPED = /^skipped (\d+): (.*)$/
+const CLOSING = /^(\d+) passed, (\d+) failed(?:, \d+ skipped)?$/
+
+/** The lines that tell why tests were skipped, before the closing line. */
+export function skipLines(totals: Totals): string[] {
+  return [...totals.skips].map(([reason, count]) => `skipped ${count}: ${reason}`)
+}
+
+/** What a run said of itself at its end; undefined when it came to none. */
+export function readTotals(lines: string[]): Totals | undefined {
+  const closing = CLOSING.exec(lines.at(-1) ?? '')
+  if (closing === null) return undefined
+  const totals = { ...noTotals(), passed: Number(closing[1]), failed: Number(closing[2]) }
+  for (const line of lines) {
+    const [, count, reason] = SKIPPED.exec(line) ?? []
+    for (let n = Number(count ?? 0); n > 0; n--) countSkip(totals, reason as string)
+  }
+  return totals
+}
