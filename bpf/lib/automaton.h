@@ -67,8 +67,11 @@ static __always_inline __u64 automaton_entry(const struct automaton *a, __u32 in
 static __always_inline __u32 automaton_next(const struct automaton *a, __u32 state, __u8 byte)
 {
 	__u32 class = policy[(a->classes + byte) & (POLICY_MASK * 4 + 3)];
-	__u64 entry = automaton_entry(a, class + state);
+	__u32 known = a->comb + class;
+	__u64 entry;
 
+	OPAQUE_TO_COMPILER(known);
+	entry = ((const volatile __u64 *)policy)[(known + state) & (POLICY_MASK >> 1)];
 	if ((__u32)entry == state)
 		return entry >> 32;
 	return policy_u32(a->dense_at + (__u32)automaton_entry(a, state - 2) * a->stride + class);

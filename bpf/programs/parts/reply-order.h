@@ -14,7 +14,14 @@
 #include "../../protocols/http1/reply.h"
 #include "../../protocols/http1/response.h"
 
+struct sock_common {
+	struct {
+		__s64 counter;
+	} skc_cookie;
+} __attribute__((preserve_access_index));
+
 struct sock {
+	struct sock_common __sk_common;
 	int sk_wmem_queued;
 	int sk_sndbuf;
 } __attribute__((preserve_access_index));
@@ -244,21 +251,25 @@ static __always_inline int reply_place(struct reply_run *k, struct tcp_sock *tp)
 	return 0;
 }
 
+/* sk_msg has no helper for the cookie; enrolment has made it, so it stands in the socket. */
+static __always_inline struct heddle_conn *conn_of(struct tcp_sock *tp)
+{
+	__u64 cookie = ((struct sock *)tp)->__sk_common.skc_cookie.counter;
+
+	return bpf_map_lookup_elem(&conns, &cookie);
+}
+
 static __always_inline int reply_order(struct sk_msg_md *msg)
 {
-	__u64 *cookie = msg->sk ? bpf_sk_storage_get(&cookies, msg->sk, 0, 0) : NULL;
+	struct tcp_sock *tp = msg->sk ? bpf_skc_to_tcp_sock(msg->sk) : NULL;
 	struct reply_run k = { .msg = msg, .size = msg->size, .due_at = NOT_DUE };
-	struct heddle_conn *c = cookie ? bpf_map_lookup_elem(&conns, cookie) : NULL;
-	struct tcp_sock *tp;
+	struct heddle_conn *c = tp ? conn_of(tp) : NULL;
 
 	if (!c)
 		return SK_PASS;
 	if (c->request.phase == HEDDLE_CLOSED && !(c->flags & HEDDLE_CONN_REPLY_DUE))
 		return message_after_refusal(c);
 	if (c->response.phase >= HEDDLE_RESPONSE_TO_CLOSE)
-		return SK_PASS;
-	tp = bpf_skc_to_tcp_sock(msg->sk);
-	if (!tp)
 		return SK_PASS;
 	k.conn = c;
 	if (reply_place(&k, tp))

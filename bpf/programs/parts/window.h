@@ -23,9 +23,10 @@ static __always_inline struct heddle_window *window_claim(void)
 	return NULL;
 }
 
+/* A plain store: who could claim it meanwhile runs on this CPU, behind or on top of this program. */
 static __always_inline void window_release(struct heddle_window *w)
 {
-	__sync_val_compare_and_swap(&w->busy, 1, 0);
+	*(volatile __u32 *)&w->busy = 0;
 }
 
 #endif /* HEDDLE_WINDOW_H */
