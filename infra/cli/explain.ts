@@ -11,6 +11,7 @@ import { utf8 } from '../../pipelines/policy/http-match.ts'
 import type { PolicySet, Workload } from '../../pipelines/policy/model.ts'
 import { parseHttp1 } from '../../pipelines/protocols/http1.ts'
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
+import { namespaceOf, portsNamed } from './asked-ports.ts'
 import { readSources } from './policy-sources.ts'
 import { paint } from './style.ts'
 import { UsageError } from './usage.ts'
@@ -21,14 +22,15 @@ type Options = {
   header: string[]
   from?: string
   to: string
-  namespace: string
+  namespace?: string
   fromNamespace?: string
-  port: string
+  port?: string
   fromAddress: string
   workloads?: string
   json?: boolean
 }
 type End = Pick<Workload, 'namespace' | 'labels'>
+type Told = { kind: string; reason: string; port: number; deciding: Verdict['deciding'] | null }
 type Answer = Verdict | { kind: 'refused'; reason: string; status: number; deciding: undefined }
 
 /** `app=web,tier=front`, or the name of a workload in the workloads file. */
@@ -66,22 +68,20 @@ function requestOf(options: Options): Request | { reason: string; status: number
   throw new UsageError(`${options.request}: no request line like 'GET /path HTTP/1.1'`)
 }
 
-function connectionOf(options: Options): Connection {
-  const { workloads: file, namespace } = options
+/** One for each port that is meant: the named one, or those that policies name for this workload. */
+function connectionsOf(options: Options, set: PolicySet): Connection[] {
+  const { workloads: file, namespace = namespaceOf(set) } = options
   const workloads = file === undefined ? [] : parseWorkloads(file, readFileSync(file, 'utf8'))
   const address = parseAddress(options.fromAddress)?.join('.')
   if (address === undefined) throw new UsageError(`${options.fromAddress}: no address`)
   const known = workloads.find(({ addresses }) =>
     addresses.some((text) => parseAddress(text)?.join('.') === address),
   )
-  return {
-    subject: endOf(options.to, namespace, workloads),
-    peer:
-      options.from === undefined ? known : endOf(options.from, options.fromNamespace ?? namespace, workloads),
-    peerAddress: options.fromAddress,
-    port: portOf(options.port),
-    protocol: 'TCP',
-  }
+  const subject = endOf(options.to, namespace, workloads)
+  const peer =
+    options.from === undefined ? known : endOf(options.from, options.fromNamespace ?? namespace, workloads)
+  const ports = options.port === undefined ? portsNamed(set, subject) : [portOf(options.port)]
+  return ports.map((port) => ({ subject, peer, peerAddress: options.fromAddress, port, protocol: 'TCP' }))
 }
 
 function loadSet(names: string[]): { root: string; set: PolicySet } {
@@ -102,21 +102,29 @@ function answer(set: PolicySet, connection: Connection, request: ReturnType<type
   return { kind: 'refused', reason: request.reason, status: request.status, deciding: undefined }
 }
 
+/** As it is shown: files named as the caller named them. */
+function told(root: string, port: number, { kind, reason, deciding, ...more }: Answer): Told {
+  const source = deciding && { ...deciding.source, file: join(root, deciding.source.file) }
+  return { kind, reason, port, deciding: deciding && source ? { ...deciding, source } : null, ...more }
+}
+
+function line({ kind, reason, port, deciding }: Told): string {
+  const passes = kind === 'pass' || kind === 'allow'
+  const where =
+    deciding && `  ${deciding.namespace}/${deciding.policy} ${deciding.source.file}:${deciding.source.line}\n`
+  return `${paint(passes ? 'green' : 'red', kind)} (${reason}) at port ${port}\n${where ?? ''}`
+}
+
 function explain(options: Options): void {
   const { root, set } = loadSet(options.policies)
-  const verdict = answer(set, connectionOf(options), requestOf(options))
-  const { deciding } = verdict
-  const source = deciding && { ...deciding.source, file: join(root, deciding.source.file) }
-  const told = { ...verdict, deciding: deciding && { ...deciding, source } }
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify({ ...told, deciding: told.deciding ?? null }, null, 2)}\n`)
-    return
-  }
-  const passes = verdict.kind === 'pass' || verdict.kind === 'allow'
-  process.stdout.write(`${paint(passes ? 'green' : 'red', verdict.kind)} (${verdict.reason})\n`)
-  if (deciding !== undefined && source !== undefined) {
-    process.stdout.write(`  ${deciding.namespace}/${deciding.policy} ${source.file}:${source.line}\n`)
-  }
+  const request = requestOf(options)
+  const [first, ...others] = connectionsOf(options, set).map((connection) =>
+    told(root, connection.port, answer(set, connection, request)),
+  )
+  if (first === undefined) return
+  const json = others.length === 0 ? first : { ...first, others }
+  const text = [first, ...others].map(line).join('')
+  process.stdout.write(options.json ? `${JSON.stringify(json, null, 2)}\n` : text)
 }
 
 const collect = (value: string, list: string[]) => [...list, value]
@@ -134,9 +142,9 @@ export function register(program: Command): void {
     .requiredOption('--to <labels>', 'the workload that is asked: app=api[,k=v], or its name')
     .option('--from <labels>', 'the workload that asks; without it, an address of the world')
     .option('--header <field>', "a header, 'Host: x'; may be repeated", collect, [])
-    .option('--namespace <name>', 'namespace of both', 'default')
+    .option('--namespace <name>', 'namespace of both (default: the only one of the policies, else default)')
     .option('--from-namespace <name>', 'namespace of the one that asks')
-    .option('--port <number>', 'port that is asked', '80')
+    .option('--port <number>', 'port that is asked (default: each that the policies name, else 80)')
     .option('--from-address <address>', 'address that asks', '192.0.2.1')
     .option('--workloads <file>', 'workloads, to name them and to know addresses')
     .option('--json', 'print the verdict as JSON')

@@ -5,7 +5,7 @@ import type { Peer, Requirement, Selector, Workload } from './model.ts'
 /** The label under which Kubernetes front-ends see a workload's namespace. */
 export const NAMESPACE_LABEL = 'io.kubernetes.pod.namespace'
 
-type Labelled = Pick<Workload, 'namespace' | 'labels'>
+export type Labelled = Pick<Workload, 'namespace' | 'labels'>
 
 /** Kubernetes label-selector semantics: NotIn holds for a workload without the label. */
 function requirementHolds(requirement: Requirement, workload: Labelled): boolean {

@@ -109,6 +109,18 @@ describe('heddle policy lint', () => {
   })
 })
 
+const TWO_PORTS = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: api}}
+  ingress:
+  - toPorts:
+    - ports: [{port: "8080", protocol: TCP}]
+      rules: {http: [{path: /public}]}
+  - toPorts: [{ports: [{port: "9090", protocol: TCP}]}]
+`
+
 describe('heddle explain', () => {
   const explain = (...args: string[]) => heddle('explain', '-f', 'good', ...args)
   const TABLE: [string, string[], RegExp][] = [
@@ -157,12 +169,12 @@ describe('heddle explain', () => {
     [
       'nobody selected',
       ['--request', 'GET /public', '--from', 'app=web', '--to', 'app=db'],
-      /^pass \(not-selected\)\n$/,
+      /^pass \(not-selected\) at port 80\n$/,
     ],
     [
       'no canonical request',
       ['--request', 'GET  /public', '--from', 'app=web', '--to', 'app=api'],
-      /^refused \(bad-target\)\n$/,
+      /^refused \(bad-target\) at port 80\n$/,
     ],
     [
       'names of workloads',
@@ -197,12 +209,30 @@ describe('heddle explain', () => {
     assert.deepEqual(JSON.parse(stdout), {
       kind: 'allow',
       reason: 'request-matches',
+      port: 80,
       deciding: {
         policy: 'api',
         namespace: 'default',
         source: { file: 'good/deep/api.yaml', line: 12, column: 11 },
       },
     })
+  })
+  test('without a port or a namespace it is asked where the policies are', () => {
+    writeFileSync(join(folder, 'ports.yaml'), TWO_PORTS)
+    const asked = ['-f', 'ports.yaml', '--request', 'GET /public', '--to', 'app=api']
+    assert.equal(
+      heddle('explain', ...asked).stdout,
+      [
+        'allow (request-matches) at port 8080\n  shop/api ports.yaml:9\n',
+        'pass (allowed-l4) at port 9090\n  shop/api ports.yaml:10\n',
+      ].join(''),
+    )
+    const { port, others } = JSON.parse(heddle('explain', ...asked, '--json').stdout)
+    assert.deepEqual([port, others.map((other: { port: number }) => other.port)], [8080, [9090]])
+    assert.match(
+      heddle('explain', ...asked, '--namespace', 'default').stdout,
+      /^pass \(not-selected\) at port 80\n$/,
+    )
   })
   test('policies that are refused decide nothing', () => {
     const { status, stderr } = heddle('explain', '-f', 'bad.yaml', '--request', 'GET /', '--to', 'app=api')
