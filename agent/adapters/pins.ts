@@ -7,7 +7,6 @@ import type { Digest } from '../../pipelines/contract/artifact.ts'
 export type LiveMap =
   | 'conns'
   | 'sockets'
-  | 'cookies'
   | 'active'
   | 'node'
   | 'population'

@@ -27,14 +27,6 @@ struct {
 	__type(value, __u64);
 } sockets SEC(".maps");
 
-/* Socket -> cookie, for programs that have no cookie helper (sk_msg). */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, __u64);
-} cookies SEC(".maps");
-
 /* Writer: agent, one store. Reader: all programs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

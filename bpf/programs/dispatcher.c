@@ -143,9 +143,6 @@ static __always_inline int enrol_birth(struct bpf_sock_ops *ops, __u64 cookie)
 	c->local_port = ops->local_port;
 	c->remote_port = bpf_ntohl(ops->remote_port);
 	__sync_fetch_and_add(&n->connections, 1);
-	/* Without it the order of replies is not known; the connection is judged all the same. */
-	if (ops->sk && !bpf_sk_storage_get(&cookies, ops->sk, &cookie, BPF_SK_STORAGE_GET_F_CREATE))
-		count(HEDDLE_ENROL_FAILED);
 	return 0;
 }
 

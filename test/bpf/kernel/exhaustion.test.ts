@@ -5,14 +5,14 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import type { BpfMap } from '../../../agent/adapters/libbpf.ts'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { ConnLayout, Limit, NodeLayout } from '../../../bpf/abi/heddle.gen.ts'
 import { type KernelFixture, whyNoKernel } from './kernel-fixture.ts'
-import { enforced, oneRule, until } from './one-rule.ts'
+import { connected, enforced, oneRule, until } from './one-rule.ts'
 import { whyNoPython } from './python-server.ts'
 import { relayArtifact } from './relay-artifact.ts'
 import { RelayFixture } from './relay-fixture.ts'
@@ -21,13 +21,6 @@ import { SERVERS, type ServerKind } from './relay-servers.ts'
 const skip = whyNoKernel() ?? false
 const OPEN = 'GET /open HTTP/1.1\r\nHost: a\r\n\r\n'
 const SHUT = 'GET /shut HTTP/1.1\r\nHost: a\r\n\r\n'
-
-async function connected(port: number): Promise<Socket> {
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  return socket
-}
 
 const count = (fixture: KernelFixture, reason: string) => fixture.counters()[reason] ?? 0
 
@@ -118,39 +111,6 @@ async function fillSockets(path: string, sockets: number): Promise<() => Promise
     }
   }
 }
-
-/** Enrols connections where no socket may carry storage, and asks for what is open and what is shut. */
-const WITHOUT_STORAGE = `
-import socket, subprocess, threading
-subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
-open('/proc/sys/net/core/optmem_max', 'w').write('0')
-listener = socket.create_server(('127.0.0.1', 0))
-def serve():
-    while True:
-        c, _ = listener.accept()
-        while True:
-            try:
-                if not c.recv(1000): break
-                c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n')
-            except BlockingIOError: pass # woken by what was refused
-threading.Thread(target=serve, daemon=True).start()
-for path in ('open', 'shut'):
-    client = socket.create_connection(listener.getsockname())
-    client.sendall(b'GET /%s HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n' % path.encode())
-    print(client.recv(1000).decode()[9:12], flush=True)
-`
-
-test('cookies: without storage on its socket a connection is judged all the same', {
-  skip: whyNoPython() ?? false,
-}, async (t) => {
-  const { fixture } = await enforced(t, oneRule())
-  const child = fixture.spawnManaged('unshare', ['--net', 'python3', '-c', WITHOUT_STORAGE])
-  const said: string[] = []
-  if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => said.push(line))
-  await until(() => said.length === 2 || child.exitCode !== null)
-  assert.deepEqual(said, ['200', '403'])
-  assert.equal(count(fixture, 'ENROL_FAILED'), 2)
-})
 
 test('identities: an address that finds no room fails by name, and nothing is opened by it', {
   skip,
