@@ -1,45 +1,17 @@
 /** What is missing or full has an answer, and the answer is closed (decisions: exhaustion). */
 import assert from 'node:assert/strict'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { BpfMap, u32, u64 } from '../../../agent/adapters/libbpf.ts'
-import { assign, rowsFor } from '../../../agent/identities.ts'
 import { ConnLayout, Limit, PopulationLayout, WindowLayout } from '../../../bpf/abi/heddle.gen.ts'
-import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
 import { exchange, readReplies } from './exchange.ts'
-import { SUBJECT } from './generated-policies.ts'
 import { KernelFixture, whyNoKernel } from './kernel-fixture.ts'
+import { connected, enforce, oneRule } from './one-rule.ts'
 
 const skip = whyNoKernel() ?? false
-const SOURCE = { file: 'closed.yaml', line: 1, column: 1 }
 const GET = Buffer.from('GET /open HTTP/1.1\r\nHost: a\r\n\r\n')
-
-function openPolicy(): PolicySet {
-  const subject = {
-    namespaces: ['default'],
-    requirements: [{ key: 'app', operator: 'In' as const, values: ['api'] }],
-  }
-  const http = [{ source: SOURCE, path: '/open', headers: [] }]
-  const allow = [
-    { source: SOURCE, peers: null, ports: [{ protocol: 'TCP' as const, first: 1, last: 65535 }], http },
-  ]
-  return {
-    policies: [
-      {
-        name: 'p',
-        namespace: 'default',
-        source: SOURCE,
-        subject,
-        unparsed: 'refuse',
-        selects: true,
-        allow,
-        deny: [],
-      },
-    ],
-  }
-}
 
 async function fixtureFor(t: TestContext): Promise<KernelFixture> {
   const fixture = await KernelFixture.create(await dispatcherElf())
@@ -47,23 +19,8 @@ async function fixtureFor(t: TestContext): Promise<KernelFixture> {
   return fixture
 }
 
-async function enforce(fixture: KernelFixture): Promise<void> {
-  const { elf, blocks } = await compileSet(openPolicy())
-  const { identities, addresses } = assign({ identities: [], published: [] }, [SUBJECT])
-  await fixture.stage(0, elf, rowsFor(blocks, identities))
-  await fixture.kernel.setAddresses(addresses)
-  await fixture.kernel.flip(0, 1)
-}
-
 const answered = (bytes: Buffer) => readReplies(bytes, []).length > 0
 const ask = (port: number) => exchange({ host: '127.0.0.1', port, from: '127.0.0.1' }, [GET], answered)
-
-async function connected(port: number): Promise<Socket> {
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  return socket
-}
 
 /** Waits for a counter to grow: the kernel's own word that something was refused. */
 async function counted(fixture: KernelFixture, reason: string, before: number): Promise<void> {
@@ -91,7 +48,7 @@ test('before a verified generation is staged, a managed workload is closed', { s
 
 test('a node that closes lets nobody in until the next flip', { skip }, async (t) => {
   const fixture = await fixtureFor(t)
-  await enforce(fixture)
+  await enforce(fixture, oneRule(), 1)
   const active = (await fixture.kernel.inspect())?.active
   assert.ok(active)
   const server = await fixture.recordingServer()
@@ -110,7 +67,7 @@ test('a node that has no room for a connection refuses the new one and serves th
   skip,
 }, async (t) => {
   const fixture = await fixtureFor(t)
-  await enforce(fixture)
+  await enforce(fixture, oneRule(), 1)
   const server = await fixture.recordingServer()
   const old = await connected(server.port)
   const population = (count: number) => {
@@ -131,7 +88,7 @@ test('a node that has no room for a connection refuses the new one and serves th
 
 test('a socket whose state is gone gets nothing through', { skip }, async (t) => {
   const fixture = await fixtureFor(t)
-  await enforce(fixture)
+  await enforce(fixture, oneRule(), 1)
   const server = await fixture.recordingServer()
   const socket = await connected(server.port)
   fixture.withMap('conns', (map) => {
@@ -151,7 +108,7 @@ test('a socket whose state is gone gets nothing through', { skip }, async (t) =>
 
 test('without a free scratch window a request is not let through unread', { skip }, async (t) => {
   const fixture = await fixtureFor(t)
-  await enforce(fixture)
+  await enforce(fixture, oneRule(), 1)
   const server = await fixture.recordingServer()
   const windows = (busy: number) =>
     fixture.withMap('windows', (map) => {
@@ -175,15 +132,15 @@ test('without a free scratch window a request is not let through unread', { skip
 
 test('a slot that is gone under the active generation closes, it does not open', { skip }, async (t) => {
   const fixture = await fixtureFor(t)
-  await enforce(fixture)
+  await enforce(fixture, oneRule(), 1)
   const server = await fixture.recordingServer()
-  await fixture.kernel.unstage(0)
+  await fixture.kernel.unstage(1)
   await refusedSyn(fixture, server.port, 'NO_GENERATION')
 })
 
 test('programs go on judging when nobody holds them but the kernel', { skip }, async (t) => {
   const fixture = await fixtureFor(t)
-  await enforce(fixture)
+  await enforce(fixture, oneRule(), 1)
   const server = await fixture.recordingServer()
   const denied = Buffer.from('GET /other HTTP/1.1\r\nHost: a\r\n\r\n')
   // This process keeps no descriptor of them: every adapter call closes what it opened.
@@ -197,7 +154,7 @@ test('programs go on judging when nobody holds them but the kernel', { skip }, a
 
 test('detaching is explicit, and ends enforcement for new connections', { skip }, async (t) => {
   const fixture = await fixtureFor(t)
-  await enforce(fixture)
+  await enforce(fixture, oneRule(), 1)
   const server = await fixture.recordingServer()
   await fixture.kernel.detach()
   assert.equal(await fixture.kernel.inspect(), null)
@@ -212,7 +169,7 @@ test('detaching is explicit, and ends enforcement for new connections', { skip }
 
 test('an artifact whose program the verifier rejects fails with the end of its log', { skip }, async (t) => {
   const fixture = await fixtureFor(t)
-  const { elf } = await compileSet(openPolicy())
+  const { elf } = await compileSet(oneRule())
   const broken = Uint8Array.from(elf)
   // Turn the first `exit` into a load from an uninitialised register.
   const exit = Buffer.from(broken.buffer).indexOf(Buffer.from(u64(0x95)))

@@ -1,4 +1,6 @@
 /** One workload, one rule: the smallest policy that a test can judge by. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { assign, rowsFor } from '../../../agent/identities.ts'
 import type { IdentityRows } from '../../../agent/ports.ts'
@@ -63,6 +65,14 @@ export async function enforce(
   await fixture.kernel.setAddresses(addresses)
   await fixture.kernel.flip(generation % 8, generation)
   return rows
+}
+
+/** A client on loopback that sends what it is given at once, and outlives a reset. */
+export async function connected(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
 }
 
 /** Waits for what the kernel or a server will say, one turn of the event loop after the other. */

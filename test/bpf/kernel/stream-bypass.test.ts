@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import type { KernelFixture } from './kernel-fixture.ts'
 import { whyNoKernel } from './kernel-fixture.ts'
-import { enforce, enforced, oneRule, until } from './one-rule.ts'
+import { connected, enforce, enforced, oneRule, until } from './one-rule.ts'
 import { python, pythonServer, whyNoPython } from './python-server.ts'
 
 const skip = whyNoKernel() ?? false
@@ -18,13 +18,6 @@ const SHUT = 'GET /shut HTTP/1.1\r\nHost: a\r\n\r\n'
 const UPGRADE = 'GET /open HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n'
-
-async function connected(port: number): Promise<Socket> {
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  return socket
-}
 
 /** Sends, and returns when a verdict was counted for it. */
 async function judged(fixture: KernelFixture, socket: Socket, bytes: string, reason: string): Promise<void> {
