@@ -49,8 +49,11 @@ function dumpBtf(): BtfType[] {
       '-o',
       object,
     ])
-    return JSON.parse(execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', object], { encoding: 'utf8' }))
-      .types
+    // Debian keeps bpftool in sbin, which is not on the PATH of a plain user.
+    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
+    return JSON.parse(
+      execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', object], { encoding: 'utf8', env }),
+    ).types
   } finally {
     rmSync(directory, { recursive: true })
   }
