@@ -7,6 +7,10 @@ import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import koffi from 'koffi'
 import { Failure } from '../../pipelines/contract/failures.ts'
 
+/** Exit codes of a process that may not start; 1 is a fault of its own. */
+const EXIT_CONFIGURATION = 2
+const EXIT_ALREADY_RUNNING = 3
+
 const LOCK_EX = 2
 const LOCK_NB = 4
 /** EAGAIN: somebody has it. */
@@ -43,9 +47,9 @@ export function holdNode({ stateDirectory, cgroup }: { stateDirectory: string; c
   if (existsSync(cgroup)) holdDirectory(cgroup, 'agent', 'cgroup')
 }
 
-/** Ends a process that may not start, and says why: 3 = another one runs, 2 = its configuration. */
+/** Ends a process that may not start, and says why. */
 export function refuseToStart(error: unknown): never {
   if (!(error instanceof Failure)) throw error
   console.error([`${error.code}: ${error.message}`, ...error.detail].join('\n  '))
-  process.exit(error.code === 'already-running' ? 3 : 2)
+  process.exit(error.code === 'already-running' ? EXIT_ALREADY_RUNNING : EXIT_CONFIGURATION)
 }
