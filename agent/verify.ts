@@ -1,7 +1,7 @@
 /** Verify: from the metadata to bytes that may be loaded. Reads as the chain of trust; nothing loads before its end. */
 import { type Evidence, putBlob, putEvidence } from './cache.ts'
 import type { Attempt, Node } from './node.ts'
-import type { OfferedDispatcher } from './state.ts'
+import type { OfferedDispatcher, State } from './state.ts'
 import {
   checkCode,
   checkKernel,
@@ -45,15 +45,16 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
   await putBlob(node.disk, elf)
   const dispatcherDigest = await putBlob(node.disk, dispatcher)
   await putEvidence(node.disk, release.number, evidence)
-  if (runs) return proveDispatcher(node, { digest: dispatcherDigest, number: release.number })
+  const dispatcherIs = provenBy(node, { digest: dispatcherDigest, number: release.number })
+  if (runs) return node.state.update(dispatcherIs)
   // Last: from here on an older number is a replay, also after a restart.
-  await node.state.update({ accepted: { number: release.number, artifact: release.artifact } })
+  const accepted = { number: release.number, artifact: release.artifact }
+  await node.state.update({ accepted, ...dispatcherIs })
   attempt.verified = { release, manifest, dispatcher: dispatcherDigest }
 }
 
-/** What is attached is signed in this release's evidence too: that of an older one may lead to a root that is pinned no more. */
-async function proveDispatcher(node: Node, signed: OfferedDispatcher): Promise<void> {
+/** What is attached is proved by the newest evidence that signs it: an older one may lead to a root that is pinned no more. */
+function provenBy(node: Node, signed: OfferedDispatcher): Pick<State, 'dispatcher'> {
   const { dispatcher } = node.state.current
-  if (dispatcher?.digest === signed.digest)
-    await node.state.update({ dispatcher: { ...dispatcher, ...signed } })
+  return { dispatcher: dispatcher?.digest === signed.digest ? { ...dispatcher, ...signed } : dispatcher }
 }

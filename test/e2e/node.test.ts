@@ -3,12 +3,9 @@
  * own process, programs from clang, a signed store in a directory, no bus.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
@@ -21,6 +18,7 @@ import { buildTables } from '../../pipelines/tables/build-tables.ts'
 import { findCgroup2 } from '../../infra/local/cgroup.ts'
 import { mountBpffs } from '../bpf/kernel/bpffs.ts'
 import { whyNoKernel } from '../bpf/kernel/kernel-fixture.ts'
+import { type AgentProcess, startAgent } from '../fakes/agent-process.ts'
 import { type PublishedRepository, publishedRepository } from '../fakes/published-repository.ts'
 
 const skip = whyNoKernel() ?? false
@@ -36,7 +34,7 @@ let config: string
 let published: PublishedRepository
 let one: Digest
 let two: Digest
-const agents = new Set<ChildProcess>()
+const agents = new Set<AgentProcess>()
 
 before(async () => {
   if (skip) return
@@ -64,7 +62,7 @@ before(async () => {
 
 after(async () => {
   if (skip) return
-  for (const agent of agents) await end(agent, 'SIGKILL')
+  for (const agent of agents) await agent.end('SIGKILL')
   await heddle('node', 'detach', '--yes', '--config', config)
   rmdirSync(cgroup)
   rmSync(bpffs, { recursive: true, force: true })
@@ -135,36 +133,10 @@ async function enroll(): Promise<void> {
   writeFileSync(config, JSON.stringify({ ...parsed, pollMs: 200 }))
 }
 
-/** An agent, and the next line of its journal that says so. */
-function start(): { agent: ChildProcess; says(text: string): Promise<void> } {
-  const agent = spawn(process.execPath, [built('agent/main.js'), '--config', config], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+function start(): AgentProcess {
+  const agent = startAgent(config)
   agents.add(agent)
-  const lines: string[] = []
-  let look = () => {}
-  createInterface({ input: agent.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-    lines.push(line)
-    look()
-  })
-  return {
-    agent,
-    async says(text) {
-      while (!lines.some((line) => line.includes(text))) {
-        if (agent.exitCode !== null) throw new Error(`the agent ended:\n${lines.join('\n')}`)
-        await new Promise<void>((resolve) => {
-          look = resolve
-        })
-      }
-    },
-  }
-}
-
-async function end(agent: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  agents.delete(agent)
-  if (agent.exitCode !== null || agent.signalCode !== null) return
-  agent.kill(signal)
-  await once(agent, 'exit')
+  return agent
 }
 
 /** What the audit says of the running programs: the artifact, or the broken link. */
@@ -190,7 +162,7 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
 
   await published.release('canary', 2, two)
   await first.says('enforced, release 2')
-  await end(first.agent, 'SIGKILL')
+  await first.end('SIGKILL')
   assert.equal(await audited(), two, 'programs stay without the agent')
 
   // As after a reboot: nothing is attached any more, and the store is gone.
@@ -200,6 +172,6 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
   const second = start()
   await second.says(': ready')
   assert.equal(await audited(), two, 'restored from the cache before anything is contacted')
-  await end(second.agent, 'SIGTERM')
+  await second.end('SIGTERM')
   assert.equal(await audited(), two)
 })

@@ -88,6 +88,11 @@ export class LocalDelivery {
     return { store: this.path('store'), root: this.path('root.json'), offline, online: this.path('keys') }
   }
 
+  get bus(): PreparedNats {
+    if (this.#server === undefined) throw new Error('started without a bus')
+    return this.#server
+  }
+
   store(): Promise<ObjectStore> {
     return openFsStore(this.path('store'))
   }
