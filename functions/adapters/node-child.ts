@@ -6,6 +6,7 @@
 import { buffer } from 'node:stream/consumers'
 import { deserialize, serialize } from 'node:v8'
 import { execa } from 'execa'
+import { endWithParent } from './end-with-parent.ts'
 import { Failure, type FailureCode } from '../../pipelines/contract/failures.ts'
 
 export type ChildLimits = {
@@ -54,6 +55,7 @@ export async function inChild(job: Job): Promise<unknown> {
 
 /** The child's side: the whole of stdin is the input, the whole of stdout the answer, as V8 serialises. */
 export async function answerParent(work: (input: unknown) => unknown): Promise<void> {
+  endWithParent(Number(process.argv[2]))
   const input = deserialize(await buffer(process.stdin))
   process.stdout.write(serialize(toldBy(() => work(input))))
 }
@@ -69,7 +71,7 @@ function toldBy(work: () => unknown): Told {
 }
 
 function run({ program, input, limits: { timeMs, heapMb }, maxOutput }: Job) {
-  return execa(process.execPath, [`--max-old-space-size=${heapMb}`, program], {
+  return execa(process.execPath, [`--max-old-space-size=${heapMb}`, program, String(process.pid)], {
     env: {},
     extendEnv: false,
     input: serialize(input),
