@@ -46,8 +46,8 @@ const SET: PolicySet = {
 
 export type RelayArtifact = { dispatcher: Buffer; inbound: Buffer; rows: IdentityRows[] }
 
-/** Compiles both programs. Identity 1 is every workload of namespace shop. */
-export function relayArtifact(): RelayArtifact {
+/** Compiles both programs, of the sources below `root`. Identity 1 is every workload of namespace shop. */
+export function relayArtifact(root = ROOT): RelayArtifact {
   const built = buildTables(SET)
   if (!built.ok) throw built.failures[0] as Error
   const directory = mkdtempSync(join(tmpdir(), 'heddle-relay-elf-'))
@@ -58,7 +58,7 @@ export function relayArtifact(): RelayArtifact {
     const compile = (program: string) => {
       const out = join(directory, `${program}.o`)
       const args = [`-DPOLICY_WORDS_LOG2=${WORDS_LOG2}`, `--embed-dir=${directory}`]
-      execFileSync('clang-22', [...FLAGS, ...args, '-c', join(ROOT, `bpf/programs/${program}.c`), '-o', out])
+      execFileSync('clang-22', [...FLAGS, ...args, '-c', join(root, `bpf/programs/${program}.c`), '-o', out])
       return readFileSync(out)
     }
     const rows = rowsFor([...built.tables.blocks], [{ number: 1, namespace: 'shop', labels: {} }])

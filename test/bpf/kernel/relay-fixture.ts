@@ -21,6 +21,7 @@ const PATIENCE = 10_000
 export type RelayStats = {
   attached: boolean
   endings: Record<string, number>
+  events: { taken: number; unknown: number }
   pending: { ending: number; owing: number }
   established: { count: number; destroyed: number }
   draining: { held: number; destroyed: number }
@@ -90,8 +91,8 @@ export class RelayFixture {
     await this.enforce(0, 1)
   }
 
-  async startRelay(): Promise<void> {
-    const args = [RELAY, '--config', this.config]
+  async startRelay(main = RELAY): Promise<void> {
+    const args = [main, '--config', this.config]
     this.relay = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const lines = createInterface({ input: this.relay.stdout as NodeJS.ReadableStream })
     const ready = await Promise.race([once(lines, 'line'), once(lines, 'close').then(() => undefined)])
