@@ -57,6 +57,13 @@ test('twice is once', async () => {
   assert.deepEqual(await enroll(await options('node-b')), first)
 })
 
+test('with rekey the bus must be told another key, without it the same', async () => {
+  const first = await enroll(await options('node-k'))
+  const second = await enroll({ ...(await options('node-k')), rekey: true })
+  assert.notEqual(second.nats?.nkey, first.nats?.nkey)
+  assert.deepEqual(await enroll(await options('node-k')), second)
+})
+
 test('another root than the pinned one is refused, and taken with repin', async () => {
   const enrolled = await enroll(await options('node-c'))
   const other = await nodeFleet()
