@@ -59,7 +59,7 @@ export async function readRoots(
   trusted: Uint8Array,
   mode: 'all' | 'until-refused' = 'all',
 ): Promise<Authority['roots']> {
-  const first = readRoot(trusted)
+  const first = readRoot(trusted, 'the trusted root')
   if (!isSigned(first, 'root', first)) {
     throw new Failure('metadata-untrusted', 'the trusted root is not signed by its own keys')
   }
@@ -80,11 +80,17 @@ export async function readRoots(
   throw new Failure('limit-exceeded', `more than ${MAX_ROOTS} roots follow the trusted one: pin a newer one`)
 }
 
-const readRoot = (bytes: Uint8Array): Metadata<Root> =>
-  decode(bytes, (data) => Metadata.fromJSON(MetadataKind.Root, data))
+function readRoot(bytes: Uint8Array, name: string): Metadata<Root> {
+  try {
+    return decode(bytes, (data) => Metadata.fromJSON(MetadataKind.Root, data))
+  } catch (cause) {
+    const message = `${name} is no root: nodes stop there until it is deleted or a new root of trust goes around it`
+    throw new Failure('metadata-untrusted', message, { cause })
+  }
+}
 
 function following(last: Metadata<Root>, bytes: Uint8Array, key: string): Metadata<Root> {
-  const next = readRoot(bytes)
+  const next = readRoot(bytes, key)
   const { version } = last.signed
   // 5.3.4: arbitrary software attack.
   if (!isSigned(last, 'root', next) || !isSigned(next, 'root', next)) {
