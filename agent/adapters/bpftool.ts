@@ -1,4 +1,4 @@
-/** bpftool: loading, pinning, attaching and asking, one bounded process each. Not through execa: 8 MB for a call. */
+/** bpftool: loading and pinning, one bounded process each. Not through execa: 8 MB for a call. */
 import { execFile } from 'node:child_process'
 import { Failure } from '../../pipelines/contract/failures.ts'
 
@@ -30,10 +30,6 @@ function run(args: readonly string[]): Promise<Said> {
     })
     child.stdin?.end()
   })
-}
-
-export async function bpftoolJson(...args: string[]): Promise<unknown> {
-  return JSON.parse((await bpftool('-j', ...args)) || 'null')
 }
 
 /** The same, when what was refused is a program: the verifier's last lines are the detail. */

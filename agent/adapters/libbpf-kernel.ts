@@ -1,7 +1,7 @@
 /**
- * The node's real kernel behind port Kernel: bpftool loads, pins and attaches,
- * libbpf does the stores. Everything is idempotent; the one act that changes
- * what traffic meets is flip().
+ * The node's real kernel behind port Kernel: bpftool loads and pins, libbpf
+ * attaches and stores. Everything is idempotent; the acts that change what
+ * traffic meets are flip() and, hook by hook, install().
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { CGROUP_HOOKS, withCgroup } from '../../../agent/adapters/attach.ts'
 import { attachedTo, pinnedProgram } from '../../../agent/adapters/bpf-info.ts'
-import { bpftoolJson } from '../../../agent/adapters/bpftool.ts'
+import { bpftool } from '../../../agent/adapters/bpftool.ts'
 import { sha256 } from '../../../agent/cache.ts'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { EventRing } from '../../../agent/relay/ring.ts'
@@ -278,7 +278,10 @@ describe('dispatchers', { skip: whyNoKernel() }, () => {
       const [own] = node.pins.dispatchers()
       assert.ok(own)
       const steering = async () => {
-        const links = (await bpftoolJson('link', 'show')) as { type: string; prog_id: number }[]
+        const links = JSON.parse((await bpftool('-j', 'link', 'show')) || '[]') as {
+          type: string
+          prog_id: number
+        }[]
         return links.filter(({ type }) => type === 'netns').map(({ prog_id }) => prog_id)
       }
       const id = pinnedProgram(own.program('steer')).id

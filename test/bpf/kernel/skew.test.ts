@@ -43,7 +43,7 @@ function take(dist: string, { node, artifact }: RelayFixture, generation: number
   const rows = { subject: hex(row?.subject), peer: hex(row?.peer) }
   const slot = generation % 2
   writeFileSync(file, JSON.stringify({ bpffs, cgroup, elf, slot, generation, addresses: ADDRESSES, ...rows }))
-  const said = execFileSync(process.execPath, [join(dist, 'test/bpf/kernel/skew-agent.js'), file])
+  const said = execFileSync(process.execPath, [join(dist, 'test/bpf/kernel/skew-child.js'), file])
   return JSON.parse(said.toString()) as Said
 }
 

@@ -1,4 +1,4 @@
-/** An agent's acts on the kernel, by whichever ABI its build speaks: `skew-agent.js ARGUMENTS.json`. */
+/** An agent's acts on the kernel, by whichever ABI its build speaks: `skew-child.js ARGUMENTS.json`. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { createKernel } from '../../../agent/adapters/libbpf-kernel.ts'
