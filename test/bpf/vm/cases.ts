@@ -13,6 +13,7 @@ export type Step =
   | { replies: number }
   | { begun: true }
   | { flip: 'public' | 'other' }
+  | { dispatcher: 'next' | 'dispatcher' }
   | { detach: true }
 
 export type Expectation = {
@@ -183,6 +184,16 @@ export const CASES: Case[] = [
       counted: { ALLOWED: 2, DENIED: 1 },
     },
   },
+  ...(['next', 'dispatcher'] as const).map((dispatcher) => ({
+    // The second connection is born under the one that took over in the first.
+    name: `a connection lives on when dispatcher ${dispatcher} takes over, and is judged`,
+    steps: [...ACCEPTED, { dispatcher }, get('/public/2'), { replies: 2 }, get('/secret')],
+    expect: {
+      replies: ['200 GET /public/1', '200 GET /public/2', '403'],
+      served: ['GET /public/1 0', 'GET /public/2 0'],
+      counted: { ALLOWED: 2, DENIED: 1 },
+    },
+  })),
 ]
 
 /** Played once, at the end: the connection was enrolled before. */

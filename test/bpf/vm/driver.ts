@@ -97,6 +97,7 @@ async function play(what: Case, family: Family, service: Service): Promise<void>
   const heard = await converse(way, what.steps, what.expect.replies.length, async (step) => {
     if ('flip' in step) await flip(step.flip)
     if ('begun' in step) await untilBegun()
+    if ('dispatcher' in step) await kernel.install(`${programs}/${step.dispatcher}.o`)
     if ('detach' in step) {
       await kernel.detach()
       attached = false

@@ -1,5 +1,5 @@
 /** The dispatcher and hand-made generations as ELF files, built by clang from bpf/programs. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { type HandPolicy, handTables } from './hand-tables.ts'
@@ -22,9 +22,12 @@ export const POLICIES: Record<string, HandPolicy> = {
   other: { methods: ['GET', 'HEAD', 'POST'], prefixes: ['/other'] },
 }
 
-/** Writes dispatcher.o and one ELF a policy into `directory`. */
+/** Writes dispatcher.o, another one with the same programs (next.o), and one ELF a policy into `directory`. */
 export async function buildPrograms(root: string, directory: string): Promise<void> {
-  await clang(root, 'bpf/programs/dispatcher.c', join(directory, 'dispatcher.o'))
+  const dispatcher = join(directory, 'dispatcher.o')
+  await clang(root, 'bpf/programs/dispatcher.c', dispatcher)
+  // What stands behind the end of an ELF is nobody's, and makes another file of it.
+  await writeFile(join(directory, 'next.o'), Buffer.concat([await readFile(dispatcher), Buffer.from('next')]))
   for (const [name, policy] of Object.entries(POLICIES)) {
     const embed = join(directory, name)
     await mkdir(embed, { recursive: true })
