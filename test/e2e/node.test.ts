@@ -13,10 +13,12 @@ import { sha256 } from '../../agent/cache.ts'
 import { digestsOf } from '../../agent/trust/code.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
+import { DISPATCHER_TARGET } from '../../pipelines/contract/object-keys.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { buildTables } from '../../pipelines/tables/build-tables.ts'
 import { findCgroup2 } from '../../infra/local/cgroup.ts'
 import { mountBpffs } from '../bpf/kernel/bpffs.ts'
+import { nextDispatcher } from '../bpf/kernel/other-sources.ts'
 import { whyNoKernel } from '../bpf/kernel/kernel-fixture.ts'
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts'
 import { type PublishedRepository, publishedRepository } from '../fakes/published-repository.ts'
@@ -146,6 +148,12 @@ async function audited(): Promise<unknown> {
   return broken?.link ?? links.find(({ link }: { link: string }) => link === 'artifact').facts.digest
 }
 
+/** Digest of the dispatcher that new connections meet, as the kernel has it. */
+async function dispatcher(): Promise<unknown> {
+  const { stdout } = await heddle('node', 'status', '--config', config)
+  return JSON.parse(stdout).kernel.dispatcher
+}
+
 test('a node takes releases, is killed, comes back without store and bus, and each time can be audited', {
   skip,
   timeout: 120_000,
@@ -162,6 +170,16 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
 
   await published.release('canary', 2, two)
   await first.says('enforced, release 2')
+
+  // Another dispatcher comes with a release; nobody is connected, so the one before it goes.
+  const next = await nextDispatcher()
+  await published.putCode({ path: DISPATCHER_TARGET, bytes: next })
+  await published.release('canary', 3, two)
+  await first.says('enforced, release 3')
+  assert.equal(await dispatcher(), sha256(next))
+  assert.equal(await audited(), two)
+  await first.says('has no connection left and is unpinned')
+  assert.equal(await audited(), two)
   await first.end('SIGKILL')
   assert.equal(await audited(), two, 'programs stay without the agent')
 
@@ -172,6 +190,7 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
   const second = start()
   await second.says(': ready')
   assert.equal(await audited(), two, 'restored from the cache before anything is contacted')
+  assert.equal(await dispatcher(), sha256(next))
   await second.end('SIGTERM')
   assert.equal(await audited(), two)
 })
