@@ -124,7 +124,7 @@ function run(command, args, environment = {}) {
   return result.status === 0
 }
 
-function installDebianPackages(purpose) {
+async function installDebianPackages(purpose) {
   const isNeeded = (need) => need.for.includes(purpose) && isMissing(need)
   const missing = NEEDS.filter(isNeeded)
   if (missing.length === 0) return
@@ -145,7 +145,9 @@ function installDebianPackages(purpose) {
   const unknown = names.filter((name) => spawnSync('apt-cache', ['show', name]).status !== 0)
   if (unknown.length > 0) stop(`apt knows no ${unknown.join(', ')}: ${WHERE_PACKAGES_ARE}; ${byHand}`)
   say(`installing ${names.join(' ')} (apt-get install)`)
-  const installed = withoutServices(missing, () => apt('-y', 'install', '--no-install-recommends', ...names))
+  const installed = await withoutServices(missing, () =>
+    apt('-y', 'install', '--no-install-recommends', ...names),
+  )
   if (!installed) stop(`apt-get failed, see above; ${byHand}`)
   const useless = missing.filter(isNeeded).map((need) => `${need.package} (${markOf(need)})`)
   if (useless.length > 0) stop(`installed, and still not to be found: ${useless.join(', ')}`)
@@ -155,15 +157,21 @@ function installDebianPackages(purpose) {
  * The stack starts its own nginx and nats-server, inside. Debian would start theirs too, on every address
  * of the machine, NATS without a password: they are neither started now nor at boot.
  */
-function withoutServices(needs, install) {
+async function withoutServices(needs, install) {
   const services = needs.flatMap((need) => need.service ?? [])
   const isOurs = services.length > 0 && !existsSync(SERVICE_POLICY)
-  // Ctrl-C and a lost terminal end apt-get, and not this process, which has a file to remove.
-  const stay = () => {}
+  // Ctrl-C and a lost terminal do not end this process at once: it has a file to remove.
+  let interrupted = false
+  const stay = () => {
+    interrupted = true
+  }
   for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, stay)
   try {
     if (isOurs) writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-    if (!install()) return false
+    const installed = install()
+    // A signal that came meanwhile is told in the second turn of the event loop.
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+    if (!installed) return false
   } finally {
     if (isOurs) rmSync(SERVICE_POLICY, { force: true })
     for (const signal of ['SIGINT', 'SIGHUP']) process.off(signal, stay)
@@ -172,6 +180,7 @@ function withoutServices(needs, install) {
     say(`keeping Debian's own services from starting (systemctl disable): ${services.join(' ')}`)
     run('systemctl', ['--quiet', 'disable', ...services])
   }
+  if (interrupted) stop('interrupted')
   return true
 }
 
@@ -222,7 +231,7 @@ function checkNode() {
 
 const purpose = process.argv[2] ?? 'build'
 checkNode()
-installDebianPackages(purpose)
+await installDebianPackages(purpose)
 installNpmPackages(ROOT, 'the npm packages of package-lock.json')
 if (purpose === 'node24') installSecondNode()
 compile(purpose)
