@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /*
- * dispatcher.c - the stable programs, attached once. They hand every event to
+ * dispatcher.c - the programs that stay attached. They hand every event to
  * the active generation by a tail call, and enrol connections at birth. Where no
  * generation is staged nothing passes: a managed workload without a verified
  * policy is closed.

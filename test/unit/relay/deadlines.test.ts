@@ -1,4 +1,4 @@
-/** Who is ended by deadline: old generations held, and connections that nobody judges. */
+/** Who is ended by deadline: old generations held, replaced dispatchers, and connections that nobody judges. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addressBytes } from '../../../agent/adapters/address-bytes.ts'
@@ -6,6 +6,7 @@ import type { Connection } from '../../../agent/adapters/connection.ts'
 import { Draining } from '../../../agent/relay/draining.ts'
 import { Established } from '../../../agent/relay/established.ts'
 import { addressKey } from '../../../agent/relay/managed.ts'
+import { OldDispatchers } from '../../../agent/relay/old-dispatchers.ts'
 import { type DiagSocket, STATE_LISTEN } from '../../../agent/relay/sock-diag.ts'
 import { Phase } from '../../../bpf/abi/heddle.gen.ts'
 
@@ -105,4 +106,44 @@ test('without an active generation nothing is drained', () => {
   const draining = new Draining({ sockets, drained: () => assert.fail() }, 0)
   draining.sweep([busy(1n, 0)], null, 0)
   assert.equal(draining.count, 0)
+})
+
+test('connections of a replaced dispatcher are ended at its deadline, each dispatcher by its own, and no other', () => {
+  const sockets = kernel([LISTENER, socket(2n), socket(3n), socket(4n)])
+  const told: [bigint, string][] = []
+  const drained = ({ cookie }: { cookie: bigint }, digest: string) => told.push([cookie, digest])
+  const old = new OldDispatchers({ sockets, drained }, 100)
+  const first = { digest: 'first', cookies: [2n] }
+  const second = { digest: 'second', cookies: [3n, 99n] }
+  old.sweep([first, { digest: 'empty', cookies: [] }], 0)
+  old.sweep([first, second], 60)
+  assert.deepEqual(old.report(60), [
+    { dispatcher: 'first', connections: 1, leftMs: 40 },
+    { dispatcher: 'second', connections: 2, leftMs: 100 },
+  ])
+  old.sweep([first, second], 99)
+  assert.deepEqual(sockets.destroyed, [])
+  old.sweep([first, second], 100)
+  assert.deepEqual(sockets.destroyed, [2n])
+  // 99 is a socket that is gone.
+  old.sweep([second], 160)
+  assert.deepEqual(told, [
+    [2n, 'first'],
+    [3n, 'second'],
+  ])
+  assert.equal(old.destroyed, 2)
+})
+
+test('a dispatcher that enrols again is not drained, and gets a new deadline when it is replaced again', () => {
+  const sockets = kernel([socket(2n)])
+  const old = new OldDispatchers({ sockets, drained: () => {} }, 100)
+  const first = { digest: 'first', cookies: [2n] }
+  old.sweep([first], 0)
+  old.sweep([], 90)
+  assert.deepEqual(old.report(90), [])
+  old.sweep([first], 120)
+  old.sweep([first], 219)
+  assert.deepEqual(sockets.destroyed, [])
+  old.sweep([first], 220)
+  assert.deepEqual(sockets.destroyed, [2n])
 })
