@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { buildParser, type Parser, type Vector } from './harness.ts'
 import { referenceEvents, sameEvents } from './reference.ts'
+import { NAMED_HOST } from '../vm/hand-tables.ts'
 import { Random, requestStream, segmentation } from './streams.ts'
 
 const SEED = 20_261_123
@@ -14,6 +15,23 @@ const request = (bytes: Buffer, cuts: number[]): Vector => ({ kind: 'request', b
 /** Parser events without the closing `phase:`. */
 const eventsOf = (line: string[]) => line.slice(0, -1)
 const shown = (bytes: Buffer) => JSON.stringify(bytes.toString('latin1')).slice(0, 4_000)
+
+/** Names and values are read 8 and 32 bytes at a time: the ends of these, and what lies around them. */
+const NAME_PLACES = [0, 1, 6, 7, 8, 9, 15, 16, 24, 31, 32]
+const VALUE_PLACES = [0, 1, 7, 8, 15, 16, 24, 31, 32, 63, 64]
+
+const withField = (line: Buffer) =>
+  Buffer.concat([Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n'), line, Buffer.from('\r\nA: b\r\n\r\n')])
+
+/** Each byte value at each of these places of a text. */
+const everyByte = (places: readonly number[], line: (text: Buffer) => Buffer[]): Buffer[] =>
+  places.flatMap((place) =>
+    Array.from({ length: 256 }, (_, byte) => {
+      const text = Buffer.alloc(place + 3, 'n')
+      text[place] = byte
+      return withField(Buffer.concat(line(text)))
+    }),
+  )
 
 describe('requests, as the kernel parses them', () => {
   let parser: Parser
@@ -61,5 +79,23 @@ describe('requests, as the kernel parses them', () => {
       for (const [i, other] of others.entries())
         assert.deepEqual(eventsOf(other), eventsOf(whole ?? []), `${shown(bytes)} cut ${cuts[i + 1]}`)
     }
+  })
+
+  test('every byte at the places of a name and of a value where a step ends', async () => {
+    const streams = [
+      ...everyByte(NAME_PLACES, (name) => [name, Buffer.from(': v')]),
+      ...everyByte(VALUE_PLACES, (value) => [Buffer.from('name: '), value]),
+    ]
+    const results = await parser.run(streams.map((bytes) => request(bytes, [bytes.length])))
+    for (const [i, bytes] of streams.entries())
+      assert.deepEqual(eventsOf(results[i] ?? []), referenceEvents(bytes), shown(bytes))
+  })
+
+  test('blanks around a value that rules name do not change its class', async () => {
+    const values = [NAMED_HOST, `${NAMED_HOST} `, `${NAMED_HOST} \t `, ` ${NAMED_HOST}`, `${NAMED_HOST}x`]
+    const streams = values.map((host) => Buffer.from(`GET / HTTP/1.1\r\nHost: ${host}\r\nA: b\r\n\r\n`))
+    const results = await parser.run(streams.map((bytes) => request(bytes, [bytes.length])))
+    for (const [i, bytes] of streams.entries())
+      assert.deepEqual(eventsOf(results[i] ?? []), referenceEvents(bytes), shown(bytes))
   })
 })

@@ -48,7 +48,9 @@ static void load_window(struct segment *s)
 	w->base = s->at;
 	w->pos = 0;
 	w->len = min_u32(s->len - s->at, HEDDLE_WINDOW);
-	memset(w->bytes, 0xa5, sizeof(w->bytes));
+	/* The ends of lines that are none: the worst that an earlier segment can leave. */
+	for (__u32 i = 0; i < sizeof(w->bytes); i++)
+		w->bytes[i] = i & 1 ? '\n' : '\r';
 	memset(w->slack, '\r', sizeof(w->slack));
 	memcpy(w->bytes, s->bytes + s->at, w->len);
 }
@@ -98,7 +100,7 @@ static int request_segment(struct segment *s, struct heddle_request *r, __u32 *r
 			continue;
 		++*requests;
 		SAY("head@%u:%u:%u:%u ", s->base + s->at, r->classes[HEDDLE_DIM_METHOD],
-		       r->classes[HEDDLE_DIM_HOST], (__u32)(r->latches[0] & 1));
+		    r->classes[HEDDLE_DIM_HOST], (__u32)(r->latches[0] & 1));
 		if (request_body(r) == HTTP1_MESSAGE)
 			SAY("end@%u ", s->base + s->at);
 	}
@@ -146,8 +148,8 @@ static int stream_segment(struct segment *s, struct stream *t)
 	int stop;
 
 	s->bytes = copy;
-	stop = t->of_responses ? response_segment(s, &t->response, &t->head_bits) :
-				 request_segment(s, &t->request, &t->requests);
+	stop = t->of_responses ? response_segment(s, &t->response, &t->head_bits)
+			       : request_segment(s, &t->request, &t->requests);
 	free(copy);
 	return stop;
 }
