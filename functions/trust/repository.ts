@@ -15,7 +15,7 @@ import { type DelegatedRoleName, metadataKey, targetKey } from '../../pipelines/
 import type { Clock, ObjectStore } from '../ports.ts'
 import { type Authority, readAuthority } from './authority.ts'
 import { keyIdOf } from './keys.ts'
-import { type AnyMetadata, expiry, isSigned, SPEC_VERSION, sha256Hex, sign } from './metadata.ts'
+import { type AnyMetadata, expiry, SPEC_VERSION, sha256Hex, sign } from './metadata.ts'
 import { type Current, loadCurrent, needsRefresh } from './repository-state.ts'
 import { LIFETIME_MS, type OnlineKeys, type OnlineRole, type RoleKeys } from './roles.ts'
 
@@ -88,26 +88,22 @@ export class Repository {
     for (const role of LISTED_ROLES) {
       const { signed } = current.roles[role]
       const targets = await this.#writeTargets(signed, wanted[role] ?? {})
-      if (targets === undefined && this.#stands(role, current.roles[role], authority)) continue
+      if (targets === undefined && this.#stands(role, current.roles[role])) continue
       meta[`${role}.json`] = await this.#writeRole(role, signed.version, targets ?? signed.targets)
     }
     const same = Object.entries(meta).every(([name, file]) => listed[name]?.equals(file))
-    if (!same || !this.#stands('snapshot', current.snapshot, authority)) {
+    if (!same || !this.#stands('snapshot', current.snapshot)) {
       await this.#writeTimestamp(current, await this.#writeSnapshot(current, meta))
-    } else if (!this.#stands('timestamp', current.timestamp, authority)) {
+    } else if (!this.#stands('timestamp', current.timestamp)) {
       await this.#writeTimestamp(current, current.timestamp?.signed.snapshotMeta)
     } else return false
     return true
   }
 
-  /** Not old, signed as the offline keys want it now, and by each of our keys: one that is new must show before it is needed. */
-  #stands(role: OnlineRole, metadata: AnyMetadata | undefined, authority: Authority): boolean {
+  /** Not old, and signed by each of our keys (`mayWeSign`: they are enough): one that is new must show before it is needed. */
+  #stands(role: OnlineRole, metadata: AnyMetadata | undefined): boolean {
     if (metadata === undefined || needsRefresh(role, metadata.signed.expires, this.#clock.now())) return false
-    const signers = this.#keys[role].signers.map(({ publicKey }) => keyIdOf(publicKey))
-    return (
-      signers.every((id) => id in metadata.signatures) &&
-      isSigned(delegatorOf(authority, role), role, metadata)
-    )
+    return this.#keys[role].signers.every(({ publicKey }) => keyIdOf(publicKey) in metadata.signatures)
   }
 
   /** Undefined = the role says that already. */
@@ -156,9 +152,6 @@ export class Repository {
     await this.#store.replace(metadataKey('timestamp.json'), bytes, current.timestampVersion)
   }
 }
-
-const delegatorOf = ({ root, targets }: Authority, role: OnlineRole) =>
-  role === 'policy' || role === 'release' ? targets.metadata : root
 
 /** Nodes would refuse what we sign: better to stop here, and to say which key is missing. */
 function mayWeSign({ root, targets }: Authority, role: OnlineRole, keys: RoleKeys): void {

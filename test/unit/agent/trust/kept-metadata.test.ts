@@ -91,6 +91,12 @@ for (const [name, lose] of losses) {
   })
 }
 
+test('both copies damaged before the first release: what was seen of roots binds all the same', async () => {
+  await rm(file('releases'), { recursive: true })
+  await Promise.all(COPIES.map(damage))
+  await assert.rejects(kept(), { code: 'state-corrupt' })
+})
+
 test('pinning a root gives up nothing that can be read', async () => {
   const before = await kept()
   await pinMetadata(openDisk(fleet.directory), pinned())

@@ -116,6 +116,8 @@ for (const role of OFFLINE_ROLES) {
 
 test('lost threshold: the node refuses the new root and goes on, also after a reboot, until it is enrolled with it', async () => {
   const { keys } = fleet.published
+  await fleet.published.release('canary', 2, await fleet.artifact('two'))
+  assert.equal((await fleet.pass()).outcome, 'enforced')
   const fresh = freshSigner()
   const lost = { ...keys, root: { signers: [fresh], threshold: 1 } }
   const members = { keys: [fresh.publicKey], threshold: 1 }

@@ -208,4 +208,14 @@ describe('TUF repository', () => {
       assert.ok(await (await client(store, root)).getTargetInfo('policy/p.json'))
     })
   }
+
+  it('names no older targets under a newer number, which nodes would refuse', async () => {
+    const store = memoryStore()
+    const { keys, repository } = await publishedRepository({ store, code, dispatcher })
+    const first = store.objects.get(metadataKey('1.targets.json'))
+    assert.ok(first)
+    store.objects.set(metadataKey('2.targets.json'), first)
+    await repository.update(() => ({ policy: { put: [target('policy/p.json', 1)] } }))
+    assert.equal((await loadCurrent(store, keys)).snapshot?.signed.meta['targets.json']?.version, 1)
+  })
 })
