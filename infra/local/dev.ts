@@ -32,6 +32,7 @@ The stack is up until Ctrl-C. In another terminal, from here, as root:
   explain          ${heddle} explain -f ${clone}/policies --request 'GET /private HTTP/1.1' \\
                      --namespace shop --port 8080 --from app=web --to app=api
   audit a node     ${heddle} audit ${node?.name} --stack ${here(stack.dir)}
+  keys and roots   ${heddle} trust status --stack ${here(stack.dir)}
   ask a node       nsenter --net=/run/netns/${stack.clientNamespace} curl -i http://${node?.host.address4}:8080/public/
   journals         tail -f ${here(stack.dir)}/log/*.log
 `
