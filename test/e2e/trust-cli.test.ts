@@ -107,6 +107,11 @@ describe('heddle trust', () => {
     assert.deepEqual(first.keys.slice(0, 2), kept)
     const second = JSON.parse((await trust('rotate', 'root', '--json')).stdout)
     for (const id of [lost, ...first.keys]) assert.ok(!second.keys.includes(id))
+    const codes = []
+    for (let times = 0; times < 3; times++) {
+      codes.push(...JSON.parse((await trust('rotate', 'code', '--json')).stdout).keys)
+    }
+    assert.equal(new Set(codes).size, 3)
     const wrong = await trust('rotate', 'root', '--key', lost)
     assert.equal(wrong.exitCode, 1)
     assert.match(wrong.stderr, /is no key of root\n( {2}root key [0-9a-f]{64}\n?){3}$/)
