@@ -55,7 +55,7 @@ export async function inChild(job: Job): Promise<unknown> {
 
 /** The child's side: the whole of stdin is the input, the whole of stdout the answer, as V8 serialises. */
 export async function answerParent(work: (input: unknown) => unknown): Promise<void> {
-  endWithParent(Number(process.argv[2]))
+  await endWithParent(Number(process.argv[2]))
   const input = deserialize(await buffer(process.stdin))
   process.stdout.write(serialize(toldBy(() => work(input))))
 }

@@ -1,6 +1,7 @@
 /** The compiler that runs clang: slow, so not among the unit tests. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,10 +79,14 @@ async function publicCheckout(folder: string): Promise<void> {
   const program = 'dist/test/contract/compile-child.js'
   for (const name of ['package.json', 'bpf', 'dist/pipelines', 'dist/functions', program]) await copy(name)
   const needs = async (manifest: string): Promise<string[]> => {
-    const { dependencies = {} } = JSON.parse(await readFile(join(ROOT, manifest), 'utf8')) as {
-      dependencies?: Record<string, string>
-    }
-    return Object.keys(dependencies)
+    const manifestOf = JSON.parse(await readFile(join(ROOT, manifest), 'utf8')) as Record<
+      'dependencies' | 'optionalDependencies',
+      Record<string, string> | undefined
+    >
+    // Native modules are optional: those of other machines are not here.
+    const native = Object.keys(manifestOf.optionalDependencies ?? {})
+    const here = native.filter((name) => existsSync(join(ROOT, 'node_modules', name)))
+    return [...Object.keys(manifestOf.dependencies ?? {}), ...here]
   }
   const packages = new Set(await needs('package.json'))
   for (const name of packages) {
