@@ -104,7 +104,7 @@ function writeAddresses(pins: Pins, addresses: AddressIdentity[]): void {
   const wanted = new Map(addresses.map((a) => [addressKey(a.address).toString('hex'), a]))
   withMap(pins.map('identities'), (map) => {
     // What is gone goes first. What moved is replaced in one store: without an identity for a
-    // moment, a workload would be nobody's, and let everybody in.
+    // moment, a workload would be nobody's, and refuse its clients.
     for (const key of [...map.keys(AddressLayout.bytes, Limit.MAX_ADDRESSES)])
       if (!wanted.has(key.toString('hex'))) map.delete(key)
     for (const { address, identity } of wanted.values()) map.update(addressKey(address), u32(identity))
