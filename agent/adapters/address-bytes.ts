@@ -25,19 +25,22 @@ export function addressBytes(address: string): Buffer {
 }
 
 /** The names of the host itself, of which a workload may declare one for all of them. */
-export const LOOPBACK_NAMES: readonly Uint8Array[] = [addressBytes('127.0.0.1'), addressBytes('::1')]
+export const LOOPBACK_NAMES = [addressBytes('127.0.0.1'), addressBytes('::1')] as const
+
+/** Is it IPv4, as ::ffff:a.b.c.d? */
+export function isMapped4(address: Uint8Array): boolean {
+  return address.subarray(0, 10).every((x) => x === 0) && address[10] === 0xff && address[11] === 0xff
+}
 
 /** 127.0.0.0/8 or ::1. */
 export function isLoopback(address: Uint8Array): boolean {
-  const b = Buffer.from(address)
-  return /^0{20}ffff7f/.test(b.toString('hex')) || b.equals(LOOPBACK_NAMES[1] as Uint8Array)
+  return isMapped4(address) ? address[12] === 127 : Buffer.from(address).equals(LOOPBACK_NAMES[1])
 }
 
 /** The other way: 16 bytes to text, mapped IPv4 in dotted form. */
 export function addressText(bytes: Uint8Array): string {
   const b = Buffer.from(bytes)
-  if (b.subarray(0, 10).every((x) => x === 0) && b.readUInt16BE(10) === 0xffff)
-    return [...b.subarray(12)].join('.')
+  if (isMapped4(b)) return [...b.subarray(12)].join('.')
   const groups = Array.from({ length: 8 }, (_, i) => b.readUInt16BE(2 * i).toString(16))
   return groups.join(':')
 }

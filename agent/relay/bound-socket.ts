@@ -5,6 +5,7 @@
  */
 import { Socket } from 'node:net'
 import koffi from 'koffi'
+import { isMapped4 } from '../adapters/address-bytes.ts'
 import { BpfError } from '../adapters/bpf-error.ts'
 
 const libc = koffi.load('libc.so.6')
@@ -23,7 +24,7 @@ const PORT_AT = 2
 
 /** `address`: 16 bytes, network order, IPv4 as ::ffff:a.b.c.d. The kernel chooses the port. */
 export function boundSocket(address: Uint8Array): { socket: Socket; port: number } {
-  const ip4 = address.subarray(0, 10).every((x) => x === 0) && address[10] === 0xff && address[11] === 0xff
+  const ip4 = isMapped4(address)
   const name = Buffer.alloc(ip4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES)
   name.writeUInt16LE(ip4 ? AF_INET : AF_INET6, 0)
   name.set(ip4 ? address.subarray(12) : address, ip4 ? 4 : 8)

@@ -32,7 +32,7 @@ export const TICK_MS = 10
 export type EndingLimits = { lingerMs: number; graceMs: number; replyMs: number; owedMs: number }
 
 type Refused = SocketName & { reason: number; status: number; requests: number }
-type Pending = { refused: Refused; due: number; deadline: number; replyDeadline: number }
+type Pending = { refused: Refused; due: number; since: number }
 
 export type EndingsPorts = {
   connections: Connections
@@ -90,9 +90,9 @@ export class Endings {
       if (connection.flags & ConnFlag.CONN_REPLY_DUE) this.owe(connection, now)
       else this.end(connection, now)
     }
-    for (const { refused, deadline } of this.owing.values())
+    for (const { refused, since } of this.owing.values())
       if (!this.ports.connections.one(refused.cookie)) this.forget(refused, 'byItself')
-      else if (deadline <= now) this.destroy(refused, 'owedTooLong')
+      else if (now - since >= this.limits.owedMs) this.destroy(refused, 'owedTooLong')
   }
 
   private knows(cookie: bigint): boolean {
@@ -101,20 +101,15 @@ export class Endings {
 
   private owe(refused: Refused, now: number): void {
     if (this.knows(refused.cookie) || this.full(refused)) return
-    const deadline = now + this.limits.owedMs
-    this.owing.set(refused.cookie, { refused, due: 0, deadline, replyDeadline: deadline })
+    this.owing.set(refused.cookie, { refused, due: 0, since: now })
   }
 
   private end(refused: Refused, now: number): void {
     if (this.ending.has(refused.cookie)) return
     if (!this.owing.delete(refused.cookie) && this.full(refused)) return
-    const { lingerMs, graceMs, replyMs } = this.limits
     // Nobody waits for an answer: no request came before TLS, an L3/L4 drop, an unknown state.
     if (refused.status === 0 && refused.requests === 0) this.destroy(refused, 'atOnce')
-    else {
-      const deadlines = { deadline: now + graceMs, replyDeadline: now + replyMs }
-      this.ending.set(refused.cookie, { refused, due: now + lingerMs, ...deadlines })
-    }
+    else this.ending.set(refused.cookie, { refused, due: now + this.limits.lingerMs, since: now })
   }
 
   private full(refused: Refused): boolean {
@@ -123,11 +118,12 @@ export class Endings {
     return true
   }
 
-  private look({ refused, deadline, replyDeadline }: Pending, now: number): void {
+  private look({ refused, since }: Pending, now: number): void {
+    const { graceMs, replyMs } = this.limits
     const connection = this.ports.connections.one(refused.cookie)
     if (!connection) {
       this.forget(refused, 'byItself')
-    } else if (now >= (connection.flags & ConnFlag.CONN_REPLY_OUT ? replyDeadline : deadline)) {
+    } else if (now - since >= (connection.flags & ConnFlag.CONN_REPLY_OUT ? replyMs : graceMs)) {
       this.destroy(refused, 'atGrace')
     } else if (connection.flags & ConnFlag.CONN_REPLY_DUE) {
       // The sweep saw it between its refusal and the note that a reply is due.

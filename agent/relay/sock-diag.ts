@@ -4,6 +4,7 @@
  * only; agent/relay/netlink.ts carries them. Host byte order is little endian
  * on every machine that Heddle supports.
  */
+import { isMapped4 } from '../adapters/address-bytes.ts'
 import type { SocketName } from '../adapters/connection.ts'
 
 const SOCK_DIAG_BY_FAMILY = 20
@@ -75,7 +76,7 @@ function envelope(type: number, flags: number): Buffer {
 
 function request(type: number, flags: number, name: SocketName, extensions: number): Buffer {
   const bytes = envelope(type, flags)
-  const ip4 = isMapped(name.local)
+  const ip4 = isMapped4(name.local)
   bytes.writeUInt8(ip4 ? AF_INET : AF_INET6, HEADER_BYTES)
   bytes.writeUInt8(IPPROTO_TCP, HEADER_BYTES + 1)
   bytes.writeUInt8(extensions, HEADER_BYTES + 2)
@@ -137,10 +138,6 @@ function* attributes(bytes: Buffer): Generator<[number, Buffer]> {
     yield [bytes.readUInt16LE(at + 2), bytes.subarray(at + 4, at + length)]
     at += (length + 3) & ~3
   }
-}
-
-function isMapped(address: Uint8Array): boolean {
-  return address.subarray(0, 10).every((x) => x === 0) && address[10] === 0xff && address[11] === 0xff
 }
 
 function address(family: number, field: Buffer): Uint8Array {

@@ -10,7 +10,7 @@ import { ActiveLayout, AddressLayout, IdentityRowsLayout, Limit } from '../../bp
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
 import { AT } from '../../pipelines/tables/layout.ts'
 import { TablesWalker } from '../../pipelines/tables/walk.ts'
-import { isLoopback, LOOPBACK_NAMES } from '../adapters/address-bytes.ts'
+import { isLoopback, isMapped4, LOOPBACK_NAMES } from '../adapters/address-bytes.ts'
 import { BpfError } from '../adapters/bpf-error.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
 import type { Pins } from '../adapters/pins.ts'
@@ -107,8 +107,11 @@ export class Verdicts {
 
   /** Loopback's names are one host's, as in context.h. */
   private workloadAt(local: Uint8Array): number {
-    const names = isLoopback(local) ? [local, ...LOOPBACK_NAMES] : [local]
-    return names.map((name) => this.identityOf(name)).find((identity) => identity !== 0) ?? 0
+    for (const name of isLoopback(local) ? [local, ...LOOPBACK_NAMES] : [local]) {
+      const identity = this.identityOf(name)
+      if (identity !== 0) return identity
+    }
+    return 0
   }
 
   private rowsOf(generation: Generation, identity: number): { subject: bigint; peer: bigint } | undefined {
@@ -120,8 +123,7 @@ export class Verdicts {
   private peerRow(generation: Generation, remote: Uint8Array): bigint {
     const identity = this.identityOf(remote)
     if (identity !== 0) return this.rowsOf(generation, identity)?.peer ?? 0n
-    const ip4 = remote.subarray(0, 10).every((x) => x === 0) && remote[10] === 0xff && remote[11] === 0xff
-    return generation.walker.world(ip4 ? remote.subarray(12) : remote)
+    return generation.walker.world(isMapped4(remote) ? remote.subarray(12) : remote)
   }
 }
 

@@ -82,6 +82,15 @@ export function forger(fleet: Fleet) {
     change(signed)
     write(`${version + 1}.root.json`, await signJson(signed, signers))
   }
+  /** A lawful rotation: the next root names another key, which signs the timestamp; that key. */
+  async function rotateTimestamp() {
+    const signer = freshSigner()
+    await putRoot(keys.root.signers, (signed) => {
+      signed.roles.timestamp.keyids = [addKey(signed.keys, signer)]
+    })
+    await putTimestamp(() => {}, [signer])
+    return signer
+  }
   return {
     objects,
     keys,
@@ -94,6 +103,7 @@ export function forger(fleet: Fleet) {
     putRole,
     putRoleAs,
     putRoot,
+    rotateTimestamp,
   }
 }
 

@@ -1,4 +1,5 @@
 /** One node, its kernel, and a signed repository that it reads: what a test of the agent needs. */
+import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -135,5 +136,13 @@ export async function nodeFleet(): Promise<Fleet> {
     },
     close: () => rm(directory, { recursive: true, force: true }),
   }
+  return fleet
+}
+
+/** The same, its ring's release already enforced. */
+export async function enforcingFleet(): Promise<Fleet> {
+  const fleet = await nodeFleet()
+  await fleet.published.release('canary', 5, await fleet.artifact('one'))
+  assert.equal((await fleet.pass()).outcome, 'enforced')
   return fleet
 }

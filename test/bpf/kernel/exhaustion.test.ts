@@ -30,22 +30,16 @@ async function answer(socket: Socket, request: string): Promise<string> {
   return reply.toString('latin1').slice(9, 12)
 }
 
-/** Keys from the top of the number space, where no cookie and no address of a test is. */
-function fill(map: BpfMap, entries: number, keyBytes: number, value: Uint8Array): Buffer[] {
-  const keys = Array.from({ length: entries }, (_, i) => {
+/** Fills the room that is left with keys from the top of the number space: no cookie or address of a test. */
+function fillUp(map: BpfMap, capacity: number, keyBytes: number, value: Uint8Array): Buffer[] {
+  const used = [...map.keys(keyBytes, capacity)].length
+  const keys = Array.from({ length: capacity - used }, (_, i) => {
     const key = Buffer.alloc(keyBytes, 0xfe)
     key.writeUInt32LE(i, keyBytes - 4)
     return key
   })
   for (const key of keys) map.update(key, value)
-  return keys
-}
-
-/** What is in use now leaves less room than its capacity. */
-function fillUp(map: BpfMap, capacity: number, keyBytes: number, value: Uint8Array): Buffer[] {
-  const used = [...map.keys(keyBytes, capacity)].length
-  const keys = fill(map, capacity - used, keyBytes, value)
-  assert.throws(() => map.update(Buffer.alloc(keyBytes, 0xfd), value), /errno|E2BIG|ENOSPC/)
+  assert.throws(() => map.update(Buffer.alloc(keyBytes, 0xfd), value), /E2BIG|ENOSPC/)
   return keys
 }
 
@@ -123,7 +117,7 @@ test('identities: an address that finds no room fails by name, and nothing is op
   }))
   const own = { address: '127.0.0.1', identity: 1 }
   await fixture.kernel.setAddresses([own, ...addresses.slice(1)])
-  await assert.rejects(fixture.kernel.setAddresses([own, ...addresses]), /E2BIG|ENOSPC|errno/)
+  await assert.rejects(fixture.kernel.setAddresses([own, ...addresses]), /E2BIG|ENOSPC/)
   assert.equal(await answer(await connected(server.port), SHUT), '403')
 })
 
@@ -135,7 +129,7 @@ test('identity rows: a generation that finds no room is not staged, the old one 
   const [row] = rows
   assert.ok(row)
   const many = Array.from({ length: Limit.MAX_IDENTITIES + 1 }, (_, i) => ({ ...row, identity: i + 1 }))
-  await assert.rejects(fixture.kernel.setRows(1, many), /E2BIG|ENOSPC|errno/)
+  await assert.rejects(fixture.kernel.setRows(1, many), /E2BIG|ENOSPC/)
   assert.equal(await answer(await connected(server.port), SHUT), '403')
   assert.equal(await answer(await connected(server.port), OPEN), '200')
 })

@@ -9,7 +9,7 @@ import { reconcile } from '../../../agent/reconcile.ts'
 import { audit } from '../../../infra/node/audit.ts'
 import { DISPATCHER_TARGET } from '../../../pipelines/contract/object-keys.ts'
 import type { Report } from '../../../pipelines/contract/release.ts'
-import { type Fleet, nodeFleet } from '../../fakes/node-fleet.ts'
+import { enforcingFleet, type Fleet } from '../../fakes/node-fleet.ts'
 import { testElf } from '../../fakes/test-elf.ts'
 
 const OLD = sha256(testElf('dispatcher', ''))
@@ -17,9 +17,7 @@ const newer = testElf('newer dispatcher', '')
 
 let fleet: Fleet
 beforeEach(async () => {
-  fleet = await nodeFleet()
-  await fleet.published.release('canary', 5, await fleet.artifact('one'))
-  assert.equal((await fleet.pass()).outcome, 'enforced')
+  fleet = await enforcingFleet()
 })
 afterEach(() => fleet.close())
 

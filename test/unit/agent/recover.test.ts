@@ -7,7 +7,7 @@ import { restore } from '../../../agent/confirm.ts'
 import { reconcile } from '../../../agent/reconcile.ts'
 import { DISPATCHER_TARGET } from '../../../pipelines/contract/object-keys.ts'
 import { rowsOf } from '../../fakes/memory-kernel.ts'
-import { type Fleet, nodeFleet } from '../../fakes/node-fleet.ts'
+import { enforcingFleet, type Fleet } from '../../fakes/node-fleet.ts'
 import { tablesOf, testElf } from '../../fakes/test-elf.ts'
 
 const DAMAGED = '{"schema":"heddle.node-'
@@ -15,9 +15,7 @@ const NO_STORE = { get: () => Promise.reject(new Error('the store is away')) }
 
 let fleet: Fleet
 beforeEach(async () => {
-  fleet = await nodeFleet()
-  await fleet.published.release('canary', 5, await fleet.artifact('one'))
-  assert.equal((await fleet.pass()).outcome, 'enforced')
+  fleet = await enforcingFleet()
 })
 afterEach(() => fleet.close())
 

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { openDisk } from '../../../../agent/disk.ts'
 import { pinMetadata, readMetadata } from '../../../../agent/trust/kept-metadata.ts'
 import { metadataKey } from '../../../../pipelines/contract/object-keys.ts'
-import { addKey, forger, freshSigner, type Signed } from '../../../fakes/forger.ts'
+import { forger } from '../../../fakes/forger.ts'
 import { eachTestAt, fleet, refused } from './refusal.ts'
 
 const COPIES = ['metadata.json', 'metadata.copy.json']
@@ -67,12 +67,8 @@ const losses: [string, () => Promise<unknown>][] = [
 ]
 for (const [name, lose] of losses) {
   test(`${name}: a key that was rotated away does not come back; the node refuses by name, until a root is pinned`, async () => {
-    const { objects, keys, putRoot, putTimestamp } = forger(fleet)
-    const timestamp = freshSigner()
-    await putRoot(keys.root.signers, (signed: Signed) => {
-      signed.roles.timestamp.keyids = [addKey(signed.keys, timestamp)]
-    })
-    await putTimestamp(() => {}, [timestamp])
+    const { objects, keys, putTimestamp, rotateTimestamp } = forger(fleet)
+    const timestamp = await rotateTimestamp()
     assert.equal((await fleet.pass()).outcome, 'unchanged')
     const newest = objects.get(metadataKey('2.root.json'))
     assert.ok(newest)
