@@ -29,6 +29,13 @@ export const Limit = {
   REPLY_HEAD: 86,
   REPLY_MAX: 1024,
   MAX_FLOWS: 16384,
+  MAX_SERVICES: 4096,
+  MAX_ENDPOINTS: 16384,
+  MAX_MEMBERS: 65536,
+  MAX_CLIENTS: 16384,
+  MAX_UPSTREAMS: 16384,
+  MAX_POOLS: 16384,
+  MAX_UNREAD: 1048576,
 } as const
 
 /** enum heddle_next */
@@ -161,6 +168,7 @@ export const Kind = {
   KIND_PASS: 1,
   KIND_JUDGE: 2,
   KIND_DROP: 3,
+  KIND_UPSTREAM: 4,
 } as const
 
 /** enum heddle_phase */
@@ -378,6 +386,7 @@ export const Mode = {
 export const Relayed = {
   RELAYED_JUDGED: 1,
   RELAYED_PROBE: 2,
+  RELAYED_UPSTREAM: 65536,
 } as const
 
 /** struct heddle_service */
@@ -390,11 +399,138 @@ export const ServiceLayout = {
   },
 } as const
 
+/** struct heddle_service_state */
+export const ServiceStateLayout = {
+  bytes: 16,
+  fields: {
+    first: { at: 0, bytes: 4 },
+    count: { at: 4, bytes: 4 },
+    local: { at: 8, bytes: 4 },
+    zone: { at: 12, bytes: 4 },
+  },
+} as const
+
+/** enum heddle_endpoint_flag */
+export const EndpointFlag = {
+  ENDPOINT_LOCAL: 1,
+} as const
+
+/** struct heddle_endpoint */
+export const EndpointLayout = {
+  bytes: 24,
+  fields: {
+    address: { at: 0, bytes: 16 },
+    port: { at: 16, bytes: 2 },
+    flags: { at: 18, bytes: 2 },
+    weight: { at: 20, bytes: 4 },
+  },
+} as const
+
+/** struct heddle_pool_key */
+export const PoolKeyLayout = {
+  bytes: 8,
+  fields: {
+    endpoint: { at: 0, bytes: 4 },
+    identity: { at: 4, bytes: 4 },
+  },
+} as const
+
+/** struct heddle_pool */
+export const PoolLayout = {
+  bytes: 16,
+  fields: {
+    head: { at: 0, bytes: 8 },
+    missed: { at: 8, bytes: 8 },
+  },
+} as const
+
+/** enum heddle_use */
+export const Use = {
+  USE_NONE: 0,
+  USE_OPENING: 1,
+  USE_IDLE: 2,
+  USE_BUSY: 3,
+  USE_GONE: 4,
+  USE_OVER: 5,
+} as const
+
+/** enum heddle_upstream_flag */
+export const UpstreamFlag = {
+  UPSTREAM_LAST: 1,
+  UPSTREAM_HEAD: 2,
+} as const
+
+/** struct heddle_upstream */
+export const UpstreamLayout = {
+  bytes: 80,
+  fields: {
+    server: { at: 0, bytes: 8 },
+    client: { at: 8, bytes: 8 },
+    requests: { at: 16, bytes: 8 },
+    use: { at: 24, bytes: 4 },
+    next: { at: 28, bytes: 4 },
+    endpoint: { at: 32, bytes: 4 },
+    identity: { at: 36, bytes: 4 },
+    flags: { at: 40, bytes: 4 },
+    pad: { at: 44, bytes: 4 },
+    response: { at: 48, bytes: 32 },
+  },
+} as const
+
+/** enum heddle_hand */
+export const Hand = {
+  HAND_REQUEST: 1,
+  HAND_RESPONSE: 2,
+  HAND_RELAY: 4,
+  HAND_OFFER: 8,
+} as const
+
+/** enum heddle_client_reason */
+export const ClientReason = {
+  SLOW_PIPELINED: 0,
+  SLOW_HEAD: 1,
+  SLOW_VERSION: 2,
+  SLOW_POOL: 3,
+  SLOW_ROUTE: 4,
+  SLOW_UNREAD: 5,
+  SLOW_REMOTE: 6,
+  SLOW_NO_GENERATION: 7,
+  SLOW_GONE: 8,
+  SLOW_FOLLOWS: 9,
+  KERNEL_ROUTED: 10,
+  KERNEL_ANSWERED: 11,
+  CLIENT_REASONS: 32,
+} as const
+
+/** struct heddle_client */
+export const ClientLayout = {
+  bytes: 312,
+  fields: {
+    cookie: { at: 0, bytes: 8 },
+    address: { at: 8, bytes: 16 },
+    port: { at: 24, bytes: 2 },
+    local_port: { at: 26, bytes: 2 },
+    service: { at: 28, bytes: 4 },
+    identity: { at: 32, bytes: 4 },
+    hand: { at: 36, bytes: 4 },
+    upstream: { at: 40, bytes: 4 },
+    requests: { at: 44, bytes: 4 },
+    sent_base: { at: 48, bytes: 4 },
+    offered_sent: { at: 52, bytes: 4 },
+    offered_received: { at: 56, bytes: 8 },
+    generation: { at: 64, bytes: 8 },
+    slot: { at: 72, bytes: 4 },
+    target_at: { at: 76, bytes: 4 },
+    request: { at: 80, bytes: 232 },
+  },
+} as const
+
 /** enum heddle_event_kind */
 export const EventKind = {
   EVENT_VERDICT: 1,
   EVENT_END: 2,
   EVENT_END_LATER: 3,
+  EVENT_TURN: 4,
 } as const
 
 /** struct heddle_event */

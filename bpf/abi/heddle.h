@@ -57,6 +57,17 @@ enum heddle_limit {
 	HEDDLE_REPLY_MAX = 1024,
 	/* UDP flows that workloads began and whose replies are let in (LRU). */
 	HEDDLE_MAX_FLOWS = 16384,
+	/* Services (a name and a port), their endpoints, and the endpoints of all services in order. */
+	HEDDLE_MAX_SERVICES = 4096,
+	HEDDLE_MAX_ENDPOINTS = 16384,
+	HEDDLE_MAX_MEMBERS = 65536,
+	/* Connections of workloads to services; the next one is the relay's from its first byte. */
+	HEDDLE_MAX_CLIENTS = 16384,
+	/* Connections that the relay keeps to endpoints; a pool is those of one endpoint for one identity. */
+	HEDDLE_MAX_UPSTREAMS = 16384,
+	HEDDLE_MAX_POOLS = 16384,
+	/* Bytes that a reader may leave unread before the rest of a message goes by way of the relay. */
+	HEDDLE_MAX_UNREAD = 1048576,
 };
 
 /* ---- tables: one read-only blob of 32-bit words inside the artifact -------
@@ -223,6 +234,7 @@ enum heddle_kind {
 	HEDDLE_KIND_PASS = 1,
 	HEDDLE_KIND_JUDGE = 2,
 	HEDDLE_KIND_DROP = 3,
+	HEDDLE_KIND_UPSTREAM = 4, /* the server's end of a connection that the relay keeps for requests judged before */
 };
 
 /* Request parser: where in the stream the next byte stands. */
@@ -326,7 +338,7 @@ struct heddle_conn {
 	__u8 local[16];
 	__u16 remote_port; /* host order */
 	__u16 local_port; /* host order */
-	__u32 requests; /* heads judged so far */
+	__u32 requests; /* heads judged so far; of KIND_UPSTREAM: its index in `upstreams` */
 	__u64 generation; /* under which the message in progress is judged */
 	__u32 epoch; /* of the live identities that `blocks` was made from */
 	__u8 slot;
@@ -416,6 +428,7 @@ enum heddle_mode {
 enum heddle_relayed {
 	HEDDLE_RELAYED_JUDGED = 1, /* to a workload, after its own verdict: not read again */
 	HEDDLE_RELAYED_PROBE = 2, /* to itself, to see what reading does to a socket: enrolled */
+	HEDDLE_RELAYED_UPSTREAM = 0x10000, /* | index: a pooled connection to an endpoint of this node */
 };
 
 /* A port whose new connections the relay takes: in the address's own order. */
@@ -425,10 +438,126 @@ struct heddle_service {
 	__u16 pad;
 };
 
+/* ---- outbound: workloads that call services ----------------------------- */
+
+/* One service: `members[first .. first + count)` are its endpoints, nearest first. Writer: agent. */
+struct heddle_service_state {
+	__u32 first;
+	__u32 count;
+	__u32 local; /* how many of them are on this node: the first ones */
+	__u32 zone; /* how many are on this node or in its zone */
+};
+
+enum heddle_endpoint_flag {
+	HEDDLE_ENDPOINT_LOCAL = 1, /* a workload of this node */
+};
+
+/*
+ * Where a service's requests go. Its number stays while it is an endpoint, and is
+ * given to another one only when nothing refers to it any more. Writer: agent.
+ */
+struct heddle_endpoint {
+	__u8 address[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
+	__u16 port; /* host order */
+	__u16 flags; /* enum heddle_endpoint_flag */
+	__u32 weight; /* 0 = takes no new request */
+};
+
+/* Whose requests, where to. Two identities never share a connection. */
+struct heddle_pool_key {
+	__u32 endpoint;
+	__u32 identity;
+};
+
+/*
+ * Idle upstreams, last in first out: `head` is tag << 32 | index + 1, 0 = empty. The tag is
+ * raised by every change, so that an index that went and came back is told from one that stayed.
+ */
+struct heddle_pool {
+	__u64 head;
+	__u64 missed; /* requests that found it empty */
+};
+
+enum heddle_use {
+	HEDDLE_USE_NONE = 0, /* the relay may give this entry to a new connection */
+	HEDDLE_USE_OPENING = 1, /* named by the relay, not yet accepted by the server */
+	HEDDLE_USE_IDLE = 2, /* in its pool */
+	HEDDLE_USE_BUSY = 3, /* a request has it */
+	HEDDLE_USE_GONE = 4, /* closed while in its pool: whoever takes it from there leaves it out */
+	HEDDLE_USE_OVER = 5, /* closed, and in no pool */
+};
+
+enum heddle_upstream_flag {
+	HEDDLE_UPSTREAM_LAST = 1, /* the server said that it will close */
+	HEDDLE_UPSTREAM_HEAD = 2, /* of a HEAD request */
+};
+
+/* A connection of the relay to an endpoint: its own end, and the server's. */
+struct heddle_upstream {
+	__u64 server; /* cookie of the server's socket */
+	__u64 client; /* cookie of the client whose request has it */
+	__u64 requests; /* that it has taken */
+	__u32 use; /* enum heddle_use */
+	__u32 next; /* in its pool: index + 1 of the one below */
+	__u32 endpoint;
+	__u32 identity;
+	__u32 flags; /* enum heddle_upstream_flag */
+	__u32 pad;
+	struct heddle_response response;
+};
+
+/*
+ * In whose hands a client's connection is. The kernel's, while RELAY is not set: REQUEST and
+ * RESPONSE say what is under way there. Who sees both of them go frees the upstream.
+ */
+enum heddle_hand {
+	HEDDLE_HAND_REQUEST = 1, /* a request is on its way to an upstream */
+	HEDDLE_HAND_RESPONSE = 2, /* its response is not complete */
+	HEDDLE_HAND_RELAY = 4, /* what comes next goes to the relay */
+	HEDDLE_HAND_OFFER = 8, /* the relay would give it back; taken at the next message if nothing is under way */
+};
+
+enum heddle_client_reason {
+	HEDDLE_SLOW_PIPELINED = 0, /* a request before the response to the one before */
+	HEDDLE_SLOW_HEAD = 1, /* a head in pieces, too long, or not in the canonical subset */
+	HEDDLE_SLOW_VERSION = 2, /* HTTP/1.0, Upgrade */
+	HEDDLE_SLOW_POOL = 3, /* no idle upstream */
+	HEDDLE_SLOW_ROUTE = 4, /* what the route asks for, only the relay can do */
+	HEDDLE_SLOW_UNREAD = 5, /* its reader is too far behind */
+	HEDDLE_SLOW_REMOTE = 6, /* the endpoint is on another node */
+	HEDDLE_SLOW_NO_GENERATION = 7, /* nothing staged */
+	HEDDLE_SLOW_GONE = 8, /* its upstream closed */
+	HEDDLE_SLOW_FOLLOWS = 9, /* the relay still has the connection */
+	HEDDLE_KERNEL_ROUTED = 10, /* decided and carried by the kernel */
+	HEDDLE_KERNEL_ANSWERED = 11, /* answered by the kernel itself */
+	HEDDLE_CLIENT_REASONS = 32,
+};
+
+/* A connection of a workload to a service, keyed by socket cookie; dies with the socket. */
+struct heddle_client {
+	__u64 cookie;
+	__u8 address[16]; /* what it asked for; network order */
+	__u16 port; /* host order */
+	__u16 local_port; /* host order */
+	__u32 service;
+	__u32 identity;
+	__u32 hand; /* enum heddle_hand */
+	__u32 upstream; /* 1 + index, while REQUEST or RESPONSE */
+	__u32 requests; /* heads judged so far */
+	__u32 sent_base; /* write_seq before its first byte */
+	__u32 offered_sent; /* with OFFER: bytes that the relay has read */
+	__u64 offered_received; /* with OFFER: bytes that the relay has written */
+	__u64 generation; /* under which the message in progress is judged */
+	__u32 slot;
+	__u32 target_at; /* offset in the window of the request target */
+	struct heddle_request request;
+};
+
 enum heddle_event_kind {
 	HEDDLE_EVENT_VERDICT = 1, /* trace: one request judged */
 	HEDDLE_EVENT_END = 2, /* the relay should end this connection */
 	HEDDLE_EVENT_END_LATER = 3, /* the same, after responses owed to earlier requests */
+	HEDDLE_EVENT_TURN = 4, /* what the kernel had under way for a client is done: the relay may begin */
 };
 
 struct heddle_event {

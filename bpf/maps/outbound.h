@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Live maps of the client side: workloads that call services, the endpoints of
+ * services, and the relay's connections to them. Shared as those of live.h are.
+ */
+#ifndef HEDDLE_MAPS_OUTBOUND_H
+#define HEDDLE_MAPS_OUTBOUND_H
+
+#include "../lib/platform.h"
+
+/* Address and port that clients connect to -> number of the service. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_ADDRESSES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct heddle_service);
+	__type(value, __u32);
+} service_addresses SEC(".maps");
+
+/* By number of the service. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct heddle_service_state);
+} services SEC(".maps");
+
+/* Numbers of endpoints, a run for each service. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_MEMBERS);
+	__type(key, __u32);
+	__type(value, __u32);
+} members SEC(".maps");
+
+/* By number of the endpoint. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_ENDPOINTS);
+	__type(key, __u32);
+	__type(value, struct heddle_endpoint);
+} endpoints SEC(".maps");
+
+/* Cgroup id -> identity of the workload whose processes are in it. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_IDENTITIES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u32);
+} cgroups SEC(".maps");
+
+/* [0]: where connect() to a service leads; port 0 = no relay, refused. Writer: relay. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct heddle_service);
+} outbound_listener SEC(".maps");
+
+/* Connections of workloads to services. Writer: connect and enrol (birth, death), and their own programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_CLIENTS);
+	__type(key, __u64);
+	__type(value, struct heddle_client);
+} clients SEC(".maps");
+
+/* Local address and port of a client -> its cookie: how the relay knows whom it accepted. Writer: enrol. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_CLIENTS);
+	__type(key, struct heddle_service);
+	__type(value, __u64);
+} client_names SEC(".maps");
+
+/* Writers: the relay opens and buries, programs move them in and out of pools. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_UPSTREAMS);
+	__type(key, __u32);
+	__type(value, struct heddle_upstream);
+} upstreams SEC(".maps");
+
+/* Writer: the relay makes them, programs change their heads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_POOLS);
+	__type(key, struct heddle_pool_key);
+	__type(value, struct heddle_pool);
+} pools SEC(".maps");
+
+/* How requests went, by enum heddle_client_reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HEDDLE_CLIENT_REASONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} client_counters SEC(".maps");
+
+#endif /* HEDDLE_MAPS_OUTBOUND_H */
