@@ -18,7 +18,7 @@ import {
 import type { FailureCode } from '../../pipelines/contract/failures.ts'
 import { type Finding, problem } from '../../pipelines/languages/finding.ts'
 import type { SourceEntry, SourceNode } from '../../pipelines/languages/source-node.ts'
-import type { Source } from '../../pipelines/policy/model.ts'
+import type { Source } from '../../pipelines/policy/source.ts'
 
 /** Bytes of a file: the limit of an object in Kubernetes' store is of this order. */
 const MAX_BYTES = 1_048_576

@@ -1,6 +1,6 @@
 /** What a front-end has to say about a file: a place, a closed code, a reason and what to do. */
 import type { FailureCode } from '../contract/failures.ts'
-import type { Source } from '../policy/model.ts'
+import type { Source } from '../policy/source.ts'
 
 /** `suspicious-rule` only warns: the rule is honoured, but seldom what its author meant. */
 export type FindingCode = FailureCode | 'suspicious-rule'

@@ -1,5 +1,6 @@
 /** Files of one commit → one policy set, or everything that stands in the way. */
-import type { Policy, PolicySet, Source } from '../policy/model.ts'
+import type { Policy, PolicySet } from '../policy/model.ts'
+import type { Source } from '../policy/source.ts'
 import { namespacesOf, TENANTS_FILE, Tenants } from '../policy/tenancy.ts'
 import { readCiliumDocument } from './cilium/policy.ts'
 import { type Finding, inReadingOrder, problem } from './finding.ts'
@@ -92,5 +93,5 @@ export function readPolicyFiles(files: PolicyFile[]): Loaded {
   }
   const refused = findings.some(({ severity }) => severity === 'error')
   const sorted = inReadingOrder(findings)
-  return refused ? { findings: sorted } : { set: { policies }, warnings: sorted }
+  return refused ? { findings: sorted } : { set: { policies, routes: [] }, warnings: sorted }
 }

@@ -1,6 +1,6 @@
 /** A document being read: its text tree, and what was found so far. */
 import type { FailureCode } from '../contract/failures.ts'
-import type { Source } from '../policy/model.ts'
+import type { Source } from '../policy/source.ts'
 import { type Finding, problem, warning } from './finding.ts'
 import { type Path, placeOf, type SourceNode } from './source-node.ts'
 

@@ -1,5 +1,5 @@
 /** What a text format gives to a front-end: a plain tree that knows where it stands in its file. */
-import type { Source } from '../policy/model.ts'
+import type { Source } from '../policy/source.ts'
 
 export type SourceNode =
   | { kind: 'map'; at: Source; entries: SourceEntry[] }

@@ -4,8 +4,9 @@
  */
 import type { Request } from '../protocols/http1-request.ts'
 import { httpMatches } from './http-match.ts'
-import type { Policy, PolicySet, Ports, Rule, Source, Workload } from './model.ts'
+import type { Policy, PolicySet, Ports, Rule, Workload } from './model.ts'
 import { peerMatches, selectorMatches } from './selector.ts'
+import type { Source } from './source.ts'
 
 /** Who speaks to whom: workloads where there is one, `undefined` = not managed (world). */
 export type Connection = {

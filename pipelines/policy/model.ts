@@ -6,14 +6,8 @@
  * are taken from them.
  */
 import { z } from 'zod'
-
-/** Where a statement stands in a source file; lines and columns count from 1. */
-export const Source = z.strictObject({
-  file: z.string(),
-  line: z.int().min(1),
-  column: z.int().min(1),
-})
-export type Source = z.infer<typeof Source>
+import { Route } from './route.ts'
+import { Source } from './source.ts'
 
 /** Label requirement with the operators of Kubernetes label selectors. */
 export const Requirement = z.strictObject({
@@ -93,8 +87,20 @@ export const Policy = z.strictObject({
 })
 export type Policy = z.infer<typeof Policy>
 
-export const PolicySet = z.strictObject({ policies: z.array(Policy) })
+/** What one commit says: who may ask whom, and where requests go. */
+export const PolicySet = z.strictObject({ policies: z.array(Policy), routes: z.array(Route) })
 export type PolicySet = z.infer<typeof PolicySet>
+
+export const Zone = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'no name of a zone')
+
+/** Relative, without `.` and `..`: it can't name a cgroup that is not the node's to manage. */
+const CgroupPath = z
+  .string()
+  .max(1024)
+  .regex(
+    /^(?!\.{1,2}(\/|$))[^/\0]+(\/(?!\.{1,2}(\/|$))[^/\0]+)*$/,
+    'no path below the managed cgroup: write it like shop/cart',
+  )
 
 /** A managed workload as the workloads port tells it. */
 export const Workload = z.strictObject({
@@ -104,5 +110,14 @@ export const Workload = z.strictObject({
   addresses: z.array(z.string()).min(1).max(64),
   /** How inbound L7 is enforced; auto = chosen by probe. */
   mode: z.enum(['auto', 'kernel', 'relay', 'refuse']).default('auto'),
+  /** The node that it runs on, where one list is for several; without it: the node that reads the list. */
+  node: z
+    .string()
+    .regex(/^[a-z0-9-]{1,63}$/)
+    .optional(),
+  /** Of a workload of another node: what fails together with it. This node's own zone is configured. */
+  zone: Zone.optional(),
+  /** Directory of its processes below the managed cgroup: how its calls to services are known as its own. */
+  cgroup: CgroupPath.optional(),
 })
 export type Workload = z.infer<typeof Workload>

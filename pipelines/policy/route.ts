@@ -4,7 +4,7 @@
  * routes answers 404 to what none of them matches (Gateway API, GAMMA).
  */
 import { z } from 'zod'
-import { Source } from './model.ts'
+import { Source } from './source.ts'
 
 /** A service's port: what clients connect to, and what routes send to. */
 export const ServicePort = z.strictObject({

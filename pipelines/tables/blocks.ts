@@ -1,7 +1,8 @@
 /** Policies → blocks: what has the same subject, peers, ports and kind is one block. */
 import type { Block } from '../contract/artifact.ts'
 import { Failure } from '../contract/failures.ts'
-import type { HttpMatch, Peer, Policy, PolicySet, Ports, Rule, Source } from '../policy/model.ts'
+import type { HttpMatch, Peer, Policy, PolicySet, Ports, Rule } from '../policy/model.ts'
+import type { Source } from '../policy/source.ts'
 import { MAX_BLOCKS } from './layout.ts'
 
 export type Cidr = Extract<Peer, { kind: 'cidr' }>

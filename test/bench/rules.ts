@@ -38,7 +38,7 @@ export function mixedRules(count: number, port: number): PolicySet {
   }
   const allow = [{ source, peers: null, ports, http }]
   const policy = { name: 'bench', namespace: 'bench', source, subject, unparsed: 'refuse' as const }
-  return { policies: [{ ...policy, selects: true, allow, deny: [] }] }
+  return { policies: [{ ...policy, selects: true, allow, deny: [] }], routes: [] }
 }
 
 /** Ten request heads of exactly 600 bytes, each allowed by one of the first ten rules, asking for a body. */

@@ -3,14 +3,24 @@ export type Spread = { median: number; min: number; max: number }
 
 export const METRICS = [
   'requests_per_second',
+  /** Of an open loop: what was asked for. */
+  'offered_per_second',
   'p50_us',
   'p99_us',
+  /** Of an open loop: how late it sent, out of 100 requests the one that was last. Part of the latency. */
+  'late_p99_us',
   'cpu_us_per_request',
+  'cgroup_us_per_request',
+  /** Part of a CPU that the load was busy: near 1, the load is what limits. */
+  'load_busy',
+  /** Requests that the relay served, of all. */
+  'slow_path_share',
   'rss_mb',
   'ms',
 ] as const
 export type Metric = (typeof METRICS)[number]
 export type Sample = Partial<Record<Metric, number>>
+export type Summary = Partial<Record<Metric, Spread>>
 
 /** Three decimals: more is noise, fewer hides a flip of microseconds. */
 const rounded = (value: number) => Math.round(value * 1000) / 1000
@@ -24,11 +34,49 @@ function spreadOf(values: readonly number[]): Spread {
 }
 
 /** Samples of one case, one a round -> spread of each metric that they hold. */
-export function summarize(samples: readonly Sample[]): Partial<Record<Metric, Spread>> {
-  const summary: Partial<Record<Metric, Spread>> = {}
+export function summarize(samples: readonly Sample[]): Summary {
+  const summary: Summary = {}
   for (const metric of METRICS) {
     const values = samples.map((sample) => sample[metric]).filter((value) => value !== undefined)
     if (values.length > 0) summary[metric] = spreadOf(values)
   }
   return summary
 }
+
+/**
+ * One case's samples by another's, round by round: a slow minute of the machine met both, so that the
+ * spread of the ratio is smaller than that of either, and honest. A metric that is 0 there has no ratio.
+ */
+export function ratios(
+  samples: readonly Sample[],
+  baseline: readonly Sample[],
+  metrics: readonly Metric[],
+): Summary {
+  const ratio = (metric: Metric, round: number) =>
+    (samples[round]?.[metric] ?? Number.NaN) / (baseline[round]?.[metric] ?? Number.NaN)
+  return summarize(
+    samples.map((_, round) => {
+      const each = metrics.map((metric) => [metric, ratio(metric, round)] as const)
+      return Object.fromEntries(each.filter(([, value]) => Number.isFinite(value)))
+    }),
+  )
+}
+
+/** Requests a second, a whole number: half of what a case does when saturated, by the median of its rounds. */
+export function halfOfSaturation(samples: readonly Sample[]): number {
+  const saturation = summarize(samples).requests_per_second?.median
+  if (saturation === undefined) throw new Error('the saturation of a case was not measured')
+  return Math.max(1, Math.round(saturation / 2))
+}
+
+/** Of requests between two readings of the counters. Throws when fewer were counted than the load has seen answered. */
+export function slowPathShare(before: Share, after: Share, answered: number): number {
+  const relay = after.relay - before.relay
+  const counted = after.kernel - before.kernel + relay
+  if (counted < answered)
+    throw new Error(`${answered} requests were answered and the mesh served ${counted}: some went past it`)
+  return relay / counted
+}
+
+/** Requests served since the start, by who served them. */
+export type Share = { kernel: number; relay: number }

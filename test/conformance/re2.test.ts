@@ -18,7 +18,7 @@ function setOf(path: string): PolicySet {
   const subject = { namespaces: null, requirements: [] }
   const allow = [{ source, peers: null, ports: null, http }]
   const policy = { name: 'p', namespace: 'n', source, subject, selects: true, deny: [], allow }
-  return { policies: [{ ...policy, unparsed: 'refuse' }] }
+  return { policies: [{ ...policy, unparsed: 'refuse' }], routes: [] }
 }
 
 test('the verdict on a path is that of re2js', (context) => {

@@ -39,6 +39,7 @@ function policies(paths: readonly string[], header = 'x-a', value = '1'): Policy
         deny: [],
       },
     ],
+    routes: [],
   }
 }
 
@@ -201,7 +202,7 @@ test('a policy that fits no tables fails with its place', async () => {
     ...policy,
     subject: { namespaces: [`n${index}`], requirements: [] },
   }))
-  const tooMany = clangCompiler(ROOT).compile({ policies: apps })
+  const tooMany = clangCompiler(ROOT).compile({ policies: apps, routes: [] })
   await assert.rejects(tooMany, (error: Error & { code?: string }) => {
     assert.equal(error.code, 'limit-exceeded')
     assert.match(error.message, /p\.yaml:1:1/)

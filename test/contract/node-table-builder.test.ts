@@ -46,6 +46,7 @@ function policies(paths: readonly string[]): PolicySet {
         deny: [],
       },
     ],
+    routes: [],
   }
 }
 const TEN_THOUSAND = policies(mixedPatterns(10_000))

@@ -85,7 +85,7 @@ async function program(path: string): Promise<{ elf: Uint8Array; manifest: Manif
   const allow = [{ source, peers: null, ports: null, http }]
   const subject = { namespaces: ['shop'], requirements: [] }
   const parts = { name: 'p', namespace: 'shop', source, subject, unparsed: 'refuse' as const, selects: true }
-  const set: PolicySet = { policies: [{ ...parts, allow, deny: [] }] }
+  const set: PolicySet = { policies: [{ ...parts, allow, deny: [] }], routes: [] }
   const result = buildTables(set)
   assert.ok(result.ok)
   const { blob, blocks } = result.tables

@@ -82,7 +82,7 @@ function rulesUnderLoad(): PolicySet {
     ...rule,
     http: rule.http?.map((h) => ({ ...h, path })) ?? null,
   }))
-  return { policies: policies.map((policy) => ({ ...policy, allow: allow ?? [] })) }
+  return { policies: policies.map((policy) => ({ ...policy, allow: allow ?? [] })), routes: [] }
 }
 
 /** An event for every verdict. */

@@ -42,7 +42,7 @@ function allowing(name: string): PolicySet {
     allow,
     deny: [],
   }
-  return { policies: [policy] }
+  return { policies: [policy], routes: [] }
 }
 
 type Judged = { port: number; number: number; generation: number; allowed: boolean }

@@ -130,7 +130,7 @@ function policy(r: Random, port: number, index: number): Policy {
 }
 
 export function generatedSet(r: Random, port: number): PolicySet {
-  return { policies: Array.from({ length: 1 + r.below(3) }, (_, i) => policy(r, port, i)) }
+  return { policies: Array.from({ length: 1 + r.below(3) }, (_, i) => policy(r, port, i)), routes: [] }
 }
 
 /* ---- requests ---- */

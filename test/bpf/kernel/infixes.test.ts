@@ -17,7 +17,7 @@ function infixRules(): PolicySet {
     path: `.*/n${i}/.*`,
     headers: [{ name: 'x-n', value: `${i}` }],
   }))
-  return { policies: [{ ...policy, allow: [{ ...rule, http }] }] }
+  return { policies: [{ ...policy, allow: [{ ...rule, http }] }], routes: [] }
 }
 
 test('each of many infixes opens its own path', { skip: whyNoKernel() ?? false }, async (t) => {

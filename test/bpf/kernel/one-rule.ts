@@ -36,6 +36,7 @@ export function oneRule(udp = false): PolicySet {
         deny: [],
       },
     ],
+    routes: [],
   }
 }
 

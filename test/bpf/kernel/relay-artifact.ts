@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rowsFor } from '../../../agent/identities.ts'
 import type { IdentityRows } from '../../../agent/ports.ts'
-import type { PolicySet, Source } from '../../../pipelines/policy/model.ts'
+import type { PolicySet } from '../../../pipelines/policy/model.ts'
+import type { Source } from '../../../pipelines/policy/source.ts'
 import { buildTables } from '../../../pipelines/tables/build-tables.ts'
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url))
@@ -42,6 +43,7 @@ const SET: PolicySet = {
       deny: [],
     },
   ],
+  routes: [],
 }
 
 export type RelayArtifact = { dispatcher: Buffer; inbound: Buffer; rows: IdentityRows[] }

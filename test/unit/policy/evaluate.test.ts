@@ -189,7 +189,7 @@ describe('evaluate', () => {
   for (const item of CASES) {
     test(item.says, () => {
       const verdict: Verdict = evaluate(
-        { policies: item.policies },
+        { policies: item.policies, routes: [] },
         {
           subject: item.subject === null ? undefined : workload(item.subject ?? 'api'),
           peer: item.peer === null ? undefined : workload(item.peer ?? 'web'),

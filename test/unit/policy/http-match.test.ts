@@ -7,7 +7,7 @@ import { http, policy, request, rule, workload } from './small-policies.ts'
 describe('request parts', () => {
   const judged = (match: Partial<HttpMatch>, fields: [string, string][], method = 'GET', target = '/') =>
     evaluate(
-      { policies: [policy({ allow: [rule(3, { http: [http(4, match)] })] })] },
+      { policies: [policy({ allow: [rule(3, { http: [http(4, match)] })] })], routes: [] },
       { subject: workload('api'), peer: workload('web'), peerAddress: '', port: 80, protocol: 'TCP' },
       request(method, target, fields),
     ).kind === 'allow'

@@ -24,6 +24,7 @@ function policies(rules: readonly Rule[], of = (_: number) => 'a'): PolicySet {
       allow: [rule],
       deny: [],
     })),
+    routes: [],
   }
 }
 const judge = (...http: HttpMatch[]): Rule => ({ source: at(7), peers: null, ports: null, http })
