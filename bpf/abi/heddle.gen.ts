@@ -79,7 +79,7 @@ export const Field = {
 
 /** struct heddle_tables */
 export const TablesLayout = {
-  bytes: 216,
+  bytes: 256,
   fields: {
     magic: { at: 0, bytes: 4 },
     abi: { at: 4, bytes: 4 },
@@ -105,7 +105,139 @@ export const TablesLayout = {
     allows_at: { at: 204, bytes: 4 },
     judges_at: { at: 208, bytes: 4 },
     opaque_at: { at: 212, bytes: 4 },
+    queries: { at: 216, bytes: 24 },
+    route_sets_at: { at: 240, bytes: 4 },
+    route_sets: { at: 244, bytes: 4 },
+    route_diagram_at: { at: 248, bytes: 4 },
+    route_pad: { at: 252, bytes: 4 },
   },
+} as const
+
+/** enum heddle_route_limit */
+export const RouteLimit = {
+  ROUTE_MAX_TEXT: 1024,
+  ROUTE_MAX_NAMES: 32,
+  ROUTE_BACKENDS_LOG2: 12,
+  ROUTE_MAX_SETS: 16384,
+  ROUTE_MAX_RULES: 1048576,
+} as const
+
+/** enum heddle_route_flag */
+export const RouteFlag = {
+  REQUEST_REPEATED: 64,
+} as const
+
+/** struct heddle_route_set */
+export const RouteSetLayout = {
+  bytes: 40,
+  fields: {
+    paths: { at: 0, bytes: 24 },
+    rules_at: { at: 24, bytes: 4 },
+    rules: { at: 28, bytes: 4 },
+    queries: { at: 32, bytes: 4 },
+    pad: { at: 36, bytes: 4 },
+  },
+} as const
+
+/** enum heddle_route_answer */
+export const RouteAnswer = {
+  ROUTE_NONE: 0,
+  ROUTE_SLOW: 2147483648,
+  ROUTE_REASON: 255,
+} as const
+
+/** enum heddle_route_reason */
+export const RouteReason = {
+  ROUTE_FAST: 0,
+  ROUTE_REPEATED: 1,
+  ROUTE_TIMEOUT: 2,
+  ROUTE_TEXT: 3,
+} as const
+
+/** enum heddle_route_action */
+export const RouteAction = {
+  ROUTE_FORWARD: 0,
+  ROUTE_REDIRECT: 1,
+} as const
+
+/** struct heddle_route_rule */
+export const RouteRuleLayout = {
+  bytes: 32,
+  fields: {
+    action: { at: 0, bytes: 4 },
+    reason: { at: 4, bytes: 4 },
+    backends_at: { at: 8, bytes: 4 },
+    backends: { at: 12, bytes: 4 },
+    weight: { at: 16, bytes: 4 },
+    redirect_at: { at: 20, bytes: 4 },
+    request_timeout: { at: 24, bytes: 4 },
+    backend_timeout: { at: 28, bytes: 4 },
+  },
+} as const
+
+/** enum heddle_route_service */
+export const RouteService = {
+  ROUTE_NO_SERVICE: 0,
+} as const
+
+/** struct heddle_route_backend */
+export const RouteBackendLayout = {
+  bytes: 16,
+  fields: {
+    weight_end: { at: 0, bytes: 4 },
+    service: { at: 4, bytes: 4 },
+    request_at: { at: 8, bytes: 4 },
+    response_at: { at: 12, bytes: 4 },
+  },
+} as const
+
+/** struct heddle_text */
+export const TextLayout = {
+  bytes: 8,
+  fields: {
+    at: { at: 0, bytes: 4 },
+    bytes: { at: 4, bytes: 4 },
+  },
+} as const
+
+/** enum heddle_route_cut */
+export const RouteCut = {
+  ROUTE_CUT_BYTES: 65535,
+  ROUTE_CUT_SLASH: 65536,
+  ROUTE_CUT_PATH: 131072,
+} as const
+
+/** struct heddle_route_edit */
+export const RouteEditLayout = {
+  bytes: 32,
+  fields: {
+    cut: { at: 0, bytes: 4 },
+    names_at: { at: 4, bytes: 4 },
+    names: { at: 8, bytes: 4 },
+    pad: { at: 12, bytes: 4 },
+    target: { at: 16, bytes: 8 },
+    lines: { at: 24, bytes: 8 },
+  },
+} as const
+
+/** struct heddle_route_redirect */
+export const RouteRedirectLayout = {
+  bytes: 40,
+  fields: {
+    host: { at: 0, bytes: 4 },
+    cut: { at: 4, bytes: 4 },
+    before: { at: 8, bytes: 8 },
+    between: { at: 16, bytes: 8 },
+    target: { at: 24, bytes: 8 },
+    after: { at: 32, bytes: 8 },
+  },
+} as const
+
+/** enum heddle_route_host */
+export const RouteHost = {
+  ROUTE_HOST_GIVEN: 0,
+  ROUTE_HOST_SAME: 1,
+  ROUTE_HOST_NAME: 2,
 } as const
 
 /** struct heddle_identity_rows */
@@ -458,6 +590,7 @@ export const Use = {
 export const UpstreamFlag = {
   UPSTREAM_LAST: 1,
   UPSTREAM_HEAD: 2,
+  UPSTREAM_KEPT: 4,
 } as const
 
 /** struct heddle_upstream */
@@ -502,6 +635,24 @@ export const ClientReason = {
   CLIENT_REASONS: 32,
 } as const
 
+/** enum heddle_client_flag */
+export const ClientFlag = {
+  CLIENT_CORKED: 1,
+  CLIENT_PIPELINES: 2,
+} as const
+
+/** struct heddle_called */
+export const CalledLayout = {
+  bytes: 28,
+  fields: {
+    address: { at: 0, bytes: 16 },
+    port: { at: 16, bytes: 2 },
+    pad: { at: 18, bytes: 2 },
+    service: { at: 20, bytes: 4 },
+    identity: { at: 24, bytes: 4 },
+  },
+} as const
+
 /** struct heddle_client */
 export const ClientLayout = {
   bytes: 312,
@@ -520,7 +671,7 @@ export const ClientLayout = {
     offered_received: { at: 56, bytes: 8 },
     generation: { at: 64, bytes: 8 },
     slot: { at: 72, bytes: 4 },
-    target_at: { at: 76, bytes: 4 },
+    flags: { at: 76, bytes: 4 },
     request: { at: 80, bytes: 232 },
   },
 } as const
@@ -531,6 +682,8 @@ export const EventKind = {
   EVENT_END: 2,
   EVENT_END_LATER: 3,
   EVENT_TURN: 4,
+  EVENT_ABANDONED: 5,
+  EVENT_UNFOLLOWED: 6,
 } as const
 
 /** struct heddle_event */

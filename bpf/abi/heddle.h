@@ -171,6 +171,141 @@ struct heddle_tables {
 	__u32 allows_at; /* L3/L4 allow without L7 rules: absorbs them */
 	__u32 judges_at; /* L7 rules */
 	__u32 opaque_at; /* L7 blocks that let unparseable protocols pass */
+	/* Routes; an artifact without any has zeroes here. */
+	struct heddle_dfa queries; /* name of a query parameter; final = dimension */
+	__u32 route_sets_at; /* structs heddle_route_set, by number */
+	__u32 route_sets;
+	__u32 route_diagram_at;
+	__u32 route_pad;
+};
+
+/* ---- routes: where a request to a service goes ----------------------------
+ *
+ * A set is what the routes of one service port say to the clients of one namespace, or
+ * to everyone else. The manifest lists the sets (namespace, name, port, clients), the agent
+ * maps live services and identities to their numbers. Its `paths` walks the target, of
+ * which it ignores all from the first '?' on; the caller of the parser makes `root` the word
+ * index of the set, whose first member `paths` is.
+ *
+ * The final value leads through a diagram, as above but at route_diagram_at and with one
+ * difference: leaf 0 is no rule (404), leaf l is rule l - 1 of the set. Precedence was settled
+ * by the compiler, so there is one answer. Dimensions are those of the other rules; a
+ * query parameter is one as well, of which the first occurrence counts. A header that
+ * comes more than once is one value, joined; the kernel can't say its class, so that a question for
+ * it is answered by the relay. `classes` then has HEDDLE_CLASS_OTHER, and the request
+ * HEDDLE_REQUEST_REPEATED.
+ */
+enum heddle_route_limit {
+	/* Bytes of a text that the kernel writes; a longer one is the relay's. */
+	HEDDLE_ROUTE_MAX_TEXT = 1024,
+	/* Names that one edit leaves out: 16 set and 16 removed. */
+	HEDDLE_ROUTE_MAX_NAMES = 32,
+	/* log2 of the backends of one rule: the steps of a search. */
+	HEDDLE_ROUTE_BACKENDS_LOG2 = 12,
+	/* Sets of one artifact, and rules of one set. */
+	HEDDLE_ROUTE_MAX_SETS = 16384,
+	HEDDLE_ROUTE_MAX_RULES = 1048576,
+};
+
+/* The same bit of heddle_request.flags as HEDDLE_REQUEST_OPTIONS, behind the request line. */
+enum heddle_route_flag {
+	HEDDLE_REQUEST_REPEATED = 64, /* a header that has a dimension came more than once */
+};
+
+struct heddle_route_set {
+	struct heddle_dfa paths; /* final = root in the routes' diagram, 0 = no rule */
+	__u32 rules_at; /* structs heddle_route_rule */
+	__u32 rules;
+	__u32 queries; /* not 0: rules ask for query parameters, so the query has to be read */
+	__u32 pad;
+};
+
+/* What route_find() answers: 0 = no rule, the word index of a rule, or this | reason. */
+enum heddle_route_answer {
+	HEDDLE_ROUTE_NONE = 0,
+	HEDDLE_ROUTE_SLOW = 0x80000000, /* | enum heddle_route_reason: the relay has to do it */
+	HEDDLE_ROUTE_REASON = 0xff,
+};
+
+enum heddle_route_reason {
+	HEDDLE_ROUTE_FAST = 0,
+	HEDDLE_ROUTE_REPEATED = 1, /* it depends on a header that came more than once */
+	HEDDLE_ROUTE_TIMEOUT = 2, /* the rule has a timeout */
+	HEDDLE_ROUTE_TEXT = 3, /* the rule writes more than the kernel does */
+};
+
+enum heddle_route_action {
+	HEDDLE_ROUTE_FORWARD = 0, /* to one of its backends; to none of them: 500 */
+	HEDDLE_ROUTE_REDIRECT = 1,
+};
+
+/* A rule, as one of its matches leads to it: matches of other prefixes have another record. */
+struct heddle_route_rule {
+	__u32 action; /* enum heddle_route_action */
+	__u32 reason; /* enum heddle_route_reason: not 0 = the relay's */
+	__u32 backends_at; /* structs heddle_route_backend, none of weight 0 */
+	__u32 backends;
+	__u32 weight; /* of all of them; 0 = every request is answered with 500 */
+	__u32 redirect_at; /* struct heddle_route_redirect */
+	__u32 request_timeout; /* milliseconds, 0 = none */
+	__u32 backend_timeout;
+};
+
+enum heddle_route_service {
+	HEDDLE_ROUTE_NO_SERVICE = 0xffffffff, /* a reference that can't be followed: 500 */
+};
+
+struct heddle_route_backend {
+	__u32 weight_end; /* weights of this one and of all before it */
+	__u32 service; /* number in the manifest's `services` */
+	__u32 request_at; /* struct heddle_route_edit, 0 = nothing to change */
+	__u32 response_at;
+};
+
+/* Bytes ready to be written, filled up with zeroes to a multiple of 8. */
+struct heddle_text {
+	__u32 at; /* even */
+	__u32 bytes;
+};
+
+enum heddle_route_cut {
+	HEDDLE_ROUTE_CUT_BYTES = 0xffff, /* that many bytes of the target give way */
+	HEDDLE_ROUTE_CUT_SLASH = 0x10000, /* and the slash behind them, where there is one */
+	HEDDLE_ROUTE_CUT_PATH = 0x20000, /* all up to the '?' or the end, instead */
+};
+
+/*
+ * How a head is changed, in this order: `cut` of its target gives way to `target`; lines
+ * whose name has one of the numbers at names_at (ascending) are left out; `lines` are put in
+ * front of the blank line. A name's number is the upper half of its final value in `names`.
+ * Filters of a rule and of its backend are one edit, and a new Host is one of its lines.
+ */
+struct heddle_route_edit {
+	__u32 cut; /* enum heddle_route_cut; 0 with an empty target = as it is */
+	__u32 names_at;
+	__u32 names;
+	__u32 pad;
+	struct heddle_text target;
+	struct heddle_text lines;
+};
+
+/*
+ * A whole response: `before`, where `host` is not 0 the request's Host, `between`, the target with
+ * `cut` of it given way to `target`, `after`.
+ */
+struct heddle_route_redirect {
+	__u32 host; /* enum heddle_route_host */
+	__u32 cut; /* enum heddle_route_cut */
+	struct heddle_text before;
+	struct heddle_text between;
+	struct heddle_text target;
+	struct heddle_text after;
+};
+
+enum heddle_route_host {
+	HEDDLE_ROUTE_HOST_GIVEN = 0, /* in `before` */
+	HEDDLE_ROUTE_HOST_SAME = 1, /* the request's Host, its port included */
+	HEDDLE_ROUTE_HOST_NAME = 2, /* the request's Host without its port */
 };
 
 /* One identity in one generation: which blocks it is subject or peer of. */
@@ -319,7 +454,7 @@ struct heddle_response {
 	__u32 position; /* absolute TCP sequence of the next byte to look at */
 	__u16 status;
 	__u8 phase; /* enum heddle_response_phase */
-	__u8 flags; /* 1 = Content-Length seen, 2 = chunked, 4 = position known */
+	__u8 flags; /* 1 = Content-Length seen, 2 = chunked, 4 = position known, 8 = the server will close */
 	__u32 text_bytes;
 	__u8 field; /* 0 other, 1 Content-Length, 2 Transfer-Encoding */
 	__u8 pad[3];
@@ -489,7 +624,9 @@ enum heddle_use {
 
 enum heddle_upstream_flag {
 	HEDDLE_UPSTREAM_LAST = 1, /* the server said that it will close */
-	HEDDLE_UPSTREAM_HEAD = 2, /* of a HEAD request */
+	HEDDLE_UPSTREAM_HEAD = 2, /* its request is a HEAD: the response has no body */
+	/* Its request came in several messages: kept until the client's next one shows that all of it is there. */
+	HEDDLE_UPSTREAM_KEPT = 4,
 };
 
 /* A connection of the relay to an endpoint: its own end, and the server's. */
@@ -527,10 +664,25 @@ enum heddle_client_reason {
 	HEDDLE_SLOW_REMOTE = 6, /* the endpoint is on another node */
 	HEDDLE_SLOW_NO_GENERATION = 7, /* nothing staged */
 	HEDDLE_SLOW_GONE = 8, /* its upstream closed */
-	HEDDLE_SLOW_FOLLOWS = 9, /* the relay still has the connection */
+	HEDDLE_SLOW_FOLLOWS = 9, /* more on a connection that the relay has */
 	HEDDLE_KERNEL_ROUTED = 10, /* decided and carried by the kernel */
 	HEDDLE_KERNEL_ANSWERED = 11, /* answered by the kernel itself */
 	HEDDLE_CLIENT_REASONS = 32,
+};
+
+enum heddle_client_flag {
+	HEDDLE_CLIENT_CORKED = 1, /* the head that is being read came in pieces */
+	/* Has sent a request before the response to the one before: the relay keeps the order from then on. */
+	HEDDLE_CLIENT_PIPELINES = 2,
+};
+
+/* What a socket asked for when it called a service. */
+struct heddle_called {
+	__u8 address[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
+	__u16 port; /* host order */
+	__u16 pad;
+	__u32 service;
+	__u32 identity;
 };
 
 /* A connection of a workload to a service, keyed by socket cookie; dies with the socket. */
@@ -549,7 +701,7 @@ struct heddle_client {
 	__u64 offered_received; /* with OFFER: bytes that the relay has written */
 	__u64 generation; /* under which the message in progress is judged */
 	__u32 slot;
-	__u32 target_at; /* offset in the window of the request target */
+	__u32 flags; /* enum heddle_client_flag */
 	struct heddle_request request;
 };
 
@@ -558,6 +710,8 @@ enum heddle_event_kind {
 	HEDDLE_EVENT_END = 2, /* the relay should end this connection */
 	HEDDLE_EVENT_END_LATER = 3, /* the same, after responses owed to earlier requests */
 	HEDDLE_EVENT_TURN = 4, /* what the kernel had under way for a client is done: the relay may begin */
+	HEDDLE_EVENT_ABANDONED = 5, /* a client went while `request` (an upstream's index) worked for it */
+	HEDDLE_EVENT_UNFOLLOWED = 6, /* a response can't be followed to its end: end both connections */
 };
 
 struct heddle_event {

@@ -53,8 +53,12 @@ export const AT = {
   allows_at: 51,
   judges_at: 52,
   opaque_at: 53,
+  queries: 54,
+  route_sets_at: 60,
+  route_sets: 61,
+  route_diagram_at: 62,
 } as const
-export const HEADER_WORDS = 54
+export const HEADER_WORDS = 64
 export const DFA_WORDS = 6
 
 /** Words of the largest tables: 32 MB. */

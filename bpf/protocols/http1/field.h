@@ -260,6 +260,8 @@ static __always_inline void value_class(struct heddle_request *r)
 		class = r->state_trimmed ? policy_u32(policy_u32(at + 3) + 2 * r->state_trimmed + 1)
 					 : 0;
 	/* A second occurrence has no value that a rule could mean (exactly once). */
+	if (r->classes[dim])
+		r->flags |= HEDDLE_REQUEST_REPEATED;
 	r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
 }
 

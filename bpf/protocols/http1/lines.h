@@ -118,6 +118,8 @@ static long whole_line(__u32 turn UNUSED, struct lines *l)
 		if (window_byte(w, s.pos - 1) == ' ')
 			return 1;
 		class = http1_class(w, dim, begin, s.pos);
+		if (r->classes[dim])
+			r->flags |= HEDDLE_REQUEST_REPEATED;
 		r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
 	}
 	if (field == HEDDLE_FIELD_HOST)

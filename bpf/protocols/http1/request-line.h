@@ -5,13 +5,14 @@
 
 #include "walk.h"
 
+/* Paths are walked by the automaton at `root`: that of inbound rules, or a route set's if the caller says so. */
 static __always_inline void request_begin(struct heddle_request *r)
 {
 	r->remaining = 0;
 	r->head_bytes = 0;
 	r->text_bytes = 0;
 	r->word = 0;
-	r->root = 0;
+	r->root = TABLES(path);
 	r->flags = 0;
 	r->state = policy_u32(TABLES(method.start));
 	for (int i = 0; i < HEDDLE_LATCH_U64; i++)
@@ -76,7 +77,7 @@ SEPARATE int http1_method(struct heddle_request *r, struct heddle_window *w)
 	w->pos++;
 	class = automaton_final(&k.automaton, r->state, r->text_bytes);
 	r->classes[HEDDLE_DIM_METHOD] = class ? class : HEDDLE_CLASS_OTHER;
-	r->state = policy_u32(TABLES(path.start));
+	r->state = policy_u32(r->root); /* of a struct heddle_dfa, the start */
 	r->text_bytes = 0;
 	r->phase = HEDDLE_TARGET;
 	return 0;
@@ -106,7 +107,7 @@ SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 		if (first == '/')
 			r->flags &= ~HEDDLE_REQUEST_OPTIONS;
 	}
-	automaton_open(&k.automaton, TABLES(path));
+	automaton_open(&k.automaton, r->root);
 	walk_begin(&k, r, w, BYTES_TARGET);
 	REPEAT(WALK_TURNS, walk_path, &k);
 	walk_end(&k, r, w);

@@ -13,12 +13,14 @@ enum response_flag {
 	RESPONSE_LENGTH = 1,
 	RESPONSE_CHUNKED = 2,
 	RESPONSE_PLACED = 4, /* position is known */
+	RESPONSE_CLOSE = 8,  /* the server said that it will close, or is of HTTP/1.0 */
 };
 
 enum response_field {
 	RESPONSE_OTHER = 0,
 	RESPONSE_CONTENT_LENGTH = 1,
-	RESPONSE_TRANSFER_ENCODING = 2
+	RESPONSE_TRANSFER_ENCODING = 2,
+	RESPONSE_CONNECTION = 3
 };
 
 enum response_action {
@@ -34,6 +36,10 @@ enum response_action {
 #define NAME_LENGTH_TAIL (WORD4('t', '-', 'l', 'e') << 32 | WORD4('n', 'g', 't', 'h'))
 #define NAME_CODING_BYTES 17
 #define NAME_CODING_TAIL (WORD4('e', 'n', 'c', 'o') << 32 | WORD4('d', 'i', 'n', 'g'))
+#define NAME_CONNECTION_FIRST (WORD4('c', 'o', 'n', 'n') << 32 | WORD4('e', 'c', 't', 'i'))
+#define NAME_CONNECTION_BYTES 10
+#define NAME_CONNECTION_TAIL (WORD4('n', 'n', 'e', 'c') << 32 | WORD4('t', 'i', 'o', 'n'))
+#define WORD_CLOSE ((__u64)'c' << 32 | WORD4('l', 'o', 's', 'e'))
 
 static __always_inline void response_begin(struct heddle_response *p)
 {
@@ -77,6 +83,8 @@ static __always_inline void status_byte(struct heddle_response *p, __u8 b)
 {
 	__u32 at = p->text_bytes++;
 
+	if (at == 7 && b != '1')
+		p->flags |= RESPONSE_CLOSE;
 	if (at >= 9 && at < 12)
 		p->status = p->status * 10 + ((b - '0') & 15);
 	if (b == '\n')
@@ -88,6 +96,8 @@ static __always_inline __u8 field_begun(__u64 word)
 {
 	if (word == NAME_LENGTH_FIRST)
 		return RESPONSE_CONTENT_LENGTH;
+	if (word == NAME_CONNECTION_FIRST)
+		return RESPONSE_CONNECTION;
 	return word == NAME_CODING_FIRST ? RESPONSE_TRANSFER_ENCODING : RESPONSE_OTHER;
 }
 
@@ -108,8 +118,10 @@ static __always_inline void name_byte(struct heddle_response *p, __u8 b)
 	    p->word == NAME_LENGTH_TAIL) {
 		p->flags |= RESPONSE_LENGTH;
 		p->remaining = 0;
-	} else if (p->field != RESPONSE_TRANSFER_ENCODING || p->text_bytes != NAME_CODING_BYTES ||
-		   p->word != NAME_CODING_TAIL) {
+	} else if (!(p->field == RESPONSE_TRANSFER_ENCODING && p->text_bytes == NAME_CODING_BYTES &&
+		     p->word == NAME_CODING_TAIL) &&
+		   !(p->field == RESPONSE_CONNECTION && p->text_bytes == NAME_CONNECTION_BYTES &&
+		     p->word == NAME_CONNECTION_TAIL)) {
 		p->field = RESPONSE_OTHER;
 	}
 	p->word = 0;
@@ -128,6 +140,11 @@ static __always_inline void value_byte(struct heddle_response *p, __u8 b)
 		p->word = p->word << 8 | lower(b);
 		if ((p->word & ~(0xffULL << 56)) == CODING_CHUNKED)
 			p->flags |= RESPONSE_CHUNKED;
+	}
+	if (p->field == RESPONSE_CONNECTION) {
+		p->word = p->word << 8 | lower(b);
+		if ((p->word & 0xffffffffffULL) == WORD_CLOSE)
+			p->flags |= RESPONSE_CLOSE;
 	}
 }
 
@@ -214,13 +231,13 @@ static __always_inline int plain_value(const struct heddle_response *p)
 #define WORD8(a, b, c, d, e, f, g, h) (WORD4(h, g, f, e) << 32 | WORD4(d, c, b, a))
 
 /*
- * Only two names matter: a line that can't have one of them is skipped to its end.
+ * Only three names matter: a line that can't have one of them is skipped to its end.
  * Asked where 16 bytes of a line are in view, or all of it.
  */
 enum line_kind {
 	LINE_DULL,
 	LINE_LENGTH,
-	LINE_CODING
+	LINE_CAREFUL
 };
 
 static __always_inline int line_kind(const struct heddle_window *w)
@@ -231,7 +248,13 @@ static __always_inline int line_kind(const struct heddle_window *w)
 	if (first == WORD8('c', 'o', 'n', 't', 'e', 'n', 't', '-') &&
 	    second << 16 == WORD8('l', 'e', 'n', 'g', 't', 'h', ':', ' ') << 16)
 		return LINE_LENGTH;
-	return first == WORD8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') ? LINE_CODING : LINE_DULL;
+	if (first == WORD8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r'))
+		return LINE_CAREFUL;
+	/* "Connection: keep-alive" says nothing new. */
+	return first == WORD8('c', 'o', 'n', 'n', 'e', 'c', 't', 'i') &&
+			       second != WORD8('o', 'n', ':', ' ', 'k', 'e', 'e', 'p')
+		       ? LINE_CAREFUL
+		       : LINE_DULL;
 }
 
 /* "Content-Length: 1000\r\n" at once; 1 = taken, else the careful way. */
@@ -268,6 +291,8 @@ static __always_inline int status_at_once(struct heddle_response *p, struct hedd
 		return 0;
 	p->status = (window_byte(w, w->pos + 9) & 15) * 100 +
 		    (window_byte(w, w->pos + 10) & 15) * 10 + (window_byte(w, w->pos + 11) & 15);
+	if (window_byte(w, w->pos + 7) != '1')
+		p->flags |= RESPONSE_CLOSE;
 	p->text_bytes = 12;
 	w->pos += 12;
 	return 1;

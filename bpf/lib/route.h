@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * route.h - where a request to a service goes: from what its head was found to be, through
+ * the diagram of the service's routes, to the rule that won, and to one of its backends.
+ * Cost: one step a dimension that still matters, whatever the number of routes.
+ *
+ *	set = route_set(number);
+ *	request_begin(r);  r->root = set;         before the head is parsed: its paths
+ *	http1_parse(r, w);
+ *	http1_query(r, w, set);                    protocols/http1/query.h
+ *	rule = route_find(r, set);                 none: 404; slow: the relay
+ *	backend = route_backend(rule, random);     none: 500
+ *
+ * What an edit asks of a head is read by protocols/http1/edit.h.
+ */
+#ifndef HEDDLE_ROUTE_H
+#define HEDDLE_ROUTE_H
+
+#include "automaton.h"
+
+/* A member of a struct of 32-bit words that stands at word `at` of the tables. */
+#define TABLE_WORD(at, of, member) policy_u32((at) + __builtin_offsetof(struct of, member) / 4)
+#define WORDS_OF(of) (sizeof(struct of) / 4)
+
+/* Word index of the set with this number; 0 = there is none. */
+static __always_inline __u32 route_set(__u32 number)
+{
+	if (number >= policy_u32(TABLES(route_sets)))
+		return 0;
+	return policy_u32(TABLES(route_sets_at)) + number * WORDS_OF(heddle_route_set);
+}
+
+/* May the class of this dimension be that of a header's second value alone? */
+static __always_inline int is_joined(const struct heddle_request *r, __u32 dim)
+{
+	return r->flags & HEDDLE_REQUEST_REPEATED && dim != HEDDLE_DIM_METHOD &&
+	       r->classes[dim] == HEDDLE_CLASS_OTHER;
+}
+
+/*
+ * The rule for the head in `r`, whose path was walked from `set` on: HEDDLE_ROUTE_NONE, its
+ * word index, or HEDDLE_ROUTE_SLOW | enum heddle_route_reason.
+ */
+SEPARATE __u32 route_find(struct heddle_request *r, __u32 set)
+{
+	__u32 diagram_at = policy_u32(TABLES(route_diagram_at));
+	__u32 at, rule, reason;
+
+	if (!r || !r->root)
+		return HEDDLE_ROUTE_NONE;
+	at = r->root;
+	for (int i = 0; i < HEDDLE_MAX_DIMS && !(at & HEDDLE_LEAF); i++) {
+		__u32 dim = policy_u32(diagram_at + 2 * at + 1) & (HEDDLE_MAX_DIMS - 1);
+		__u64 entry;
+
+		if (is_joined(r, dim))
+			return HEDDLE_ROUTE_SLOW | HEDDLE_ROUTE_REPEATED;
+		entry = policy_u64(diagram_at + 2 * (at + 1 + r->classes[dim]));
+		at = (__u32)entry == at ? entry >> 32 : policy_u32(diagram_at + 2 * at);
+	}
+	if (!(at & HEDDLE_LEAF) || !(at & HEDDLE_LEAF_NUMBER))
+		return HEDDLE_ROUTE_NONE;
+	rule = TABLE_WORD(set, heddle_route_set, rules_at) +
+	       ((at & HEDDLE_LEAF_NUMBER) - 1) * WORDS_OF(heddle_route_rule);
+	reason = TABLE_WORD(rule, heddle_route_rule, reason);
+	return reason ? HEDDLE_ROUTE_SLOW | (reason & HEDDLE_ROUTE_REASON) : rule & POLICY_MASK;
+}
+
+/*
+ * Word index of the backend of `rule` that `random` (any 32 bits) falls to: its share is its
+ * weight, to 2^-32. 0 = there is none to fall to.
+ */
+SEPARATE __u32 route_backend(__u32 rule, __u32 random)
+{
+	__u32 backends_at = TABLE_WORD(rule, heddle_route_rule, backends_at);
+	__u32 high = TABLE_WORD(rule, heddle_route_rule, backends);
+	__u32 weight = TABLE_WORD(rule, heddle_route_rule, weight);
+	__u32 point = (__u64)random * weight >> 32;
+	__u32 low = 0;
+
+	if (!weight)
+		return 0;
+	/* The first one whose weights end behind the point. */
+	for (int i = 0; i <= HEDDLE_ROUTE_BACKENDS_LOG2 && low < high; i++) {
+		__u32 middle = (low + high) >> 1;
+		__u32 at = backends_at + middle * WORDS_OF(heddle_route_backend);
+
+		if (TABLE_WORD(at, heddle_route_backend, weight_end) > point)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return backends_at + low * WORDS_OF(heddle_route_backend);
+}
+
+#endif /* HEDDLE_ROUTE_H */
