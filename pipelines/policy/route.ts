@@ -1,7 +1,7 @@
 /**
  * The route model: where a request to a service goes, whatever language said so.
  * A service without any route sends its requests to its own endpoints; one that has
- * routes answers 404 to what none of them matches (Gateway API, GAMMA).
+ * routes answers 404 to what none of them matches (GEP-1294, Route presence).
  */
 import { z } from 'zod'
 import { Source } from './source.ts'
@@ -15,13 +15,16 @@ export const ServicePort = z.strictObject({
 export type ServicePort = z.infer<typeof ServicePort>
 
 /**
- * `prefix` is by segments: /a matches /a and /a/b, not /ab. `regex`: RE2, full match, on
- * the path without its query.
+ * On the target's bytes as sent, without its query. `prefix` is by segments: /a and /a/ both
+ * match /a, /a/ and /a/b, not /ab; / matches every request. `regex`: RE2, full match.
  */
 export const PathMatch = z.strictObject({ kind: z.enum(['exact', 'prefix', 'regex']), value: z.string() })
 export type PathMatch = z.infer<typeof PathMatch>
 
-/** A header or query parameter; header names are in lower case. `regex`: RE2, full match. */
+/**
+ * A header or query parameter; a header's name is in lower case, and no name stands twice in a
+ * match. `regex`: RE2, full match. What is compared when a request repeats a name: route-match.ts.
+ */
 export const NamedMatch = z.strictObject({
   name: z.string(),
   kind: z.enum(['exact', 'regex']),
@@ -29,7 +32,7 @@ export const NamedMatch = z.strictObject({
 })
 export type NamedMatch = z.infer<typeof NamedMatch>
 
-/** All parts must hold. */
+/** All parts must hold. Which match decides when several hold: route-precedence.ts. */
 export const RouteMatch = z.strictObject({
   source: Source,
   path: PathMatch,
@@ -39,9 +42,12 @@ export const RouteMatch = z.strictObject({
 })
 export type RouteMatch = z.infer<typeof RouteMatch>
 
-const Field = z.strictObject({ name: z.string(), value: z.string() })
+/** A name is compared without regard to case, and written as it stands here. */
+export const Field = z.strictObject({ name: z.string(), value: z.string() })
+export type Field = z.infer<typeof Field>
+/** Done in this order: remove, set, add. None names a field that frames a message or tells its host. */
 const Fields = { set: z.array(Field), add: z.array(Field), remove: z.array(z.string()) }
-/** `prefix` replaces what the route's prefix match matched. */
+/** `prefix` replaces what the deciding match's prefix matched. */
 const PathChange = z.strictObject({ kind: z.enum(['full', 'prefix']), value: z.string() })
 
 /** What is done to a request or its response on the way. In a rule: for all its backends. */
@@ -59,39 +65,54 @@ export const Filter = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('rewrite'), host: z.string().optional(), path: PathChange.optional() }),
 ])
 export type Filter = z.infer<typeof Filter>
+export type Redirect = Extract<Filter, { kind: 'redirect' }>
 
 /** `service: null` = a reference that can't be followed: its share of requests is answered with 500. */
 export const Backend = z.strictObject({
   service: ServicePort.nullable(),
+  /** Of the sum of the rule's weights. 0 = no request. */
   weight: z.int().min(0).max(1_000_000),
   filters: z.array(Filter),
 })
 export type Backend = z.infer<typeof Backend>
 
-/** No backends and no redirect: every request is answered with 500. */
-export const RouteRule = z.strictObject({
-  source: Source,
-  name: z.string().optional(),
-  matches: z.array(RouteMatch).min(1),
-  filters: z.array(Filter),
-  backends: z.array(Backend),
-  /** Milliseconds; 0 = none. */
-  requestTimeout: z.int().min(0),
-  backendTimeout: z.int().min(0),
-})
+function replacesPrefix(filter: Filter): boolean {
+  return (filter.kind === 'redirect' || filter.kind === 'rewrite') && filter.path?.kind === 'prefix'
+}
+
+/** No redirect and no backend, or none with a weight: every request is answered with 500. */
+export const RouteRule = z
+  .strictObject({
+    source: Source,
+    name: z.string().optional(),
+    matches: z.array(RouteMatch).min(1),
+    /** In the order in which they are done; a backend's own come behind them. */
+    filters: z.array(Filter),
+    backends: z.array(Backend),
+    /** Milliseconds; 0 = none. */
+    requestTimeout: z.int().min(0),
+    backendTimeout: z.int().min(0),
+  })
+  .refine(
+    ({ matches, filters, backends }) =>
+      matches.every(({ path }) => path.kind === 'prefix') ||
+      ![...filters, ...backends.flatMap((backend) => backend.filters)].some(replacesPrefix),
+    'a prefix is replaced where every match of the rule is by prefix',
+  )
 export type RouteRule = z.infer<typeof RouteRule>
 
 /**
  * The rules of one route object for one service. `port: null` = every port of it. `clients: null` =
- * for everyone; a namespace = for the workloads of that namespace alone (GAMMA's consumer route),
- * before what is for everyone.
+ * for everyone. A namespace = for the workloads of that namespace alone (GAMMA's consumer route),
+ * and *instead* of what is for everyone: routes merge only with their like (GEP-1294, Multiple
+ * routes for a Service).
  */
 export const Route = z.strictObject({
   name: z.string(),
   namespace: z.string(),
   source: Source,
-  /** RFC 3339; the oldest route wins where nothing else decides. Empty = unknown. */
-  created: z.string(),
+  /** RFC 3339; the oldest route wins where no match is better. Empty = not known: younger than any. */
+  created: z.union([z.literal(''), z.iso.datetime({ offset: true })]),
   service: z.strictObject({ namespace: z.string(), name: z.string(), port: z.int().nullable() }),
   clients: z.string().nullable(),
   rules: z.array(RouteRule),

@@ -1,0 +1,133 @@
+/**
+ * The reference evaluator of routes: what a policy set means for a request to a service, said in
+ * the plainest way. Tables, kernel and slow path are tested against it.
+ */
+import type { Request } from '../protocols/http1-request.ts'
+import type { PolicySet } from './model.ts'
+import { type HeaderChange, type RequestChange, requestChange, responseChange } from './route-change.ts'
+import { routeMatches } from './route-match.ts'
+import { type Candidate, inPrecedence, routesFor } from './route-precedence.ts'
+import { locationOf } from './route-redirect.ts'
+import type { Backend, Redirect, ServicePort } from './route.ts'
+import type { Source } from './source.ts'
+
+/** What is known of a service while requests run; `unknown` = there is no such service. */
+export type Endpoints = 'ready' | 'none' | 'unknown'
+
+/** `client`: namespace of the asking workload, null = no workload. `endpoints`: without it, all are ready. */
+export type RouteQuestion = {
+  service: ServicePort
+  client: string | null
+  request: Request
+  endpoints?: (service: ServicePort) => Endpoints
+}
+
+/** The match that decided; undefined where no match held, or no route is there. */
+export type DecidingMatch = { route: string; namespace: string; source: Source }
+
+/** Timeouts in milliseconds, 0 = none. */
+export type Forward = {
+  kind: 'forward'
+  service: ServicePort
+  request: RequestChange
+  response: HeaderChange
+  requestTimeout: number
+  backendTimeout: number
+}
+
+/** `location` is a whole URL, one character a byte; `response` is done to the local reply. */
+export type Redirected = {
+  kind: 'redirect'
+  status: Redirect['status']
+  location: string
+  response: HeaderChange
+}
+
+/** no-route: 404. no-backend, unresolved: 500. no-endpoint: 503. */
+export type Refused = { kind: 'status' } & (
+  | { status: 404; reason: 'no-match' }
+  | { status: 500; reason: 'no-backend' | 'unresolved' }
+  | { status: 503; reason: 'no-endpoint' }
+)
+
+export type RouteOutcome = { deciding: DecidingMatch | undefined } & (Forward | Redirected | Refused)
+
+/** One more than the largest random number. */
+export const RANDOM_END = 0x1_0000_0000
+
+/**
+ * The backend of a random number (0 to 2^32 - 1): that in whose part of the sum of weights
+ * floor(random * sum / 2^32) lies. The product is below 2^56: a kernel needs 64 bits for it.
+ */
+export function backendOf(backends: readonly Backend[], random: number): Backend | undefined {
+  const sum = backends.reduce((total, { weight }) => total + weight, 0)
+  let point = Number((BigInt(random) * BigInt(sum)) / BigInt(RANDOM_END))
+  for (const backend of backends) {
+    if (point < backend.weight) return backend
+    point -= backend.weight
+  }
+  return undefined
+}
+
+const unchanged = (): HeaderChange => ({ drop: [], append: [] })
+
+/** 500 for a service that is not there, 503 for one that nobody serves (HTTPRouteRule.backendRefs). */
+function reachable(forward: Forward, question: RouteQuestion): Forward | Refused {
+  switch (question.endpoints?.(forward.service) ?? 'ready') {
+    case 'ready':
+      return forward
+    case 'none':
+      return { kind: 'status', status: 503, reason: 'no-endpoint' }
+    case 'unknown':
+      return { kind: 'status', status: 500, reason: 'unresolved' }
+  }
+}
+
+/** What follows from the match that holds: the rule's filters, a backend, and the backend's filters. */
+function follow(
+  { rule, match }: Candidate,
+  question: RouteQuestion,
+  random: number,
+): Forward | Redirected | Refused {
+  const backend = backendOf(rule.backends, random)
+  const filters = [...rule.filters, ...(backend?.filters ?? [])]
+  const redirect = filters.find((filter) => filter.kind === 'redirect')
+  if (redirect !== undefined && backend?.service !== null) {
+    const location = locationOf(redirect, match, question)
+    return { kind: 'redirect', status: redirect.status, location, response: responseChange(filters) }
+  }
+  if (backend === undefined) return { kind: 'status', status: 500, reason: 'no-backend' }
+  if (backend.service === null) return { kind: 'status', status: 500, reason: 'unresolved' }
+  const forward: Forward = {
+    kind: 'forward',
+    service: backend.service,
+    request: requestChange(filters, match),
+    response: responseChange(filters),
+    requestTimeout: rule.requestTimeout,
+    backendTimeout: rule.backendTimeout,
+  }
+  return reachable(forward, question)
+}
+
+/**
+ * Where a request to a service goes. `random` (0 to 2^32 - 1) chooses among backends. A backend's
+ * own routes are not asked: a route speaks of a service's front, and sends to its endpoints
+ * (GEP-1294, Multiple routes for a Service).
+ */
+export function evaluateRoute(set: PolicySet, question: RouteQuestion, random: number): RouteOutcome {
+  const { service, client, request } = question
+  const routes = routesFor(set, service, client)
+  if (routes.length === 0) {
+    const change: RequestChange = { path: null, host: null, headers: unchanged() }
+    const timeouts = { requestTimeout: 0, backendTimeout: 0 }
+    const own: Forward = { kind: 'forward', service, request: change, response: unchanged(), ...timeouts }
+    return { deciding: undefined, ...reachable(own, question) }
+  }
+  const decided = inPrecedence(routes).find(({ match }) => routeMatches(match, request))
+  if (decided === undefined) {
+    return { deciding: undefined, kind: 'status', status: 404, reason: 'no-match' }
+  }
+  const { name, namespace } = decided.route
+  const deciding = { route: name, namespace, source: decided.match.source }
+  return { deciding, ...follow(decided, question, random) }
+}
