@@ -10,6 +10,7 @@ import { enforcedBy, rolloutOf, within } from '../../infra/local/observe.ts'
 import { type Stack, up } from '../../infra/local/stack.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import type { Rounds } from './inbound.ts'
+import { residentMegabytesOf } from './memory.ts'
 import { mixedRules } from './rules.ts'
 import { ORIGIN_PORT } from './servers.ts'
 import type { Sample } from './statistics.ts'
@@ -98,9 +99,4 @@ function cpuMilliseconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
-}
-
-function residentMegabytesOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
 }

@@ -7,7 +7,10 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { type Foundation, layFoundation } from '../../infra/local/foundation.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
-import { measure } from './load.ts'
+import { type Lane, nameOf } from './cases.ts'
+import { servingMicroseconds } from './cpu.ts'
+import { saturate } from './load.ts'
+import { residentMegabytes } from './memory.ts'
 import { mixedRules } from './rules.ts'
 import { type Front, ORIGIN_PORT, type Server, startServer } from './servers.ts'
 import type { Sample } from './statistics.ts'
@@ -22,8 +25,6 @@ export type Rounds = {
 /** Brings the kernel of one server's namespace and cgroup under a policy set; resolves when it is enforced. */
 export type Enforce = (server: Server, policies: PolicySet) => Promise<void>
 
-type Lane = { front: string; connections: number; bytes: number }
-
 const MIXED_RULES = 1000
 const LANES: readonly Lane[] = ['direct', 'heddle', 'nginx', 'haproxy'].flatMap((front) => [
   { front, connections: 1, bytes: 1024 },
@@ -36,8 +37,6 @@ const RULE_LANES: readonly Lane[] = [10, 1000, 10000].map((rules) => ({
   connections: 64,
   bytes: 1024,
 }))
-
-const nameOf = (lane: Lane) => `${lane.front}/${lane.connections}/${lane.bytes}`
 
 /** Rules that stand before a server of this name; undefined = no Heddle. */
 function rulesOf(front: string): number | undefined {
@@ -73,6 +72,26 @@ async function expectRefusal(namespace: string, url: string): Promise<void> {
   if (stdout !== '403') throw new Error(`${url} answers ${stdout} to what no rule allows`)
 }
 
+/** What the serving side spent, and what it holds. */
+async function measure(
+  stack: Foundation,
+  server: Server,
+  { connections, bytes }: Lane,
+  seconds: number,
+): Promise<Sample> {
+  const where = { dir: stack.dir, namespace: stack.client.namespace, url: server.url }
+  const before = servingMicroseconds(server.cgroup)
+  const result = await saturate({ ...where, connections, bytes, seconds })
+  const spent = servingMicroseconds(server.cgroup) - before
+  return {
+    requests_per_second: (result.requests / result.duration_us) * 1e6,
+    p50_us: result.p50_us,
+    p99_us: result.p99_us,
+    cpu_us_per_request: spent / result.requests,
+    rss_mb: residentMegabytes(server.cgroup),
+  }
+}
+
 export async function inbound(
   dir: string,
   enforce: Enforce,
@@ -89,13 +108,7 @@ export async function inbound(
     for (let round = 0; round < rounds; round++) {
       for (const lane of lanes) {
         const server = servers.get(lane.front) as Server
-        const where = {
-          dir: stack.dir,
-          namespace: stack.client.namespace,
-          url: server.url,
-          cgroup: server.cgroup,
-        }
-        const sample = await measure({ ...where, connections: lane.connections, bytes: lane.bytes, seconds })
+        const sample = await measure(stack, server, lane, seconds)
         samples.get(nameOf(lane))?.push(sample)
         say(
           `round ${round + 1}/${rounds} ${nameOf(lane)} ${Math.round(sample.requests_per_second ?? 0)} requests/s`,

@@ -1,30 +1,33 @@
-/** One run of wrk, one thread, and what the serving side spent meanwhile. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+/** The two loads, one thread each: wrk for saturation, and an open loop (paced.c) for a fixed rate. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { z } from 'zod'
 import { requestHeads } from './rules.ts'
-import type { Sample } from './statistics.ts'
 
-export type Run = {
+const SOURCE = fileURLToPath(new URL('../../../test/bench/paced.c', import.meta.url))
+
+export type Load = {
   dir: string
-  /** Namespace of the load. */
+  /** Where the load runs. `cgroup` and `cpus`: where this process is, when absent. */
   namespace: string
+  cgroup?: string
+  cpus?: string
   url: string
   connections: number
   bytes: number
   seconds: number
-  /** Everything on the serving side lives in this cgroup: the server, and what stands in front. */
-  cgroup: string
 }
 
-const Wrk = z.strictObject({
+const Result = z.strictObject({
   requests: z.number(),
   duration_us: z.number(),
   p50_us: z.number(),
   p99_us: z.number(),
-  errors: z.number(),
 })
+const WrkResult = Result.extend({ errors: z.number() })
+const PacedResult = Result.extend({ since_sent_p99_us: z.number(), late_p99_us: z.number() })
 
 /** wrk calls `request` for every request; the bytes are made once. */
 function script(bytes: number): string {
@@ -46,48 +49,44 @@ end
 `
 }
 
-/** Microseconds of CPU: the cgroup's processes (cpu.stat), and softirq of the whole machine (/proc/stat). */
-function cpuMicroseconds(cgroup: string): number {
-  const usage = /^usage_usec (\d+)$/m.exec(readFileSync(join(cgroup, 'cpu.stat'), 'utf8'))?.[1]
-  const ticks = readFileSync('/proc/stat', 'utf8').split('\n')[0]?.split(/ +/)[7]
-  return Number(usage) + Number(ticks) * MICROSECONDS_PER_TICK
+/** What it wrote to stdout. It is in its cgroup before it runs an instruction of its own, and ends with us. */
+async function runInPlace(load: Load, command: string[]): Promise<string> {
+  const pin = load.cpus === undefined ? [] : ['taskset', '-c', load.cpus]
+  const enter = ['setpriv', '--pdeathsig', 'KILL', 'nsenter', `--net=/run/netns/${load.namespace}`]
+  const join = load.cgroup === undefined ? 'exec "$@"' : 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+  const { stdout } = await execa('sh', ['-c', join, load.cgroup ?? '', ...enter, ...pin, ...command])
+  return stdout
 }
 
-/** USER_HZ is 100 on every architecture that Heddle runs on. */
-const MICROSECONDS_PER_TICK = 10_000
-
-/** Resident memory of all processes of a cgroup and below, in MB. */
-function residentMegabytes(cgroup: string): number {
-  const folders = readdirSync(cgroup, { recursive: true, withFileTypes: true, encoding: 'utf8' })
-  const below = folders
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name))
-  const pids = [cgroup, ...below].flatMap((folder) =>
-    readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean),
-  )
-  const kilobytes = pids.map((pid) => {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0)
-  })
-  return kilobytes.reduce((sum, each) => sum + each, 0) / 1024
+/** As many requests as it gets answers for. Throws when a single one failed: a number of a broken run is no number. */
+export async function saturate(load: Load): Promise<z.infer<typeof Result>> {
+  const file = join(load.dir, 'load.lua')
+  writeFileSync(file, script(load.bytes))
+  const options = [`-c${load.connections}`, `-d${load.seconds}s`, '--timeout', '5s', '-s', file, load.url]
+  const stdout = await runInPlace(load, ['wrk', '-t1', ...options])
+  const { errors, ...result } = WrkResult.parse(JSON.parse(/^RESULT (.*)$/m.exec(stdout)?.[1] ?? 'null'))
+  if (errors > 0)
+    throw new Error(`${errors} of ${result.requests} requests to ${load.url} failed:\n${stdout}`)
+  return result
 }
 
-/** Throws when a single request failed: a number of a broken run is no number. */
-export async function measure(run: Run): Promise<Sample> {
-  const file = join(run.dir, 'load.lua')
-  writeFileSync(file, script(run.bytes))
-  const load = ['-t1', `-c${run.connections}`, `-d${run.seconds}s`, '--timeout', '5s', '-s', file, run.url]
-  const before = cpuMicroseconds(run.cgroup)
-  const { stdout } = await execa('nsenter', [`--net=/run/netns/${run.namespace}`, 'wrk', ...load])
-  const spent = cpuMicroseconds(run.cgroup) - before
-  const result = Wrk.parse(JSON.parse(/^RESULT (.*)$/m.exec(stdout)?.[1] ?? 'null'))
-  if (result.errors > 0)
-    throw new Error(`${result.errors} of ${result.requests} requests to ${run.url} failed:\n${stdout}`)
-  return {
-    requests_per_second: (result.requests / result.duration_us) * 1e6,
-    p50_us: result.p50_us,
-    p99_us: result.p99_us,
-    cpu_us_per_request: spent / result.requests,
-    rss_mb: residentMegabytes(run.cgroup),
+/** A load of a fixed number of requests a second; 0 = as many as it gets answers for. */
+export type Pace = (load: Load, rate: number) => Promise<z.infer<typeof PacedResult>>
+
+/** Compiles the open loop into `dir`; the result is the program. */
+export async function compilePaced(dir: string): Promise<string> {
+  const program = join(dir, 'paced')
+  await execa('clang-22', ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, SOURCE])
+  return program
+}
+
+/** Its runs throw at the first answer that isn't the 200 of `bytes` that was asked for. */
+export function paceWith(program: string): Pace {
+  return async (load, rate) => {
+    const file = join(load.dir, 'heads')
+    writeFileSync(file, requestHeads(load.bytes).join(''))
+    const { hostname, port } = new URL(load.url)
+    const numbers = [load.connections, load.bytes, rate, load.seconds * 1000].map(String)
+    return PacedResult.parse(JSON.parse(await runInPlace(load, [program, hostname, port, file, ...numbers])))
   }
 }

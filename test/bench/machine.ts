@@ -1,5 +1,4 @@
 /** The machine that a number was measured on; without it the number means nothing. */
-import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 
 export function machine(): Record<string, string | number> {
@@ -10,7 +9,6 @@ export function machine(): Record<string, string | number> {
     memory_gb: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
     node: process.version,
-    load_average: Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]),
   }
 }
 

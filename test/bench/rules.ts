@@ -9,16 +9,17 @@ import type { HttpMatch, PolicySet } from '../../pipelines/policy/model.ts'
 const FILE = 'bench.yaml'
 /** Bytes of a request head, blank line included. */
 const HEAD_BYTES = 600
-const HEADER = { name: 'x-tenant', value: 'blue' }
+export const HEADER = { name: 'x-tenant', value: 'blue' }
 
 const KINDS = ['exact', 'prefix', 'exact', 'prefix', 'infix'] as const
 
-function pathOf(index: number): { pattern: string; example: string } {
-  const kind = KINDS[index % KINDS.length]
+/** `pattern`: RE2, full match. `example`: what matches it, and no other of the set. */
+export function pathOf(index: number): { kind: (typeof KINDS)[number]; pattern: string; example: string } {
+  const kind = KINDS[index % KINDS.length] ?? 'exact'
   const stem = `shop-${index}-${(index * 7919) % 1000}`
-  if (kind === 'exact') return { pattern: `/v1/${stem}/items`, example: `/v1/${stem}/items` }
-  if (kind === 'prefix') return { pattern: `/v2/${stem}/.*`, example: `/v2/${stem}/orders/42?sort=up` }
-  return { pattern: `.*/${stem}/.*`, example: `/any/where/${stem}/below` }
+  if (kind === 'exact') return { kind, pattern: `/v1/${stem}/items`, example: `/v1/${stem}/items` }
+  if (kind === 'prefix') return { kind, pattern: `/v2/${stem}/.*`, example: `/v2/${stem}/orders/42?sort=up` }
+  return { kind, pattern: `.*/${stem}/.*`, example: `/any/where/${stem}/below` }
 }
 
 function matchOf(index: number): HttpMatch {

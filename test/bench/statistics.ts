@@ -7,12 +7,18 @@ export const METRICS = [
   'offered_per_second',
   'p50_us',
   'p99_us',
-  /** Of an open loop: how late it sent, out of 100 requests the one that was last. Part of the latency. */
+  /** Of an open loop, whose other latencies count from when a request was due. */
+  'since_sent_p99_us',
+  /** Of an open loop: from when a request was due until it was sent. */
   'late_p99_us',
+  /** Of the whole machine. */
   'cpu_us_per_request',
+  /** Of the processes of the case, its load included. */
   'cgroup_us_per_request',
   /** Part of a CPU that the load was busy: near 1, the load is what limits. */
   'load_busy',
+  /** CPUs' worth of work that was not the case's: kernel threads, and whoever else is on the machine. */
+  'others_busy',
   /** Requests that the relay served, of all. */
   'slow_path_share',
   'rss_mb',
@@ -41,6 +47,10 @@ export function summarize(samples: readonly Sample[]): Summary {
     if (values.length > 0) summary[metric] = spreadOf(values)
   }
   return summary
+}
+
+export function summaries(samples: ReadonlyMap<string, readonly Sample[]>): Record<string, Summary> {
+  return Object.fromEntries([...samples].map(([name, each]) => [name, summarize(each)]))
 }
 
 /**
@@ -75,7 +85,7 @@ export function slowPathShare(before: Share, after: Share, answered: number): nu
   const counted = after.kernel - before.kernel + relay
   if (counted < answered)
     throw new Error(`${answered} requests were answered and the mesh served ${counted}: some went past it`)
-  return relay / counted
+  return counted === 0 ? 0 : relay / counted
 }
 
 /** Requests served since the start, by who served them. */

@@ -1,0 +1,102 @@
+/**
+ * The cases of the suite `datapath` as data: what stands between client and
+ * server, and what each is compared with. Names are `FRONT/CONNECTIONS/BYTES`.
+ */
+
+/** `bytes`: of a response's body. */
+export type Lane = { front: string; connections: number; bytes: number }
+
+export type Front = {
+  /** The client is on the node `near`; on the same one, or on the other, is the server. */
+  server: 'near' | 'far'
+  /** On the client's node, in the order of a request's way. */
+  hops: readonly ('haproxy' | 'nginx')[]
+  /** With Heddle: how many routes, and whether they send requests elsewhere than `connect` did. */
+  mesh?: { routes: number; rerouted: boolean }
+  /** Fronts whose numbers this one's are divided by. */
+  against: readonly string[]
+}
+
+/** The routes that requests ask for (rules.ts), and no more. */
+const ROUTES = 10
+
+export const FRONTS: Readonly<Record<string, Front>> = {
+  'direct-local': { server: 'near', hops: [], against: [] },
+  // The same once more: how far its ratio is from 1 is the noise in all the others.
+  'direct-local-again': { server: 'near', hops: [], against: ['direct-local'] },
+  'heddle-local': {
+    server: 'near',
+    hops: [],
+    mesh: { routes: ROUTES, rerouted: false },
+    against: ['direct-local', 'haproxy-2'],
+  },
+  'haproxy-1': { server: 'near', hops: ['haproxy'], against: ['direct-local'] },
+  'haproxy-2': { server: 'near', hops: ['haproxy', 'haproxy'], against: ['direct-local'] },
+  'nginx-1': { server: 'near', hops: ['nginx'], against: ['direct-local'] },
+  'direct-remote': { server: 'far', hops: [], against: [] },
+  'heddle-remote-direct': {
+    server: 'far',
+    hops: [],
+    mesh: { routes: ROUTES, rerouted: false },
+    against: ['direct-remote', 'haproxy-remote'],
+  },
+  'heddle-remote-rerouted': {
+    server: 'far',
+    hops: [],
+    mesh: { routes: ROUTES, rerouted: true },
+    against: ['direct-remote', 'haproxy-remote'],
+  },
+  'haproxy-remote': { server: 'far', hops: ['haproxy'], against: ['direct-remote'] },
+  ...routeFronts([10, 1_000, 10_000]),
+}
+
+function routeFronts(counts: readonly number[]): Record<string, Front> {
+  const nameFor = (routes: number) => `heddle-local-routes-${routes}`
+  const fewest = nameFor(Math.min(...counts))
+  const front = (routes: number): Front => ({
+    server: 'near',
+    hops: [],
+    mesh: { routes, rerouted: false },
+    against: nameFor(routes) === fewest ? ['direct-local'] : ['direct-local', fewest],
+  })
+  return Object.fromEntries(counts.map((routes) => [nameFor(routes), front(routes)]))
+}
+
+const CONNECTIONS = [1, 16, 64, 256]
+export const BODY_BYTES = [100, 1_024, 16_384, 1_048_576]
+/** What the goals are about; the other sizes are for --only and --all. */
+const USUAL = { connections: 64, bytes: 1_024 }
+
+export const nameOf = ({ front, connections, bytes }: Lane) => `${front}/${connections}/${bytes}`
+
+const isUsual = (lane: Lane) => lane.connections === USUAL.connections && lane.bytes === USUAL.bytes
+const isAboutRoutes = (lane: Lane) => lane.front.startsWith('heddle-local-routes-')
+
+const LANES: readonly Lane[] = Object.keys(FRONTS)
+  .flatMap((front) =>
+    CONNECTIONS.flatMap((connections) => BODY_BYTES.map((bytes) => ({ front, connections, bytes }))),
+  )
+  .filter((lane) => isUsual(lane) || !isAboutRoutes(lane))
+
+export type Choice = { only: RegExp | undefined; all: boolean; mesh: boolean }
+
+/**
+ * The lanes of a run, in the order of the table. `absent`: names of cases that were asked for and can't
+ * be measured, as there is no mesh to start. Throws when nothing is left to measure.
+ */
+export function choose({ only, all, mesh }: Choice): { lanes: Lane[]; absent: string[] } {
+  const asked = LANES.filter((lane) => (only === undefined ? all || isUsual(lane) : only.test(nameOf(lane))))
+  const isPossible = (lane: Lane) => mesh || FRONTS[lane.front]?.mesh === undefined
+  const lanes = asked.filter(isPossible)
+  const absent = asked.filter((lane) => !isPossible(lane)).map(nameOf)
+  if (lanes.length > 0) return { lanes, absent }
+  if (absent.length > 0) throw new Error(`nothing to measure: no mesh to start for ${absent.join(', ')}`)
+  throw new Error(
+    `no case matches ${only}; cases are FRONT/CONNECTIONS/BYTES: ${LANES.map(nameOf).join(' ')}`,
+  )
+}
+
+/** Names of the cases of the same size that this one is compared with. */
+export function baselinesOf(lane: Lane): string[] {
+  return (FRONTS[lane.front]?.against ?? []).map((front) => nameOf({ ...lane, front }))
+}

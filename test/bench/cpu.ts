@@ -1,0 +1,56 @@
+/**
+ * CPU time, in microseconds. Two ways to see it, as neither sees all: a cgroup
+ * knows its own processes exactly and nothing of softirqs that ran in
+ * ksoftirqd; the machine knows everything, also what isn't ours.
+ */
+import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+
+/** USER_HZ is 100 on every architecture that Heddle runs on. */
+const MICROSECONDS_PER_TICK = 10_000
+
+/** Fields of the line `cpu` of /proc/stat, proc(5). */
+const FIELD = { idle: 4, iowait: 5, softirq: 7, steal: 8 }
+
+function machineMicroseconds(...fields: (keyof typeof FIELD)[]): number {
+  const line = readFileSync('/proc/stat', 'utf8').split('\n')[0]?.split(/ +/) ?? []
+  return fields.reduce((sum, field) => sum + Number(line[FIELD[field]]), 0) * MICROSECONDS_PER_TICK
+}
+
+/** User and system time of all processes that are or were in the cgroup and below. */
+function cgroupMicroseconds(cgroup: string): number {
+  return Number(/^usage_usec (\d+)$/m.exec(readFileSync(join(cgroup, 'cpu.stat'), 'utf8'))?.[1])
+}
+
+/** The cgroup's processes, and the softirqs of the whole machine. */
+export function servingMicroseconds(cgroup: string): number {
+  return cgroupMicroseconds(cgroup) + machineMicroseconds('softirq')
+}
+
+export type Spent = { machine: number; cgroup: number; load: number; elapsed: number }
+
+/**
+ * Starts a meter; calling it says what was spent since. The machine's time is what was neither idle nor
+ * stolen by the hypervisor: a kernel without ticks on idle CPUs counts idle time exactly, busy time by samples.
+ * `cgroup` has all of a case in it, `load` below it the load.
+ */
+export function startMeter(cgroup: string, load: string): () => Spent {
+  const read = () => ({
+    rest: machineMicroseconds('idle', 'iowait', 'steal'),
+    cgroup: cgroupMicroseconds(cgroup),
+    load: cgroupMicroseconds(load),
+    clock: performance.now() * 1000,
+  })
+  const before = read()
+  return () => {
+    const after = read()
+    const elapsed = after.clock - before.clock
+    return {
+      machine: elapsed * cpus().length - (after.rest - before.rest),
+      cgroup: after.cgroup - before.cgroup,
+      load: after.load - before.load,
+      elapsed,
+    }
+  }
+}
