@@ -118,8 +118,6 @@ export const RouteLimit = {
   ROUTE_MAX_TEXT: 1024,
   ROUTE_MAX_NAMES: 32,
   ROUTE_BACKENDS_LOG2: 12,
-  ROUTE_MAX_SETS: 16384,
-  ROUTE_MAX_RULES: 1048576,
 } as const
 
 /** enum heddle_route_flag */
@@ -154,40 +152,34 @@ export const RouteReason = {
   ROUTE_TEXT: 3,
 } as const
 
-/** enum heddle_route_action */
-export const RouteAction = {
-  ROUTE_FORWARD: 0,
-  ROUTE_REDIRECT: 1,
-} as const
-
 /** struct heddle_route_rule */
 export const RouteRuleLayout = {
-  bytes: 32,
+  bytes: 24,
   fields: {
-    action: { at: 0, bytes: 4 },
-    reason: { at: 4, bytes: 4 },
-    backends_at: { at: 8, bytes: 4 },
-    backends: { at: 12, bytes: 4 },
-    weight: { at: 16, bytes: 4 },
-    redirect_at: { at: 20, bytes: 4 },
-    request_timeout: { at: 24, bytes: 4 },
-    backend_timeout: { at: 28, bytes: 4 },
+    reason: { at: 0, bytes: 4 },
+    backends_at: { at: 4, bytes: 4 },
+    backends: { at: 8, bytes: 4 },
+    weight: { at: 12, bytes: 4 },
+    request_timeout: { at: 16, bytes: 4 },
+    backend_timeout: { at: 20, bytes: 4 },
   },
 } as const
 
 /** enum heddle_route_service */
 export const RouteService = {
-  ROUTE_NO_SERVICE: 0,
+  ROUTE_NO_SERVICE: 2147483647,
 } as const
 
 /** struct heddle_route_backend */
 export const RouteBackendLayout = {
-  bytes: 16,
+  bytes: 24,
   fields: {
     weight_end: { at: 0, bytes: 4 },
     service: { at: 4, bytes: 4 },
-    request_at: { at: 8, bytes: 4 },
-    response_at: { at: 12, bytes: 4 },
+    redirect_at: { at: 8, bytes: 4 },
+    request_at: { at: 12, bytes: 4 },
+    response_at: { at: 16, bytes: 4 },
+    pad: { at: 20, bytes: 4 },
   },
 } as const
 
@@ -205,39 +197,42 @@ export const RouteCut = {
   ROUTE_CUT_BYTES: 65535,
   ROUTE_CUT_SLASH: 65536,
   ROUTE_CUT_PATH: 131072,
+  ROUTE_CUT_NONE: 262144,
 } as const
 
 /** struct heddle_route_edit */
 export const RouteEditLayout = {
-  bytes: 32,
+  bytes: 48,
   fields: {
     cut: { at: 0, bytes: 4 },
     names_at: { at: 4, bytes: 4 },
     names: { at: 8, bytes: 4 },
     pad: { at: 12, bytes: 4 },
-    target: { at: 16, bytes: 8 },
-    lines: { at: 24, bytes: 8 },
+    dropped: { at: 16, bytes: 8 },
+    target: { at: 24, bytes: 8 },
+    host: { at: 32, bytes: 8 },
+    lines: { at: 40, bytes: 8 },
   },
+} as const
+
+/** enum heddle_route_redirect_flag */
+export const RouteRedirectFlag = {
+  REDIRECT_HOST: 1,
+  REDIRECT_PORT: 2,
 } as const
 
 /** struct heddle_route_redirect */
 export const RouteRedirectLayout = {
-  bytes: 40,
+  bytes: 48,
   fields: {
-    host: { at: 0, bytes: 4 },
+    flags: { at: 0, bytes: 4 },
     cut: { at: 4, bytes: 4 },
     before: { at: 8, bytes: 8 },
-    between: { at: 16, bytes: 8 },
-    target: { at: 24, bytes: 8 },
-    after: { at: 32, bytes: 8 },
+    name: { at: 16, bytes: 8 },
+    port: { at: 24, bytes: 8 },
+    target: { at: 32, bytes: 8 },
+    after: { at: 40, bytes: 8 },
   },
-} as const
-
-/** enum heddle_route_host */
-export const RouteHost = {
-  ROUTE_HOST_GIVEN: 0,
-  ROUTE_HOST_SAME: 1,
-  ROUTE_HOST_NAME: 2,
 } as const
 
 /** struct heddle_identity_rows */

@@ -181,19 +181,19 @@ struct heddle_tables {
 
 /* ---- routes: where a request to a service goes ----------------------------
  *
- * A set is what the routes of one service port say to the clients of one namespace, or
- * to everyone else. The manifest lists the sets (namespace, name, port, clients), the agent
- * maps live services and identities to their numbers. Its `paths` walks the target, of
- * which it ignores all from the first '?' on; the caller of the parser makes `root` the word
- * index of the set, whose first member `paths` is.
+ * A set is what the routes of one service port say to the clients of one namespace, or to
+ * everyone else. The manifest's `routes` says for whom each set is; the agent maps live
+ * services and identities to the numbers of sets. `paths` walks the target, of which it
+ * ignores all from the first '?' on; the caller of the parser makes `root` the word index of
+ * the set, whose first member `paths` is.
  *
  * The final value leads through a diagram, as above but at route_diagram_at and with one
  * difference: leaf 0 is no rule (404), leaf l is rule l - 1 of the set. Precedence was settled
  * by the compiler, so there is one answer. Dimensions are those of the other rules; a
  * query parameter is one as well, of which the first occurrence counts. A header that
- * comes more than once is one value, joined; the kernel can't say its class, so that a question for
- * it is answered by the relay. `classes` then has HEDDLE_CLASS_OTHER, and the request
- * HEDDLE_REQUEST_REPEATED.
+ * comes more than once is one value, joined; the kernel can't say its class, so that a
+ * question for it is answered by the relay: `classes` then has HEDDLE_CLASS_OTHER, and the
+ * request HEDDLE_REQUEST_REPEATED.
  */
 enum heddle_route_limit {
 	/* Bytes of a text that the kernel writes; a longer one is the relay's. */
@@ -202,9 +202,6 @@ enum heddle_route_limit {
 	HEDDLE_ROUTE_MAX_NAMES = 32,
 	/* log2 of the backends of one rule: the steps of a search. */
 	HEDDLE_ROUTE_BACKENDS_LOG2 = 12,
-	/* Sets of one artifact, and rules of one set. */
-	HEDDLE_ROUTE_MAX_SETS = 16384,
-	HEDDLE_ROUTE_MAX_RULES = 1048576,
 };
 
 /* The same bit of heddle_request.flags as HEDDLE_REQUEST_OPTIONS, behind the request line. */
@@ -231,35 +228,31 @@ enum heddle_route_reason {
 	HEDDLE_ROUTE_FAST = 0,
 	HEDDLE_ROUTE_REPEATED = 1, /* it depends on a header that came more than once */
 	HEDDLE_ROUTE_TIMEOUT = 2, /* the rule has a timeout */
-	HEDDLE_ROUTE_TEXT = 3, /* the rule writes more than the kernel does */
+	HEDDLE_ROUTE_TEXT = 3, /* the rule writes or leaves out more than the kernel does */
 };
 
-enum heddle_route_action {
-	HEDDLE_ROUTE_FORWARD = 0, /* to one of its backends; to none of them: 500 */
-	HEDDLE_ROUTE_REDIRECT = 1,
-};
-
-/* A rule, as one of its matches leads to it: matches of other prefixes have another record. */
+/* A rule as one of its matches leads to it: one of another prefix may have another record. */
 struct heddle_route_rule {
-	__u32 action; /* enum heddle_route_action */
 	__u32 reason; /* enum heddle_route_reason: not 0 = the relay's */
 	__u32 backends_at; /* structs heddle_route_backend, none of weight 0 */
 	__u32 backends;
 	__u32 weight; /* of all of them; 0 = every request is answered with 500 */
-	__u32 redirect_at; /* struct heddle_route_redirect */
 	__u32 request_timeout; /* milliseconds, 0 = none */
 	__u32 backend_timeout;
 };
 
 enum heddle_route_service {
-	HEDDLE_ROUTE_NO_SERVICE = 0xffffffff, /* a reference that can't be followed: 500 */
+	HEDDLE_ROUTE_NO_SERVICE = 0x7fffffff, /* a reference that can't be followed */
 };
 
+/* What is done: a redirect where there is one; else without a service 500; else the request goes there. */
 struct heddle_route_backend {
 	__u32 weight_end; /* weights of this one and of all before it */
 	__u32 service; /* number in the manifest's `services` */
+	__u32 redirect_at; /* struct heddle_route_redirect, 0 = none */
 	__u32 request_at; /* struct heddle_route_edit, 0 = nothing to change */
 	__u32 response_at;
+	__u32 pad;
 };
 
 /* Bytes ready to be written, filled up with zeroes to a multiple of 8. */
@@ -268,44 +261,50 @@ struct heddle_text {
 	__u32 bytes;
 };
 
+/* What gives way to a new target. Nothing does where the target is no path ("*"). */
 enum heddle_route_cut {
-	HEDDLE_ROUTE_CUT_BYTES = 0xffff, /* that many bytes of the target give way */
+	HEDDLE_ROUTE_CUT_BYTES = 0xffff, /* that many bytes from its beginning */
 	HEDDLE_ROUTE_CUT_SLASH = 0x10000, /* and the slash behind them, where there is one */
 	HEDDLE_ROUTE_CUT_PATH = 0x20000, /* all up to the '?' or the end, instead */
+	HEDDLE_ROUTE_CUT_NONE = 0x40000, /* the target stays as it is */
 };
 
 /*
- * How a head is changed, in this order: `cut` of its target gives way to `target`; lines
- * whose name has one of the numbers at names_at (ascending) are left out; `lines` are put in
- * front of the blank line. A name's number is the upper half of its final value in `names`.
- * Filters of a rule and of its backend are one edit, and a new Host is one of its lines.
+ * How a head is changed (policy/route-edits.ts says it byte by byte): `cut` of its target gives
+ * way to `target`; Host's value, if `host` has bytes, to `host`; lines whose name has one of the
+ * numbers at names_at (ascending) go; `lines` come in front of the empty one. A name's number is
+ * the upper half of its final value in `names`. Filters of a rule and of its backend are one edit.
  */
 struct heddle_route_edit {
-	__u32 cut; /* enum heddle_route_cut; 0 with an empty target = as it is */
+	__u32 cut; /* enum heddle_route_cut */
 	__u32 names_at;
 	__u32 names;
 	__u32 pad;
+	struct heddle_text dropped; /* the same names, each with LF behind it, for who has no automaton */
 	struct heddle_text target;
+	struct heddle_text host;
 	struct heddle_text lines;
 };
 
-/*
- * A whole response: `before`, where `host` is not 0 the request's Host, `between`, the target with
- * `cut` of it given way to `target`, `after`.
- */
-struct heddle_route_redirect {
-	__u32 host; /* enum heddle_route_host */
-	__u32 cut; /* enum heddle_route_cut */
-	struct heddle_text before;
-	struct heddle_text between;
-	struct heddle_text target;
-	struct heddle_text after;
+enum heddle_route_redirect_flag {
+	/* Behind `before`: Host's value without ":" and digits at its end; `name` if nothing is left. */
+	HEDDLE_REDIRECT_HOST = 1,
+	/* Behind that: ":" and the port that the client asked for, if it is not 80. */
+	HEDDLE_REDIRECT_PORT = 2,
 };
 
-enum heddle_route_host {
-	HEDDLE_ROUTE_HOST_GIVEN = 0, /* in `before` */
-	HEDDLE_ROUTE_HOST_SAME = 1, /* the request's Host, its port included */
-	HEDDLE_ROUTE_HOST_NAME = 2, /* the request's Host without its port */
+/*
+ * A whole response: `before`, host and port as the flags say, `port`, the path with `cut` of it
+ * given way to `target` ("/" where the target is no path) and its query, `after`.
+ */
+struct heddle_route_redirect {
+	__u32 flags; /* enum heddle_route_redirect_flag */
+	__u32 cut; /* enum heddle_route_cut */
+	struct heddle_text before;
+	struct heddle_text name;
+	struct heddle_text port;
+	struct heddle_text target;
+	struct heddle_text after;
 };
 
 /* One identity in one generation: which blocks it is subject or peer of. */
