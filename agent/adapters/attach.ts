@@ -16,25 +16,57 @@ export type BeforeAct = (act: string) => void
 /** enum bpf_attach_type. */
 const BPF_CGROUP_SOCK_OPS = 3
 export const SOCKET_HOOKS = [
-  { hook: 'stream_verdict', program: 'dispatch_verdict', type: 5 },
-  { hook: 'msg_verdict', program: 'dispatch_message', type: 7 },
+  { hook: 'stream_verdict', program: 'dispatch_verdict', map: 'readers', type: 5 },
+  { hook: 'msg_verdict', program: 'dispatch_message', map: 'readers', type: 7 },
+  { hook: 'client_stream_verdict', program: 'pass_to_client', map: 'callers', type: 5 },
+  { hook: 'client_msg_verdict', program: 'dispatch_request', map: 'callers', type: 7 },
 ] as const
+type SocketHook = (typeof SOCKET_HOOKS)[number]
 
 /** In this order: the hook that enrols sockets last. */
 export const CGROUP_HOOKS = [
   { hook: 'cgroup_egress', program: 'note_flow', type: 1 },
   { hook: 'cgroup_ingress', program: 'dispatch_packet', type: 0 },
+  { hook: 'getpeername4', program: 'getpeername4', type: 29 },
+  { hook: 'getpeername6', program: 'getpeername6', type: 30 },
+  { hook: 'connect4', program: 'connect4', type: 10 },
+  { hook: 'connect6', program: 'connect6', type: 11 },
   { hook: 'sock_ops', program: 'enrol', type: BPF_CGROUP_SOCK_OPS },
 ] as const
 
-/** Ids of the programs on a dispatcher's own sockhash. */
-export function socketPrograms(dispatcher: DispatcherPins, attachType: number): number[] {
-  return withMap(dispatcher.readers, (map) => map.attachedPrograms(attachType))
+/** Those of the hooks that it has a program for: an older dispatcher serves fewer. */
+function servedBy<Hook extends { program: string }>(
+  dispatcher: DispatcherPins,
+  hooks: readonly Hook[],
+): Hook[] {
+  return hooks.filter(({ program }) => existsSync(dispatcher.program(program)))
+}
+
+/** Ids of the programs on a dispatcher's own sockhash, by hook. */
+export function socketPrograms(dispatcher: DispatcherPins): { hook: SocketHook; ids: number[] }[] {
+  return servedBy(dispatcher, SOCKET_HOOKS).map((hook) => ({
+    hook,
+    ids: withMap(dispatcher[hook.map], (map) => map.attachedPrograms(hook.type)),
+  }))
+}
+
+/** Id of its program where that is on the hook; undefined = it is not, or it serves no such hook. */
+export function attachedProgram(
+  dispatcher: DispatcherPins,
+  hook: { program: string },
+  attached: readonly number[],
+): number | undefined {
+  const [served] = servedBy(dispatcher, [hook])
+  const id = served && pinnedProgram(dispatcher.program(served.program)).id
+  return id !== undefined && attached.includes(id) ? id : undefined
 }
 
 /** Cookies of the sockets that it reads. */
 export function socketsOf(dispatcher: DispatcherPins): bigint[] {
-  const keys = withMap(dispatcher.readers, (map) => [...map.keys(8, 2 * Limit.MAX_CONNS)])
+  const maps = [...new Set(servedBy(dispatcher, SOCKET_HOOKS).map(({ map }) => map))]
+  const keys = maps.flatMap((name) =>
+    withMap(dispatcher[name], (map) => [...map.keys(8, 2 * Limit.MAX_CONNS)]),
+  )
   return [...new Set(keys.map((key) => key.readBigUInt64LE()))]
 }
 
@@ -55,9 +87,7 @@ export function oldDispatchers(pins: Pins, cgroup: string): { digest: Digest; co
 /** Has it a program on the cgroup? */
 export function isAttached(dispatcher: DispatcherPins, cgroup: string): boolean {
   const attached = (fd: number) =>
-    CGROUP_HOOKS.some(({ program, type }) =>
-      attachedTo(fd, type).includes(pinnedProgram(dispatcher.program(program)).id),
-    )
+    CGROUP_HOOKS.some((hook) => attachedProgram(dispatcher, hook, attachedTo(fd, hook.type)) !== undefined)
   return withCgroup(cgroup, attached) ?? false
 }
 
@@ -67,21 +97,24 @@ export function isAttached(dispatcher: DispatcherPins, cgroup: string): boolean 
  * before the first socket gets there. What is somebody else's stays and is reported by inspect.
  */
 export function attachDispatcher(pins: Pins, own: DispatcherPins, cgroup: string, before: BeforeAct): void {
-  for (const { program, type } of SOCKET_HOOKS) {
-    const { id } = pinnedProgram(own.program(program))
-    if (socketPrograms(own, type).includes(id)) continue
+  for (const { hook, ids } of socketPrograms(own)) {
+    const { program, map, type } = hook
+    if (attachedProgram(own, hook, ids) !== undefined) continue
     before(`attach ${program}`)
-    withMap(own.readers, (map) => attachToMap(own.program(program), map.fd, type))
+    withMap(own[map], ({ fd }) => attachToMap(own.program(program), fd, type))
   }
   const others = pins.dispatchers().filter(({ digest }) => digest !== own.digest)
   const directory = openSync(cgroup, 'r')
   try {
-    for (const { program, type } of CGROUP_HOOKS) {
+    for (const hook of CGROUP_HOOKS) {
+      const { program, type } = hook
       const attached = attachedTo(directory, type)
-      const has = (each: DispatcherPins) => attached.includes(pinnedProgram(each.program(program)).id)
+      const has = (each: DispatcherPins) => attachedProgram(each, hook, attached) !== undefined
       const [replaced, ...surplus] = others.filter(has)
-      const late = has(own) ? others.filter(has) : surplus
-      if (!has(own)) {
+      const serves = servedBy(own, [hook]).length > 0
+      // What an older dispatcher has no program for ends with the newer one's.
+      const late = has(own) || !serves ? others.filter(has) : surplus
+      if (serves && !has(own)) {
         before(`attach ${program}`)
         attachToCgroup(own.program(program), directory, type, replaced?.program(program))
       }
@@ -98,11 +131,11 @@ export function attachDispatcher(pins: Pins, own: DispatcherPins, cgroup: string
 /** Enrolment ends first. Sockets keep their programs until they leave the readers. */
 export function detachDispatchers(pins: Pins, cgroup: string): void {
   withCgroup(cgroup, (directory) => {
-    for (const { program, type } of [...CGROUP_HOOKS].reverse()) {
-      const attached = attachedTo(directory, type)
+    for (const hook of [...CGROUP_HOOKS].reverse()) {
+      const attached = attachedTo(directory, hook.type)
       for (const each of pins.dispatchers())
-        if (attached.includes(pinnedProgram(each.program(program)).id))
-          detachFromCgroup(each.program(program), directory, type)
+        if (attachedProgram(each, hook, attached) !== undefined)
+          detachFromCgroup(each.program(hook.program), directory, hook.type)
     }
   })
 }

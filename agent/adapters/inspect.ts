@@ -4,15 +4,15 @@ import { existsSync } from 'node:fs'
 import { ActiveLayout, Limit } from '../../bpf/abi/heddle.gen.ts'
 import type { AttachedFacts, SlotFacts } from '../ports.ts'
 import {
+  attachedProgram,
   CGROUP_HOOKS,
   currentDispatcher,
-  SOCKET_HOOKS,
   socketPrograms,
   socketsOf,
   withCgroup,
   withMap,
 } from './attach.ts'
-import { attachedTo, mapInfo, type ProgramInfo, pinnedProgram, programInfo } from './bpf-info.ts'
+import { attachedTo, mapInfo, type ProgramInfo, programInfo } from './bpf-info.ts'
 import { BpfMap, u32 } from './libbpf.ts'
 import { type DispatcherPins, GENERATION_PROGRAMS, type LiveMap, type Pins } from './pins.ts'
 
@@ -40,8 +40,8 @@ export async function inspectKernel(pins: Pins, cgroup: string): Promise<Attache
 function socketHooks(dispatcher: DispatcherPins | undefined): AttachedFacts['hooks'] {
   const facts: AttachedFacts['hooks'] = {}
   if (dispatcher !== undefined)
-    for (const { hook, type } of SOCKET_HOOKS)
-      for (const id of socketPrograms(dispatcher, type)) facts[hook] = { id, tag: programInfo(id).tag }
+    for (const { hook, ids } of socketPrograms(dispatcher))
+      for (const id of ids) facts[hook.hook] = { id, tag: programInfo(id).tag }
   return facts
 }
 
@@ -49,11 +49,11 @@ function socketHooks(dispatcher: DispatcherPins | undefined): AttachedFacts['hoo
 function cgroupHooks(pins: Pins, cgroup: string): AttachedFacts['hooks'] {
   const facts: AttachedFacts['hooks'] = {}
   withCgroup(cgroup, (directory) => {
-    for (const { hook, program, type } of CGROUP_HOOKS) {
-      const attached = attachedTo(directory, type)
+    for (const hook of CGROUP_HOOKS) {
+      const attached = attachedTo(directory, hook.type)
       for (const each of pins.dispatchers()) {
-        const { id, tag } = pinnedProgram(each.program(program))
-        if (attached.includes(id)) facts[hook] = { id, tag }
+        const id = attachedProgram(each, hook, attached)
+        if (id !== undefined) facts[hook.hook] = { id, tag: programInfo(id).tag }
       }
     }
   })

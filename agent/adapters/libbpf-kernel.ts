@@ -21,8 +21,9 @@ import {
 } from './dispatcher.ts'
 import { inspectKernel } from './inspect.ts'
 import { u32, u64, withPinnedProgram } from './libbpf.ts'
+import { outboundMaps } from './libbpf-outbound.ts'
 import { loadPrograms } from './bpftool.ts'
-import { GENERATION_PROGRAMS, Pins } from './pins.ts'
+import { GENERATION_PROGRAMS, type LiveMap, Pins } from './pins.ts'
 
 export type KernelOptions = {
   /** A directory on a mounted bpffs, this node's own. */
@@ -36,6 +37,7 @@ export function createKernel(options: KernelOptions): Kernel {
   const pins = new Pins(options.bpffs)
   const { cgroup, before = () => {} } = options
   return {
+    outbound: outboundMaps(pins, cgroup, before),
     probe: () => probe(options),
     install: (dispatcherElf) => installDispatcher(pins, cgroup, dispatcherElf, before),
     retire: (digest) => retireDispatcher(pins, cgroup, digest),
@@ -70,10 +72,10 @@ async function stage(pins: Pins, slot: number, elf: string, rows: IdentityRows[]
   await unstage(pins, slot)
   await mkdir(pins.slot(slot), { recursive: true })
   try {
-    const reused = liveMapArguments(pins)
+    const reused = await liveMapArguments(pins, elf)
     await loadPrograms(elf, `${pins.slot(slot)}/programs`, ...reused, 'pinmaps', `${pins.slot(slot)}/maps`)
     writeRows(pins, slot, rows)
-    for (const [program, array] of Object.entries(GENERATION_PROGRAMS))
+    for (const [program, array] of servedPrograms(pins, slot))
       withMap(pins.map(array), (map) =>
         withPinnedProgram(pins.slotProgram(slot, program), (fd) => map.update(u32(slot), fd)),
       )
@@ -81,6 +83,13 @@ async function stage(pins: Pins, slot: number, elf: string, rows: IdentityRows[]
     await unstage(pins, slot)
     throw error
   }
+}
+
+/** An older artifact has fewer programs, and an older dispatcher calls fewer. */
+function servedPrograms(pins: Pins, slot: number): [string, LiveMap][] {
+  return Object.entries(GENERATION_PROGRAMS).filter(
+    ([program, array]) => existsSync(pins.slotProgram(slot, program)) && existsSync(pins.map(array)),
+  )
 }
 
 function writeRows(pins: Pins, slot: number, rows: IdentityRows[]): void {
@@ -171,7 +180,8 @@ async function detach(pins: Pins, cgroup: string): Promise<void> {
     detachDispatchers(pins, cgroup)
     // A socket keeps its programs until it leaves the map: taken out one by one while the
     // generations still answer, else open connections would meet a dispatcher without any.
-    for (const { readers } of pins.dispatchers()) empty(readers)
+    for (const { readers, callers } of pins.dispatchers())
+      for (const sockhash of [readers, callers]) if (existsSync(sockhash)) empty(sockhash)
     empty(pins.map('sockets'))
     await discard(pins, pins.base)
   }

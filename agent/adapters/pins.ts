@@ -22,12 +22,26 @@ export type LiveMap =
   | 'verdicts'
   | 'messages'
   | 'packets'
+  | 'requests'
+  | 'service_addresses'
+  | 'services'
+  | 'members'
+  | 'endpoints'
+  | 'cgroups'
+  | 'outbound_port'
+  | 'called'
+  | 'clients'
+  | 'client_names'
+  | 'upstreams'
+  | 'pools'
+  | 'client_counters'
 
 /** Program of an artifact -> PROG_ARRAY that the dispatcher calls it through. */
 export const GENERATION_PROGRAMS = {
   inbound_verdict: 'verdicts',
   inbound_message: 'messages',
   inbound_packet: 'packets',
+  outbound_request: 'requests',
 } as const
 
 /**
@@ -109,6 +123,10 @@ export class DispatcherPins {
   /** Sockhash of the sockets that it reads, with its programs. */
   get readers(): string {
     return join(this.maps, 'own_readers')
+  }
+  /** Sockhash of the clients that it reads, with its programs. */
+  get callers(): string {
+    return join(this.maps, 'own_callers')
   }
   /** libbpf pins section .rodata.abi with its dots replaced. */
   get abi(): string {

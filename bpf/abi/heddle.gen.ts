@@ -576,41 +576,45 @@ export const Use = {
   USE_NONE: 0,
   USE_OPENING: 1,
   USE_IDLE: 2,
-  USE_BUSY: 3,
+  USE_TAKEN: 3,
   USE_GONE: 4,
   USE_OVER: 5,
 } as const
 
+/** enum heddle_work */
+export const Work = {
+  WORK_RESPONSE: 1,
+  WORK_WATCHED: 2,
+} as const
+
 /** enum heddle_upstream_flag */
 export const UpstreamFlag = {
-  UPSTREAM_LAST: 1,
-  UPSTREAM_HEAD: 2,
-  UPSTREAM_KEPT: 4,
+  UPSTREAM_HEAD: 1,
 } as const
 
 /** struct heddle_upstream */
 export const UpstreamLayout = {
-  bytes: 80,
+  bytes: 120,
   fields: {
     server: { at: 0, bytes: 8 },
     client: { at: 8, bytes: 8 },
-    requests: { at: 16, bytes: 8 },
-    use: { at: 24, bytes: 4 },
+    work: { at: 16, bytes: 4 },
+    use: { at: 20, bytes: 4 },
+    flags: { at: 24, bytes: 4 },
     next: { at: 28, bytes: 4 },
     endpoint: { at: 32, bytes: 4 },
     identity: { at: 36, bytes: 4 },
-    flags: { at: 40, bytes: 4 },
-    pad: { at: 44, bytes: 4 },
-    response: { at: 48, bytes: 32 },
+    pad: { at: 40, bytes: 16 },
+    response: { at: 56, bytes: 32 },
+    responses: { at: 88, bytes: 8 },
+    pad2: { at: 96, bytes: 24 },
   },
 } as const
 
 /** enum heddle_hand */
 export const Hand = {
-  HAND_REQUEST: 1,
-  HAND_RESPONSE: 2,
-  HAND_RELAY: 4,
-  HAND_OFFER: 8,
+  HAND_RELAY: 1,
+  HAND_OFFER: 2,
 } as const
 
 /** enum heddle_client_reason */
@@ -634,6 +638,7 @@ export const ClientReason = {
 export const ClientFlag = {
   CLIENT_CORKED: 1,
   CLIENT_PIPELINES: 2,
+  CLIENT_REQUEST: 4,
 } as const
 
 /** struct heddle_called */

@@ -616,41 +616,47 @@ enum heddle_use {
 	HEDDLE_USE_NONE = 0, /* the relay may give this entry to a new connection */
 	HEDDLE_USE_OPENING = 1, /* named by the relay, not yet accepted by the server */
 	HEDDLE_USE_IDLE = 2, /* in its pool */
-	HEDDLE_USE_BUSY = 3, /* a request has it */
+	HEDDLE_USE_TAKEN = 3, /* a client has it, at work or for its next request */
 	HEDDLE_USE_GONE = 4, /* closed while in its pool: whoever takes it from there leaves it out */
-	HEDDLE_USE_OVER = 5, /* closed, and in no pool */
+	HEDDLE_USE_OVER = 5, /* closed or closing, and in no pool */
+};
+
+/* What an upstream does for its client. Set by the client's side, cleared by the server's. */
+enum heddle_work {
+	HEDDLE_WORK_RESPONSE = 1, /* a request is with the server, its response is not complete */
+	HEDDLE_WORK_WATCHED = 2, /* the relay has what the client sent next, and waits for the end */
 };
 
 enum heddle_upstream_flag {
-	HEDDLE_UPSTREAM_LAST = 1, /* the server said that it will close */
-	HEDDLE_UPSTREAM_HEAD = 2, /* its request is a HEAD: the response has no body */
-	/* Its request came in several messages: kept until the client's next one shows that all of it is there. */
-	HEDDLE_UPSTREAM_KEPT = 4,
-};
-
-/* A connection of the relay to an endpoint: its own end, and the server's. */
-struct heddle_upstream {
-	__u64 server; /* cookie of the server's socket */
-	__u64 client; /* cookie of the client whose request has it */
-	__u64 requests; /* that it has taken */
-	__u32 use; /* enum heddle_use */
-	__u32 next; /* in its pool: index + 1 of the one below */
-	__u32 endpoint;
-	__u32 identity;
-	__u32 flags; /* enum heddle_upstream_flag */
-	__u32 pad;
-	struct heddle_response response;
+	HEDDLE_UPSTREAM_HEAD = 1, /* its request is a HEAD: the response has no body */
 };
 
 /*
- * In whose hands a client's connection is. The kernel's, while RELAY is not set: REQUEST and
- * RESPONSE say what is under way there. Who sees both of them go frees the upstream.
+ * A connection of the relay to an endpoint: its own end, and the server's. A client keeps the one
+ * that it has used until its next request goes elsewhere. So what it sent last is with the server
+ * when another client gets it; and a request costs two moves of one cache line.
  */
+struct heddle_upstream {
+	/* The client's side and the server's. */
+	__u64 server; /* cookie of the server's socket */
+	__u64 client; /* cookie of the client that has it */
+	__u32 work; /* enum heddle_work */
+	__u32 use; /* enum heddle_use */
+	__u32 flags; /* enum heddle_upstream_flag */
+	__u32 next; /* in its pool: index + 1 of the one below */
+	__u32 endpoint;
+	__u32 identity;
+	__u32 pad[4];
+	/* The server's side alone. */
+	struct heddle_response response;
+	__u64 responses; /* complete ones */
+	__u32 pad2[6];
+};
+
+/* In whose hands a client's connection is: the kernel's, while RELAY is not set. */
 enum heddle_hand {
-	HEDDLE_HAND_REQUEST = 1, /* a request is on its way to an upstream */
-	HEDDLE_HAND_RESPONSE = 2, /* its response is not complete */
-	HEDDLE_HAND_RELAY = 4, /* what comes next goes to the relay */
-	HEDDLE_HAND_OFFER = 8, /* the relay would give it back; taken at the next message if nothing is under way */
+	HEDDLE_HAND_RELAY = 1, /* what comes next goes to the relay */
+	HEDDLE_HAND_OFFER = 2, /* the relay would give it back; taken at the next message if nothing is under way */
 };
 
 enum heddle_client_reason {
@@ -673,6 +679,7 @@ enum heddle_client_flag {
 	HEDDLE_CLIENT_CORKED = 1, /* the head that is being read came in pieces */
 	/* Has sent a request before the response to the one before: the relay keeps the order from then on. */
 	HEDDLE_CLIENT_PIPELINES = 2,
+	HEDDLE_CLIENT_REQUEST = 4, /* the body of a request goes on in the next message */
 };
 
 /* What a socket asked for when it called a service. */
@@ -693,7 +700,7 @@ struct heddle_client {
 	__u32 service;
 	__u32 identity;
 	__u32 hand; /* enum heddle_hand */
-	__u32 upstream; /* 1 + index, while REQUEST or RESPONSE */
+	__u32 upstream; /* 1 + index of the one that it has; 0 = none */
 	__u32 requests; /* heads judged so far */
 	__u32 sent_base; /* write_seq before its first byte */
 	__u32 offered_sent; /* with OFFER: bytes that the relay has read */
@@ -708,8 +715,8 @@ enum heddle_event_kind {
 	HEDDLE_EVENT_VERDICT = 1, /* trace: one request judged */
 	HEDDLE_EVENT_END = 2, /* the relay should end this connection */
 	HEDDLE_EVENT_END_LATER = 3, /* the same, after responses owed to earlier requests */
-	HEDDLE_EVENT_TURN = 4, /* what the kernel had under way for a client is done: the relay may begin */
-	HEDDLE_EVENT_ABANDONED = 5, /* a client went while `request` (an upstream's index) worked for it */
+	HEDDLE_EVENT_TURN = 4, /* the response that client `cookie` waited for is complete: the relay may begin */
+	HEDDLE_EVENT_ABANDONED = 5, /* client `cookie` went while upstream `request` (an index) worked for it */
 	HEDDLE_EVENT_UNFOLLOWED = 6, /* a response can't be followed to its end: end both connections */
 };
 

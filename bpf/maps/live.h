@@ -140,5 +140,6 @@ struct {
 SLOTS_OF_PROGRAMS(verdicts);
 SLOTS_OF_PROGRAMS(messages);
 SLOTS_OF_PROGRAMS(packets);
+SLOTS_OF_PROGRAMS(requests);
 
 #endif /* HEDDLE_MAPS_LIVE_H */

@@ -50,15 +50,23 @@ struct {
 	__type(value, __u32);
 } cgroups SEC(".maps");
 
-/* [0]: where connect() to a service leads; port 0 = no relay, refused. Writer: relay. */
+/* [0]: the port on loopback that connect() to a service leads to; 0 = no relay, refused. Writer: relay. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct heddle_service);
-} outbound_listener SEC(".maps");
+	__type(value, __u32);
+} outbound_port SEC(".maps");
 
-/* Connections of workloads to services. Writer: connect and enrol (birth, death), and their own programs. */
+/* What a socket asked connect() for; goes with the socket. Writer: connect. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct heddle_called);
+} called SEC(".maps");
+
+/* Connections of workloads to services. Writer: enrol (birth, death), and their own programs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, HEDDLE_MAX_CLIENTS);
@@ -74,10 +82,14 @@ struct {
 	__type(value, __u64);
 } client_names SEC(".maps");
 
-/* Writers: the relay opens and buries, programs move them in and out of pools. */
+/*
+ * Writers: the relay opens and buries, programs move them in and out of pools. Mapped, so that
+ * entries begin where cache lines do.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, HEDDLE_MAX_UPSTREAMS);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct heddle_upstream);
 } upstreams SEC(".maps");

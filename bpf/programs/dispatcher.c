@@ -6,10 +6,13 @@
  * policy is closed.
  */
 #include "../lib/address.h"
+#include "../lib/sock.h"
 #include "parts/count.h"
 #include "../maps/live.h"
 #include "parts/close.h"
 #include "parts/steer.h"
+#include "parts/call.h"
+#include "parts/enrol-client.h"
 #include <bpf/bpf_endian.h>
 
 #define SOL_SOCKET 1
@@ -37,6 +40,57 @@ int dispatch_message(struct sk_msg_md *msg)
 {
 	bpf_tail_call(msg, &messages, active_slot());
 	return SK_PASS;
+}
+
+/* What a client sends, where no generation is staged: the relay answers. */
+SEC("sk_msg")
+int dispatch_request(struct sk_msg_md *msg)
+{
+	struct tcp_sock *tp;
+	struct heddle_client *c;
+	__u64 cookie;
+
+	bpf_tail_call(msg, &requests, active_slot());
+	tp = msg->sk ? bpf_skc_to_tcp_sock(msg->sk) : NULL;
+	if (!tp)
+		return SK_PASS;
+	cookie = cookie_of(tp);
+	c = bpf_map_lookup_elem(&clients, &cookie);
+	if (c)
+		hand_to_relay(c);
+	client_count(HEDDLE_SLOW_NO_GENERATION);
+	return SK_PASS;
+}
+
+/* What comes to a client by wire stands behind what was handed to it, and is counted where FIONREAD looks. */
+SEC("sk_skb/stream_verdict")
+int pass_to_client(struct __sk_buff *skb UNUSED)
+{
+	return SK_PASS;
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *call)
+{
+	return call4(call);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *call)
+{
+	return call6(call);
+}
+
+SEC("cgroup/getpeername4")
+int getpeername4(struct bpf_sock_addr *call)
+{
+	return peer4(call);
+}
+
+SEC("cgroup/getpeername6")
+int getpeername6(struct bpf_sock_addr *call)
+{
+	return peer6(call);
 }
 
 SEC("cgroup_skb/ingress")
@@ -146,30 +200,31 @@ static __always_inline int enrol_birth(struct bpf_sock_ops *ops, __u64 cookie)
 	return 0;
 }
 
-/*
- * The relay's own connection: it has judged what comes, so its server reads,
- * splices and blocks as without a mesh. Takes the newborn state away again.
- */
-static __always_inline int is_relays_own(__u64 cookie)
+/* What the relay said that it opens this connection for; 0 = nothing, it is somebody else's. */
+static __always_inline __u32 relayed_as(struct heddle_conn *c)
 {
-	struct heddle_conn *c = bpf_map_lookup_elem(&conns, &cookie);
-	__u32 zero = 0;
-	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
 	struct heddle_flow flow = {};
 	__u32 *how;
 
-	if (!c || !n)
-		return 0;
 	__builtin_memcpy(flow.remote, c->remote, 16);
 	__builtin_memcpy(flow.local, c->local, 16);
 	flow.remote_port = bpf_htons(c->remote_port);
 	flow.local_port = bpf_htons(c->local_port);
 	how = bpf_map_lookup_elem(&relayed, &flow);
-	if (!how || *how != HEDDLE_RELAYED_JUDGED)
-		return 0;
-	if (!bpf_map_delete_elem(&conns, &cookie))
+	return how ? *how : 0;
+}
+
+/*
+ * The relay has judged what comes, so its server reads, splices and blocks as without a
+ * mesh. Takes the newborn state away again.
+ */
+static __always_inline void leave_alone(__u64 cookie)
+{
+	__u32 zero = 0;
+	struct heddle_population *n = bpf_map_lookup_elem(&population, &zero);
+
+	if (!bpf_map_delete_elem(&conns, &cookie) && n)
 		__sync_fetch_and_add(&n->connections, -1);
-	return 1;
 }
 
 /*
@@ -192,26 +247,56 @@ static __always_inline void enrol_failed(struct bpf_sock_ops *ops, __u64 cookie)
  * by a policy or not: a policy that begins to select it later finds a known
  * state. No state (map full) still means enrolled: then its bytes are dropped.
  */
+static __always_inline void connection_enters(struct bpf_sock_ops *ops, __u64 cookie)
+{
+	struct heddle_conn *c;
+	__u32 how = 0;
+
+	if (enrol_birth(ops, cookie))
+		count(HEDDLE_EXHAUSTED);
+	c = bpf_map_lookup_elem(&conns, &cookie);
+	if (c)
+		how = relayed_as(c);
+	if (how == HEDDLE_RELAYED_JUDGED) {
+		leave_alone(cookie);
+		return;
+	}
+	if (c && how & HEDDLE_RELAYED_UPSTREAM) {
+		c->kind = HEDDLE_KIND_UPSTREAM;
+		c->requests = how & (HEDDLE_MAX_UPSTREAMS - 1);
+	}
+	if (bpf_sock_hash_update(ops, &own_readers, &cookie, BPF_ANY) ||
+	    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
+		enrol_failed(ops, cookie);
+	else if (c && c->kind == HEDDLE_KIND_UPSTREAM)
+		upstream_enters(cookie, c->requests);
+}
+
+static __always_inline void connection_changes(struct bpf_sock_ops *ops, __u64 cookie)
+{
+	struct heddle_conn *c = bpf_map_lookup_elem(&conns, &cookie);
+
+	if (c && c->kind == HEDDLE_KIND_UPSTREAM && ops->args[1] != BPF_TCP_ESTABLISHED)
+		upstream_leaves(c);
+	if (ops->args[1] != BPF_TCP_CLOSE)
+		return;
+	if (c)
+		leave_alone(cookie);
+	else
+		client_leaves(ops, cookie);
+}
+
 SEC("sockops")
 int enrol(struct bpf_sock_ops *ops)
 {
 	__u64 cookie = bpf_get_socket_cookie(ops);
-	__u32 zero = 0;
-	struct heddle_population *n;
 
-	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
-		if (enrol_birth(ops, cookie))
-			count(HEDDLE_EXHAUSTED);
-		if (is_relays_own(cookie))
-			return 1;
-		if (bpf_sock_hash_update(ops, &own_readers, &cookie, BPF_ANY) ||
-		    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
-			enrol_failed(ops, cookie);
-	} else if (ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE) {
-		n = bpf_map_lookup_elem(&population, &zero);
-		if (!bpf_map_delete_elem(&conns, &cookie) && n)
-			__sync_fetch_and_add(&n->connections, -1);
-	}
+	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		connection_enters(ops, cookie);
+	else if (ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+		client_enters(ops, cookie);
+	else if (ops->op == BPF_SOCK_OPS_STATE_CB)
+		connection_changes(ops, cookie);
 	return 1;
 }
 

@@ -11,6 +11,8 @@
 #include "parts/refuse.h"
 #include "parts/packet.h"
 #include "parts/reply-order.h"
+#include "parts/client-request.h"
+#include "parts/upstream-response.h"
 
 SEC("sk_skb/stream_verdict")
 int inbound_verdict(struct __sk_buff *skb)
@@ -23,8 +25,8 @@ int inbound_verdict(struct __sk_buff *skb)
 		count(HEDDLE_NO_CONNECTION);
 		return SK_DROP;
 	}
-	if (!skb->len)
-		return SK_PASS; /* FIN */
+	if (!skb->len || c->kind == HEDDLE_KIND_UPSTREAM)
+		return SK_PASS; /* FIN, or what the relay has judged */
 	verdict_adopt(c, &v);
 	if (v.action == VERDICT_OTHER_SLOT)
 		goto other;
@@ -47,7 +49,20 @@ other:
 SEC("sk_msg")
 int inbound_message(struct sk_msg_md *msg)
 {
-	return reply_order(msg);
+	struct tcp_sock *tp = msg->sk ? bpf_skc_to_tcp_sock(msg->sk) : NULL;
+	struct heddle_conn *c = tp ? conn_of(tp) : NULL;
+
+	if (!c)
+		return SK_PASS;
+	if (c->kind == HEDDLE_KIND_UPSTREAM)
+		return upstream_response(msg, c->cookie, c->requests);
+	return reply_order(msg, tp, c);
+}
+
+SEC("sk_msg")
+int outbound_request(struct sk_msg_md *msg)
+{
+	return client_request(msg);
 }
 
 SEC("cgroup_skb/ingress")

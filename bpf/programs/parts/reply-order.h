@@ -9,26 +9,12 @@
 #ifndef HEDDLE_REPLY_ORDER_H
 #define HEDDLE_REPLY_ORDER_H
 
+#include "../../lib/sock.h"
 #include "count.h"
+#include "message.h"
 #include "window.h"
 #include "../../protocols/http1/reply.h"
 #include "../../protocols/http1/response.h"
-
-struct sock_common {
-	struct {
-		__s64 counter;
-	} skc_cookie;
-} __attribute__((preserve_access_index));
-
-struct sock {
-	struct sock_common __sk_common;
-	int sk_wmem_queued;
-	int sk_sndbuf;
-} __attribute__((preserve_access_index));
-
-struct tcp_sock {
-	__u32 write_seq;
-} __attribute__((preserve_access_index));
 
 struct reply_run {
 	struct sk_msg_md *msg;
@@ -43,32 +29,6 @@ struct reply_run {
 #define NOT_DUE (~0U)
 /* Bytes of a message looked at in one go; heads are seldom longer. */
 #define MESSAGE_WINDOW 256
-
-/* Copies message bytes from run->at on into the window. */
-static __always_inline int message_load(struct reply_run *k)
-{
-	struct sk_msg_md *msg = k->msg;
-	struct heddle_window *w = k->window;
-	__u32 want = min_u32(k->size - k->at, MESSAGE_WINDOW);
-	long have = (long)msg->data_end - (long)msg->data;
-
-	if (k->at || have < (long)want) {
-		if (bpf_msg_pull_data(msg, k->at, k->at + want, 0))
-			return -1;
-		have = (long)msg->data_end - (long)msg->data;
-	}
-	if (have > (long)want)
-		have = want;
-	if (have < 1 || have > HEDDLE_WINDOW)
-		return -1;
-	w->base = k->at;
-	w->pos = 0;
-	w->len = have;
-	have -= 1;
-	OPAQUE_TO_COMPILER(have);
-	return bpf_probe_read_kernel(w->bytes, (have & (HEDDLE_WINDOW - 1)) + 1,
-				     (void *)(long)msg->data);
-}
 
 static __always_inline void response_done(struct reply_run *k)
 {
@@ -132,7 +92,8 @@ static long reply_turn(__u32 turn UNUSED, struct reply_run *k)
 		c->response.phase = HEDDLE_RESPONSE_LOST;
 		return 1;
 	}
-	if (!(w->len && w->base + w->pos == k->at && w->pos < w->len) && message_load(k)) {
+	if (!(w->len && w->base + w->pos == k->at && w->pos < w->len) &&
+	    message_load(k->msg, w, k->at, MESSAGE_WINDOW)) {
 		c->response.phase = HEDDLE_RESPONSE_LOST;
 		return 1;
 	}
@@ -251,22 +212,18 @@ static __always_inline int reply_place(struct reply_run *k, struct tcp_sock *tp)
 	return 0;
 }
 
-/* sk_msg has no helper for the cookie; enrolment has made it, so it stands in the socket. */
 static __always_inline struct heddle_conn *conn_of(struct tcp_sock *tp)
 {
-	__u64 cookie = ((struct sock *)tp)->__sk_common.skc_cookie.counter;
+	__u64 cookie = cookie_of(tp);
 
 	return bpf_map_lookup_elem(&conns, &cookie);
 }
 
-static __always_inline int reply_order(struct sk_msg_md *msg)
+static __always_inline int reply_order(struct sk_msg_md *msg, struct tcp_sock *tp,
+				       struct heddle_conn *c)
 {
-	struct tcp_sock *tp = msg->sk ? bpf_skc_to_tcp_sock(msg->sk) : NULL;
 	struct reply_run k = { .msg = msg, .size = msg->size, .due_at = NOT_DUE };
-	struct heddle_conn *c = tp ? conn_of(tp) : NULL;
 
-	if (!c)
-		return SK_PASS;
 	if (c->request.phase == HEDDLE_CLOSED && !(c->flags & HEDDLE_CONN_REPLY_DUE))
 		return message_after_refusal(c);
 	if (c->response.phase >= HEDDLE_RESPONSE_TO_CLOSE)

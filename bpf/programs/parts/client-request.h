@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * client-request.h - runs on what a workload sends to a service: reads each head, decides
+ * where the request goes, and hands its bytes to a server on this node. What it does not
+ * take goes on to the relay, byte for byte, from a message boundary on.
+ */
+#ifndef HEDDLE_CLIENT_REQUEST_H
+#define HEDDLE_CLIENT_REQUEST_H
+
+#include "../../lib/sock.h"
+#include "../../protocols/http1/request.h"
+#include "hand.h"
+#include "message.h"
+#include "upstream-pool.h"
+#include "window.h"
+
+struct call {
+	struct sk_msg_md *msg;
+	struct heddle_client *client;
+	struct heddle_window *window;
+	__u32 at; /* offset in the message of the next byte to look at */
+	__u32 size;
+	__u32 bad; /* enum heddle_reason: the bytes are not what may go on */
+	__u32 pad;
+};
+
+/* See own_way() in upstream-response.h. */
+static __always_inline int to_relay(struct call *k, __u32 why)
+{
+	__u64 cookie = k->client->cookie;
+
+	client_count(why);
+	k->client->flags &= ~HEDDLE_CLIENT_CORKED;
+	return bpf_msg_redirect_hash(k->msg, &sockets, &cookie, 0);
+}
+
+/* Nothing of the message has been taken: the connection changes hands here. */
+static __always_inline int hand_over(struct call *k, __u32 why)
+{
+	hand_to_relay(k->client);
+	return to_relay(k, why);
+}
+
+/*
+ * The relay offers the connection back. Taken only where not a byte is on its way, in either
+ * direction: bytes that come by wire and bytes that are handed over would else change places.
+ */
+static __always_inline int taken_back(struct heddle_client *c, struct tcp_sock *tp, __u32 hand)
+{
+	if (!(hand & HEDDLE_HAND_OFFER) || c->flags & HEDDLE_CLIENT_PIPELINES)
+		return 0;
+	if (tp->write_seq - c->sent_base != c->offered_sent ||
+	    tp->bytes_received != c->offered_received || tp->copied_seq != tp->rcv_nxt)
+		return 0;
+	return hand_change(c, hand, 0);
+}
+
+/* One step behind a head: bodies are counted, chunk headers and trailers read. */
+static long body_turn(__u32 turn UNUSED, struct call *k)
+{
+	struct heddle_request *r = &k->client->request;
+	struct heddle_window *w = k->window;
+	__u32 left = k->size - k->at;
+	__u32 take, action;
+
+	if (r->phase == HEDDLE_START || !left)
+		return 1;
+	if (r->phase == HEDDLE_BODY || r->phase == HEDDLE_CHUNK_DATA) {
+		take = r->remaining < left ? r->remaining : left;
+		k->at += take;
+		r->remaining -= take;
+		w->len = 0;
+		if (!r->remaining)
+			r->phase = r->phase == HEDDLE_BODY ? HEDDLE_START : HEDDLE_CHUNK_END_CR;
+		return 0;
+	}
+	if (!(w->len && w->base + w->pos == k->at && w->pos < w->len) &&
+	    message_load(k->msg, w, k->at, HEDDLE_WINDOW)) {
+		k->bad = HEDDLE_NO_WINDOW;
+		return 1;
+	}
+	action = http1_parse(r, w);
+	k->at = w->base + w->pos;
+	if (action & HTTP1_REFUSE)
+		k->bad = action & 0xff;
+	return k->bad != 0;
+}
+
+/* Turns a message can need: a chunk header is at least 3 bytes. */
+#define BODY_TURNS 32768
+
+static __always_inline void body_follow(struct call *k)
+{
+	struct heddle_request *r = &k->client->request;
+
+	if (r->phase == HEDDLE_BODY && r->remaining >= k->size - k->at) {
+		r->remaining -= k->size - k->at;
+		k->at = k->size;
+		if (!r->remaining)
+			r->phase = HEDDLE_START;
+		return;
+	}
+	if (r->phase != HEDDLE_START)
+		bpf_loop(BODY_TURNS, body_turn, k, 0);
+	if (!k->bad && k->at < k->size && r->phase != HEDDLE_START)
+		k->bad = HEDDLE_NO_WINDOW;
+}
+
+/* Number of the endpoint for the request in c->request; *why says why there is none. */
+static __always_inline int endpoint_for(struct heddle_client *c, __u32 *endpoint, __u32 *why)
+{
+	__u32 service = c->service, at, *member;
+	struct heddle_service_state *s = bpf_map_lookup_elem(&services, &service);
+	struct heddle_endpoint *e;
+
+	*why = HEDDLE_SLOW_ROUTE;
+	if (!s || !s->count)
+		return -1;
+	at = s->first + c->requests % s->count;
+	member = bpf_map_lookup_elem(&members, &at);
+	if (!member)
+		return -1;
+	*endpoint = *member;
+	e = bpf_map_lookup_elem(&endpoints, endpoint);
+	if (!e)
+		return -1;
+	*why = HEDDLE_SLOW_REMOTE;
+	return e->flags & HEDDLE_ENDPOINT_LOCAL ? 0 : -1;
+}
+
+/* Gives back what the client has. All that it sent is with the server: this is a later message. */
+static __always_inline void upstream_leave(struct heddle_client *c)
+{
+	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
+
+	if (u && u->client == c->cookie)
+		upstream_free(u, c->upstream - 1);
+	c->upstream = 0;
+}
+
+/* The upstream that the client has, or another one, to that endpoint; NULL = none is idle. */
+static __always_inline struct heddle_upstream *upstream_take(struct heddle_client *c,
+							     __u32 endpoint)
+{
+	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
+	struct heddle_pool_key key = { .endpoint = endpoint, .identity = c->identity };
+	struct heddle_pool *pool;
+
+	if (u && u->client == c->cookie && u->endpoint == endpoint &&
+	    *(volatile __u32 *)&u->use == HEDDLE_USE_TAKEN)
+		return u;
+	upstream_leave(c);
+	pool = bpf_map_lookup_elem(&pools, &key);
+	if (!pool)
+		return NULL;
+	c->upstream = pool_pop(pool);
+	u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
+	if (u)
+		u->client = c->cookie;
+	else
+		__sync_fetch_and_add(&pool->missed, 1);
+	return u;
+}
+
+/* The request, or what there is of it, goes to the server. */
+static __always_inline int call_upstream(struct call *k, struct heddle_upstream *u)
+{
+	struct heddle_client *c = k->client;
+	__u32 flags = c->request.flags & HEDDLE_REQUEST_HEAD ? HEDDLE_UPSTREAM_HEAD : 0;
+	__u64 server = u->server;
+
+	/* Written only where it changes: the server's side reads this line. */
+	if (u->flags != flags)
+		u->flags = flags;
+	*(volatile __u32 *)&u->work = HEDDLE_WORK_RESPONSE;
+	c->flags &= ~HEDDLE_CLIENT_CORKED;
+	if (c->request.phase != HEDDLE_START)
+		c->flags |= HEDDLE_CLIENT_REQUEST;
+	if (bpf_msg_redirect_hash(k->msg, &sockets, &server, BPF_F_INGRESS) == SK_PASS) {
+		client_count(HEDDLE_KERNEL_ROUTED);
+		return SK_PASS;
+	}
+	/* It has just gone, and no byte with it. */
+	u->work = 0;
+	u->client = 0;
+	upstream_gone(u);
+	c->upstream = 0;
+	c->flags &= ~HEDDLE_CLIENT_REQUEST;
+	return hand_over(k, HEDDLE_SLOW_GONE);
+}
+
+/* A message begins with the first byte of this one. */
+static __always_inline int request_read(struct call *k)
+{
+	struct heddle_client *c = k->client;
+	struct heddle_request *r = &c->request;
+	__u32 action, endpoint, why;
+	struct heddle_upstream *u;
+
+	if (message_load(k->msg, k->window, 0, HEDDLE_WINDOW))
+		return hand_over(k, HEDDLE_SLOW_HEAD);
+	request_begin(r);
+	action = http1_parse(r, k->window);
+	if (action == HTTP1_MORE && k->size < HEDDLE_WINDOW) {
+		/* Held by the kernel until more comes; then read again from its beginning. */
+		c->flags |= HEDDLE_CLIENT_CORKED;
+		bpf_msg_cork_bytes(k->msg, k->size + 1);
+		return SK_PASS;
+	}
+	if (action != HTTP1_HEAD)
+		return hand_over(k, HEDDLE_SLOW_HEAD);
+	if (r->flags & (HEDDLE_REQUEST_HTTP10 | HEDDLE_REQUEST_UPGRADE))
+		return hand_over(k, HEDDLE_SLOW_VERSION);
+	c->requests++;
+	k->at = k->window->pos;
+	request_body(r);
+	body_follow(k);
+	/* A corked message has one verdict for all of it. */
+	if (k->bad || (k->at < k->size && c->flags & HEDDLE_CLIENT_CORKED))
+		return hand_over(k, HEDDLE_SLOW_HEAD);
+	if (endpoint_for(c, &endpoint, &why))
+		return hand_over(k, why);
+	u = upstream_take(c, endpoint);
+	if (!u)
+		return hand_over(k, HEDDLE_SLOW_POOL);
+	if (k->at < k->size)
+		bpf_msg_apply_bytes(k->msg, k->at);
+	return call_upstream(k, u);
+}
+
+/* More of the body of a request that is under way. */
+static __always_inline int request_goes_on(struct call *k)
+{
+	struct heddle_client *c = k->client;
+	struct heddle_upstream *u = upstream_at(c->upstream - 1);
+	__u64 server;
+
+	body_follow(k);
+	if (!u || u->client != c->cookie)
+		return to_relay(k, HEDDLE_SLOW_GONE);
+	if (k->bad) {
+		client_tell(c->cookie, c->upstream - 1, HEDDLE_EVENT_UNFOLLOWED);
+		return to_relay(k, HEDDLE_SLOW_HEAD);
+	}
+	server = u->server;
+	if (k->at < k->size)
+		bpf_msg_apply_bytes(k->msg, k->at);
+	if (c->request.phase == HEDDLE_START)
+		c->flags &= ~HEDDLE_CLIENT_REQUEST;
+	if (bpf_msg_redirect_hash(k->msg, &sockets, &server, BPF_F_INGRESS) == SK_PASS)
+		return SK_PASS;
+	return to_relay(k, HEDDLE_SLOW_GONE);
+}
+
+/* A message begins while the response to the one before is under way: the relay keeps the order. */
+static __always_inline int is_pipelined(struct heddle_client *c)
+{
+	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
+
+	if (!u || u->client != c->cookie || !(work_now(u) & HEDDLE_WORK_RESPONSE))
+		return 0;
+	c->flags |= HEDDLE_CLIENT_PIPELINES;
+	work_watched(u);
+	return 1;
+}
+
+static __always_inline int request_or_body(struct call *k)
+{
+	if (k->client->flags & HEDDLE_CLIENT_REQUEST)
+		return request_goes_on(k);
+	if (is_pipelined(k->client))
+		return hand_over(k, HEDDLE_SLOW_PIPELINED);
+	return request_read(k);
+}
+
+static __always_inline int client_request(struct sk_msg_md *msg)
+{
+	struct tcp_sock *tp = msg->sk ? bpf_skc_to_tcp_sock(msg->sk) : NULL;
+	struct call k = { .msg = msg, .size = msg->size };
+	__u64 cookie;
+	__u32 hand;
+	int action;
+
+	if (!tp)
+		return SK_PASS;
+	cookie = cookie_of(tp);
+	k.client = bpf_map_lookup_elem(&clients, &cookie);
+	if (!k.client)
+		return SK_PASS;
+	hand = hand_now(k.client);
+	if (hand && !taken_back(k.client, tp, hand)) {
+		if (hand & HEDDLE_HAND_OFFER)
+			hand_change(k.client, hand, HEDDLE_HAND_RELAY);
+		return to_relay(&k, HEDDLE_SLOW_FOLLOWS);
+	}
+	k.window = window_claim();
+	if (!k.window)
+		return hand_over(&k, HEDDLE_SLOW_HEAD);
+	k.window->len = 0;
+	action = request_or_body(&k);
+	window_release(k.window);
+	return action;
+}
+
+#endif /* HEDDLE_CLIENT_REQUEST_H */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * upstream-response.h - runs on what a server sends on a pooled connection: into the
+ * client's receive queue with it, up to the end of the response.
+ */
+#ifndef HEDDLE_UPSTREAM_RESPONSE_H
+#define HEDDLE_UPSTREAM_RESPONSE_H
+
+#include "../../lib/sock.h"
+#include "../../protocols/http1/response.h"
+#include "hand.h"
+#include "message.h"
+#include "upstream-pool.h"
+#include "window.h"
+
+/* Bytes of a response looked at in one go; heads are seldom longer. */
+#define RESPONSE_WINDOW 256
+
+struct answer {
+	struct sk_msg_md *msg;
+	struct heddle_upstream *upstream;
+	struct heddle_window *window;
+	__u32 at; /* offset in the message of the next byte to look at */
+	__u32 size;
+	__u32 ended; /* at `at` */
+	__u32 pad;
+};
+
+static __always_inline void answer_skip(struct answer *a, __u32 take)
+{
+	struct heddle_response *p = &a->upstream->response;
+
+	a->at += take;
+	p->remaining -= take;
+	a->window->len = 0;
+	if (p->remaining)
+		return;
+	if (p->phase == HEDDLE_RESPONSE_BODY) {
+		p->phase = HEDDLE_RESPONSE_START;
+		a->ended = 1;
+	} else {
+		p->phase = HEDDLE_RESPONSE_CHUNK_SIZE;
+	}
+}
+
+static long answer_turn(__u32 turn UNUSED, struct answer *a)
+{
+	struct heddle_response *p = &a->upstream->response;
+	struct heddle_window *w = a->window;
+	__u32 left = a->size - a->at;
+	int action;
+
+	if (a->ended || !left || p->phase >= HEDDLE_RESPONSE_TO_CLOSE)
+		return 1;
+	if (p->phase == HEDDLE_RESPONSE_BODY || p->phase == HEDDLE_RESPONSE_CHUNK_DATA) {
+		answer_skip(a, p->remaining < left ? p->remaining : left);
+		return 0;
+	}
+	if (!(w->len && w->base + w->pos == a->at && w->pos < w->len) &&
+	    message_load(a->msg, w, a->at, RESPONSE_WINDOW)) {
+		p->phase = HEDDLE_RESPONSE_LOST;
+		return 1;
+	}
+	action = response_parse(p, w, a->upstream->flags & HEDDLE_UPSTREAM_HEAD);
+	a->at = w->base + w->pos;
+	a->ended = action == RESPONSE_END;
+	return 0;
+}
+
+/* Finds where the response ends. A body that goes on beyond the message needs no window. */
+static __always_inline void answer_follow(struct answer *a)
+{
+	struct heddle_response *p = &a->upstream->response;
+
+	if (p->phase == HEDDLE_RESPONSE_BODY && p->remaining > a->size) {
+		p->remaining -= a->size;
+		a->at = a->size;
+		return;
+	}
+	a->window = window_claim();
+	if (!a->window) {
+		p->phase = HEDDLE_RESPONSE_LOST;
+		return;
+	}
+	a->window->len = 0;
+	bpf_loop(HEDDLE_WINDOW, answer_turn, a, 0);
+	window_release(a->window);
+	if (!a->ended && a->at < a->size && p->phase != HEDDLE_RESPONSE_TO_CLOSE)
+		p->phase = HEDDLE_RESPONSE_LOST;
+}
+
+/*
+ * By the socket's own connection, to the relay. Not a plain pass: after a redirect in the same
+ * sendmsg the kernel would send it the way of that one.
+ */
+static __always_inline int own_way(struct sk_msg_md *msg, __u64 cookie)
+{
+	return bpf_msg_redirect_hash(msg, &sockets, &cookie, 0);
+}
+
+static __always_inline void answer_ended(struct answer *a, __u32 index)
+{
+	struct heddle_upstream *u = a->upstream;
+
+	u->responses++;
+	if (u->response.flags & RESPONSE_CLOSE || a->at < a->size)
+		upstream_gone(u);
+	/* What stands behind the end was asked for by nobody: the relay gets it, and ends the connection. */
+	if (a->at < a->size)
+		bpf_msg_apply_bytes(a->msg, a->at);
+	work_done(u, index);
+}
+
+static __always_inline int upstream_response(struct sk_msg_md *msg, __u64 own, __u32 index)
+{
+	struct heddle_upstream *u = upstream_at(index);
+	struct answer a = { .msg = msg, .upstream = u, .size = msg->size };
+	__u64 client;
+
+	if (!u || !(work_now(u) & HEDDLE_WORK_RESPONSE)) {
+		if (u)
+			upstream_gone(u); /* speaks unasked (408): no request may meet it */
+		return own_way(msg, own);
+	}
+	client = u->client;
+	answer_follow(&a);
+	if (a.ended)
+		answer_ended(&a, index);
+	else if (u->response.phase == HEDDLE_RESPONSE_LOST)
+		client_tell(client, index, HEDDLE_EVENT_UNFOLLOWED);
+	if (bpf_msg_redirect_hash(msg, &sockets, &client, BPF_F_INGRESS) == SK_PASS)
+		return SK_PASS;
+	return own_way(msg, own); /* the client has gone */
+}
+
+#endif /* HEDDLE_UPSTREAM_RESPONSE_H */
