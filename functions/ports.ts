@@ -70,7 +70,10 @@ export interface Bus {
 }
 
 /** What a compiler makes of a policy set: an ELF and the parts of its manifest. */
-export type Compiled = Pick<Manifest, 'abi' | 'kernel' | 'code' | 'tables' | 'blocks'> & { elf: Uint8Array }
+export type Compiled = Pick<
+  Manifest,
+  'abi' | 'kernel' | 'code' | 'tables' | 'blocks' | 'services' | 'routes'
+> & { elf: Uint8Array }
 
 /** A commit's policy files, read; thousands of rules take seconds, and nobody waits for them. */
 export interface PolicyReader {

@@ -71,7 +71,7 @@ export function clangCompiler(
   const kept = texts === undefined ? undefined : programTexts(builder, resolve(texts))
   return {
     async compile(set: PolicySet): Promise<Compiled> {
-      const { blob, words, blocks } = await tables.build(set)
+      const { blob, words, blocks, services, routes } = await tables.build(set)
       const capacity = capacityFor(words)
       const elf =
         kept === undefined
@@ -83,6 +83,8 @@ export function clangCompiler(
         code: { variant: variantName(capacity), digest: codeDigest(elf, digestOf) },
         tables: { digest: digestOf(tablesOf(elf)), words },
         blocks: [...blocks],
+        services: [...services],
+        routes: [...routes],
         elf,
       }
     },

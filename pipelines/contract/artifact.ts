@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { Selector } from '../policy/model.ts'
+import { ServicePort } from '../policy/route.ts'
 
 export const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 export type Digest = z.infer<typeof Digest>
@@ -24,6 +25,17 @@ export const Block = z.strictObject({
 })
 export type Block = z.infer<typeof Block>
 
+/**
+ * For whom a set of routes in the tables is: a service's port, `null` = all that no other entry of
+ * the service names, and the clients of a namespace, `null` = those without an entry of their own.
+ */
+export const RouteEntry = z.strictObject({
+  service: z.strictObject({ namespace: z.string(), name: z.string(), port: z.int().nullable() }),
+  clients: z.string().nullable(),
+  set: z.int().min(0),
+})
+export type RouteEntry = z.infer<typeof RouteEntry>
+
 export const Manifest = z.strictObject({
   schema: z.literal('heddle.artifact/1'),
   abi: z.int(),
@@ -33,6 +45,9 @@ export const Manifest = z.strictObject({
   tables: z.strictObject({ digest: Digest, words: z.int() }),
   elf: z.strictObject({ digest: Digest, bytes: z.int() }),
   blocks: z.array(Block).max(1024),
+  /** What the routes' backends name by number. */
+  services: z.array(ServicePort).default([]),
+  routes: z.array(RouteEntry).default([]),
   policies: z.array(z.strictObject({ namespace: z.string(), name: z.string(), file: z.string() })),
   source: z.strictObject({
     repository: z.string(),

@@ -1,7 +1,8 @@
 /** PolicySet → the tables of bpf/abi/heddle.h, and the blocks that the agent makes rows of. */
-import type { Block } from '../contract/artifact.ts'
+import type { Block, RouteEntry } from '../contract/artifact.ts'
 import { Failure } from '../contract/failures.ts'
 import type { PolicySet } from '../policy/model.ts'
+import type { ServicePort } from '../policy/route.ts'
 import { addressAutomaton } from './address-automaton.ts'
 import { BlobWriter } from './blob-writer.ts'
 import { blocksOf, type FullBlock } from './blocks.ts'
@@ -9,6 +10,7 @@ import { httpTables } from './http-tables.ts'
 import { ABI, AT, DFA_WORDS, DIM_METHOD, TABLES_MAGIC } from './layout.ts'
 import { packAutomaton } from './pack-automaton.ts'
 import { portAutomaton } from './port-automaton.ts'
+import { writeRoutes } from './route-writer.ts'
 import { RowTable, rowOf } from './rows.ts'
 
 export type Tables = {
@@ -18,6 +20,10 @@ export type Tables = {
   readonly rowU64: number
   /** Bit i of a row = blocks[i]. */
   readonly blocks: readonly Block[]
+  /** What backends of routes name by their index here. */
+  readonly services: readonly ServicePort[]
+  /** For whom the sets of routes are. */
+  readonly routes: readonly RouteEntry[]
   /** States of the path automaton, for who wants to know what rules cost. */
   readonly pathStates: number
 }
@@ -26,7 +32,7 @@ export type TablesResult =
   | { readonly ok: true; readonly tables: Tables }
   | { readonly ok: false; readonly failures: readonly Failure[] }
 
-/** Failures: limit-exceeded, expression-invalid, each with the place in its message. Deterministic. */
+/** Failures: limit-exceeded, expression-invalid, unsupported-feature, each with the place in its message. Deterministic. */
 export function buildTables(set: PolicySet): TablesResult {
   try {
     return { ok: true, tables: build(set) }
@@ -39,7 +45,7 @@ export function buildTables(set: PolicySet): TablesResult {
 function build(set: PolicySet): Tables {
   const blocks = blocksOf(set)
   const rowU64 = Math.max(1, Math.ceil(blocks.length / 64))
-  const http = httpTables(blocks)
+  const http = httpTables(blocks, set.routes)
   const table = new RowTable()
   const numbered = (dfa: ReturnType<typeof portAutomaton>) =>
     packAutomaton(dfa, { final: (state) => dfa.finals[state] as number, latch: () => 0 })
@@ -90,6 +96,7 @@ function build(set: PolicySet): Tables {
   put(AT.address6, writer.automaton(address6))
   put(AT.ports, writer.automaton(ports))
   put(AT.path, writer.automaton(http.path))
+  writeRoutes(writer, put, http.routes)
   const head = [
     TABLES_MAGIC,
     ABI,
@@ -105,6 +112,8 @@ function build(set: PolicySet): Tables {
     words: writer.length,
     rowU64,
     blocks: blocks.map(({ kind, subject, peers }) => ({ kind, subject, peers })),
+    services: http.routes.collected.services.list,
+    routes: http.routes.collected.entries,
     pathStates: http.pathStates,
   }
 }

@@ -4,9 +4,9 @@
  * branches as the dimension has classes), so equal questions are asked in one place.
  */
 import { Failure } from '../contract/failures.ts'
-import { Comb } from './comb.ts'
 import type { Demand, Remainder, ValueClasses } from './dimensions.ts'
 import { CLASS_ABSENT, LEAF } from './layout.ts'
+import { type Next, type Node, type PackedDiagram, packDiagram } from './pack-diagram.ts'
 import { type Row, RowTable } from './rows.ts'
 
 /** A match without its path, and the blocks that it belongs to. */
@@ -16,14 +16,6 @@ export type Group = Remainder & { readonly blocks: Row }
 const MAX_NODES = 1 << 15
 /** Remainders looked at while building: a few seconds. */
 const MAX_WORK = 1 << 24
-
-/** Node number, or LEAF | leaf number. */
-type Next = number
-type Node = {
-  readonly dim: number
-  readonly otherwise: Next
-  readonly cases: readonly (readonly [number, Next])[]
-}
 
 export class DiagramBuilder {
   readonly leaves = new RowTable()
@@ -134,32 +126,13 @@ export class DiagramBuilder {
   }
 
   /** Words of the diagram, and where each `next` given out so far stands in it. */
-  pack(): { words: Uint32Array; place(next: Next): number } {
-    const comb = new Comb(1)
-    const places: number[] = []
-    const place = (next: Next): number => (next >= LEAF ? next : (places[next] as number))
-    // Children have smaller numbers, so their places are known. A node that probes
-    // another's header would take a default next that is its own index for an owner.
-    for (const { dim, otherwise, cases } of this.nodes) {
-      const child = place(otherwise)
-      const reach = child >= LEAF ? 0 : this.widthAt(otherwise)
-      const offsets = cases.map(([value]) => value)
-      const index = comb.place(1, offsets, (at) => at <= child || at > child + reach)
-      comb.set(index, child, dim)
-      for (const [value, next] of cases) comb.set(index + 1 + value, index, place(next))
-      places.push(index)
-    }
-    const widest = Math.max(0, ...this.classes.map(({ count }) => count))
-    return { words: comb.copy(0, comb.end + 1 + widest), place }
-  }
-
-  private widthAt(node: number): number {
-    return (this.classes[(this.nodes[node] as Node).dim] as ValueClasses).count
+  pack(): PackedDiagram {
+    return packDiagram(this.nodes, this.classes)
   }
 }
 
 /** Classes that satisfy all of the demands. */
-function common(demands: readonly Demand[], classes: ValueClasses): readonly number[] {
+export function common(demands: readonly Demand[], classes: ValueClasses): readonly number[] {
   const [first, ...rest] = demands
   if (first === undefined) return []
   const values = classes.satisfied[first] ?? []

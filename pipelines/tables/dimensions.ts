@@ -11,6 +11,7 @@ import { type RegexNode, setNode } from '../automata/regex-node.ts'
 import { Failure } from '../contract/failures.ts'
 import { utf8 } from '../policy/http-match.ts'
 import type { HttpMatch } from '../policy/model.ts'
+import type { NamedMatch, RouteMatch } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'
 import { at } from './blocks.ts'
 import { CLASS_FIRST, DIM_HOST, DIM_METHOD, MAX_DIMS } from './layout.ts'
@@ -93,6 +94,7 @@ export type Remainder = { readonly demands: readonly (readonly [dim: number, dem
 export class Dimensions {
   readonly list: Dimension[] = []
   private readonly headers = new Map<string, number>()
+  private readonly parameters = new Map<string, number>()
 
   constructor() {
     this.list[DIM_METHOD] = new Dimension('method')
@@ -103,6 +105,11 @@ export class Dimensions {
   /** Name in lower case → dimension, of the headers that a rule looks at. */
   get names(): ReadonlyMap<string, number> {
     return this.headers
+  }
+
+  /** Name → dimension, of the query parameters that a route looks at. */
+  get queries(): ReadonlyMap<string, number> {
+    return this.parameters
   }
 
   /** Throws Failure('limit-exceeded' | 'expression-invalid'). */
@@ -116,7 +123,7 @@ export class Dimensions {
     pattern(DIM_METHOD, match.method)
     pattern(DIM_HOST, match.host)
     for (const { name, value } of match.headers) {
-      const dim = this.header(name.toLowerCase(), match.source)
+      const dim = this.named(this.headers, name.toLowerCase(), match.source)
       const dimension = this.list[dim] as Dimension
       demands.push([
         dim,
@@ -126,21 +133,40 @@ export class Dimensions {
     return { demands: demands.sort(([a, x], [b, y]) => a - b || x - y) }
   }
 
-  /** Automata of all dimensions, in order. */
-  classes(): ValueClasses[] {
-    return this.list.map((dimension, dim) => dimension.classes(dim === DIM_METHOD ? TEXT : VALUE))
+  /** What a route asks besides the path. Throws Failure('limit-exceeded' | 'expression-invalid'). */
+  ofRoute({ method, headers, query, source }: RouteMatch): Remainder {
+    const demand = (dim: number, kind: NamedMatch['kind'], value: string): [number, Demand] => {
+      const dimension = this.list[dim] as Dimension
+      return kind === 'exact'
+        ? [dim, dimension.value(`=${value}`, () => literal(value))]
+        : [dim, dimension.value(`/${value}`, () => parsed(value, source))]
+    }
+    const demands = [
+      ...(method === undefined ? [] : [demand(DIM_METHOD, 'exact', method)]),
+      ...headers.map(({ name, kind, value }) => demand(this.named(this.headers, name, source), kind, value)),
+      ...query.map(({ name, kind, value }) => demand(this.named(this.parameters, name, source), kind, value)),
+    ]
+    return { demands: demands.sort(([a, x], [b, y]) => a - b || x - y) }
   }
 
-  private header(name: string, source: Source): number {
-    const known = this.headers.get(name)
+  /** Automata of all dimensions, in order. */
+  classes(): ValueClasses[] {
+    const inTarget = new Set([DIM_METHOD, ...this.parameters.values()])
+    return this.list.map((dimension, dim) => dimension.classes(inTarget.has(dim) ? TEXT : VALUE))
+  }
+
+  private named(names: Map<string, number>, name: string, source: Source): number {
+    const known = names.get(name)
     if (known !== undefined) return known
     if (this.list.length === MAX_DIMS) {
+      const what = names === this.headers ? 'header' : 'query parameter'
       throw new Failure(
         'limit-exceeded',
-        `${at(source)}: header ${name}: rules may look at ${MAX_DIMS - 2} different headers besides Host`,
+        `${at(source)}: ${what} ${name}: rules and routes may look at ${MAX_DIMS - 2} different ` +
+          'headers and query parameters besides Host',
       )
     }
-    this.headers.set(name, this.list.length)
+    names.set(name, this.list.length)
     return this.list.push(new Dimension(name)) - 1
   }
 }
@@ -155,6 +181,7 @@ export function parsed(pattern: string, source: Source): RegexNode {
   )
 }
 
-function literal(text: string): RegexNode {
+/** Exactly these characters, as UTF-8. */
+export function literal(text: string): RegexNode {
   return { kind: 'sequence', parts: [...utf8(text)].map((byte) => setNode(single(byte))) }
 }

@@ -1,16 +1,19 @@
-/** The L7 part of the tables: path, method, header names, values, and what they decide. */
+/** The L7 part of the tables: path, method, header names, values, and what they decide; routes share all but paths. */
 import { foldCase, single } from '../automata/byte-set.ts'
 import { AutomatonLimit, type Dfa } from '../automata/dfa.ts'
 import { determinize } from '../automata/determinize.ts'
 import type { GroupedPattern } from '../automata/nfa.ts'
 import { type RegexNode, setNode } from '../automata/regex-node.ts'
 import { Failure } from '../contract/failures.ts'
+import type { Route } from '../policy/route.ts'
 import { utf8 } from '../policy/http-match.ts'
 import { at, type FullBlock } from './blocks.ts'
 import { DiagramBuilder, type Group } from './diagram.ts'
 import { Dimensions, parsed, TEXT } from './dimensions.ts'
 import { FIELD_CODES, LEAF, MAX_LATCHES } from './layout.ts'
 import { type PackedAutomaton, packAutomaton } from './pack-automaton.ts'
+import { collectRoutes } from './route-collect.ts'
+import { type RouteTables, routeTables } from './route-tables.ts'
 import type { Row } from './rows.ts'
 
 export type HttpTables = {
@@ -22,6 +25,7 @@ export type HttpTables = {
   readonly roots: Uint32Array
   readonly leaves: readonly Row[]
   readonly pathStates: number
+  readonly routes: RouteTables
 }
 
 const EVERY_PATH: RegexNode = { kind: 'repeat', node: setNode(TEXT), min: 0, max: null }
@@ -78,8 +82,10 @@ function latchRoots(dfa: Dfa, diagram: DiagramBuilder): Map<number, number> {
   return roots
 }
 
-function nameAutomaton(dimensions: ReadonlyMap<string, number>): PackedAutomaton {
-  const names = [...new Set([...FIELD_CODES.keys(), ...dimensions.keys()])]
+/** `edited`: headers that edits of routes leave out. */
+function nameAutomaton(dimensions: ReadonlyMap<string, number>, edited: readonly string[]): PackedAutomaton {
+  const names = [...new Set([...FIELD_CODES.keys(), ...dimensions.keys(), ...edited])]
+  const edits = new Map(edited.map((name, index) => [name, index + 1]))
   const dfa = determinize(
     names.map((name, group) => ({
       group,
@@ -90,15 +96,17 @@ function nameAutomaton(dimensions: ReadonlyMap<string, number>): PackedAutomaton
   )
   const final = (state: number): number => {
     const name = names[dfa.groupSets[dfa.finals[state] as number]?.[0] ?? -1]
-    return name === undefined ? 0 : (FIELD_CODES.get(name) ?? 0) | ((dimensions.get(name) ?? 0) << 8)
+    if (name === undefined) return 0
+    const known = (FIELD_CODES.get(name) ?? 0) | ((dimensions.get(name) ?? 0) << 8)
+    return (known | ((edits.get(name) ?? 0) << 16)) >>> 0
   }
   return packAutomaton(dfa, { final, latch: () => 0 })
 }
 
 /** Throws Failure('limit-exceeded' | 'expression-invalid'), located. */
-export function httpTables(blocks: readonly FullBlock[]): HttpTables {
+export function httpTables(blocks: readonly FullBlock[], routes: readonly Route[]): HttpTables {
   try {
-    return build(blocks)
+    return build(blocks, routes)
   } catch (error) {
     if (!(error instanceof AutomatonLimit)) throw error
     const detail = error.patterns.map((text) => `costs most: ${text}`)
@@ -106,9 +114,10 @@ export function httpTables(blocks: readonly FullBlock[]): HttpTables {
   }
 }
 
-function build(blocks: readonly FullBlock[]): HttpTables {
+function build(blocks: readonly FullBlock[], routes: readonly Route[]): HttpTables {
   const dimensions = new Dimensions()
   const { patterns, groups } = collect(blocks, dimensions)
+  const collected = collectRoutes(routes, dimensions)
   const classes = dimensions.classes()
   const diagram = new DiagramBuilder(groups, classes)
   const dfa = pathAutomaton(patterns, (candidate) => latchRoots(candidate, diagram))
@@ -125,11 +134,12 @@ function build(blocks: readonly FullBlock[]): HttpTables {
       final: (state) => value(finals.get(dfa.finals[state] as number)),
       latch: (state) => latchNumber.get(latched.get(dfa.latches[state] as number) ?? -1) ?? 0,
     }),
-    names: nameAutomaton(dimensions.names),
+    names: nameAutomaton(dimensions.names, collected.names.list),
     values: classes.map((each) => packAutomaton(each.dfa, { final: each.final, latch: () => 0 })),
     diagram: words,
     roots: Uint32Array.from(distinct, place),
     leaves: diagram.leaves.rows,
     pathStates: dfa.states,
+    routes: routeTables(collected, classes, dimensions.queries),
   }
 }

@@ -63,3 +63,25 @@ export const DFA_WORDS = 6
 
 /** Words of the largest tables: 32 MB. */
 export const MAX_WORDS_LOG2 = 23
+
+/** Routes: structs heddle_route_*, in words. */
+export const ROUTE_SET_WORDS = 10
+export const ROUTE_RULE_WORDS = 6
+export const ROUTE_BACKEND_WORDS = 6
+export const ROUTE_MAX_TEXT = 1024
+export const ROUTE_MAX_NAMES = 32
+export const ROUTE_BACKENDS_LOG2 = 12
+export const ROUTE_NO_SERVICE = 0x7fffffff
+
+export const ROUTE_FAST = 0
+export const ROUTE_REPEATED = 1
+export const ROUTE_TIMEOUT = 2
+export const ROUTE_TEXT = 3
+
+export const CUT_BYTES = 0xffff
+export const CUT_SLASH = 0x10000
+export const CUT_PATH = 0x20000
+export const CUT_NONE = 0x40000
+
+export const REDIRECT_HOST = 1
+export const REDIRECT_PORT = 2

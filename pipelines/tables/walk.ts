@@ -110,7 +110,7 @@ export class TablesWalker {
     const classes = new Uint16Array(this.word(AT.dims))
     classes[DIM_METHOD] = this.walk(AT.method, method).final || CLASS_OTHER
     for (const { name, value } of fields satisfies Field[]) {
-      const dim = this.walk(AT.names, name).final >> 8
+      const dim = (this.walk(AT.names, name).final >> 8) & 0xff
       if (dim === 0) continue
       const valueClass = this.walk(this.word(AT.values_at) + dim * DFA_WORDS, value).final
       // A second occurrence has no value that a rule could mean.

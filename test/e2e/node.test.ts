@@ -103,6 +103,8 @@ async function program(path: string): Promise<{ elf: Uint8Array; manifest: Manif
     tables: { digest: digests.tables, words: blob.length / 4 },
     elf: { digest: sha256(elf), bytes: elf.length },
     blocks: [...blocks],
+    services: [],
+    routes: [],
     policies: [],
     source: {
       repository: 'policies',

@@ -18,6 +18,8 @@ export const fakeCompiler: Compiler = {
       code: { variant: 'small', digest: CODE },
       tables: { digest: `sha256:${sha256Hex(elf)}`, words: elf.length },
       blocks: [],
+      services: [],
+      routes: [],
       elf,
     }
   },

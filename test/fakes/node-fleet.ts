@@ -43,6 +43,8 @@ export function manifestOf(elf: Uint8Array, fields: Partial<Manifest> = {}): Man
         ],
       },
     ],
+    services: [],
+    routes: [],
     policies: [],
     source: {
       repository: 'policies',

@@ -33,6 +33,8 @@ async function world() {
       tables: { digest: NONE, words: 0 },
       elf: { digest: NONE, bytes: 0 },
       blocks: [],
+      services: [],
+      routes: [],
       policies: [],
       source: {
         repository: 'acme/policies',

@@ -1,0 +1,54 @@
+/** What routes write into heads, checked once more: a front-end's oversight must not become another's request. */
+import { Failure } from '../contract/failures.ts'
+import { isTokenByte, isValueByte } from '../protocols/http1-grammar.ts'
+import { utf8 } from '../policy/http-match.ts'
+import type { Field } from '../policy/route.ts'
+import type { Source } from '../policy/source.ts'
+import { at } from './blocks.ts'
+
+/** Fields that frame a message, or say whom it is for: nobody may change them by name. */
+const RESERVED = new Set([
+  'connection',
+  'content-length',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+function refused(source: Source, what: string): Failure {
+  return new Failure('unsupported-feature', `${at(source)}: ${what}`)
+}
+
+/** A field's name in lower case. Throws Failure('unsupported-feature'), located. */
+export function editableName(name: string, source: Source): string {
+  const lower = name.toLowerCase()
+  if (lower === '' || !utf8(lower).every(isTokenByte)) throw refused(source, `${name} is no header name`)
+  if (RESERVED.has(lower))
+    throw refused(source, `a filter can't change ${name}: it decides where messages end`)
+  return lower
+}
+
+/** A value as it is written into a head; blanks around it would not be a part of it. */
+export function fieldValue(value: string, source: Source): string {
+  if (value.trim() !== value || !utf8(value).every(isValueByte))
+    throw refused(source, `${JSON.stringify(value)} is no header value`)
+  return value
+}
+
+export function fieldLine({ name, value }: Field, source: Source): string {
+  editableName(name, source)
+  return `${name}: ${fieldValue(value, source)}\r\n`
+}
+
+const isTargetByte = (byte: number) => byte > 0x20 && byte < 0x7f && byte !== 0x23
+
+/** A part of a URL, as it is written into a target, Host or Location. */
+export function urlText(text: string, source: Source): string {
+  if (!utf8(text).every(isTargetByte))
+    throw refused(source, `${JSON.stringify(text)} can't be a part of a URL`)
+  return text
+}
