@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** USER_HZ is 100 on every architecture that Heddle runs on. */
 const MICROSECONDS_PER_TICK = 10_000
@@ -28,29 +29,40 @@ export function servingMicroseconds(cgroup: string): number {
   return cgroupMicroseconds(cgroup) + machineMicroseconds('softirq')
 }
 
-export type Spent = { machine: number; cgroup: number; load: number; elapsed: number }
-
 /**
- * Starts a meter; calling it says what was spent since. The machine's time is what was neither idle nor
- * stolen by the hypervisor: a kernel without ticks on idle CPUs counts idle time exactly, busy time by samples.
- * `cgroup` has all of a case in it, `load` below it the load.
+ * Starts a meter of the whole machine; calling it says what was spent since: what was neither idle nor
+ * stolen by the hypervisor, as a kernel without ticks on idle CPUs counts idle time exactly, busy time by samples.
  */
-export function startMeter(cgroup: string, load: string): () => Spent {
+function startMachineMeter(): () => { machine: number; elapsed: number } {
   const read = () => ({
     rest: machineMicroseconds('idle', 'iowait', 'steal'),
-    cgroup: cgroupMicroseconds(cgroup),
-    load: cgroupMicroseconds(load),
     clock: performance.now() * 1000,
   })
   const before = read()
   return () => {
     const after = read()
     const elapsed = after.clock - before.clock
-    return {
-      machine: elapsed * cpus().length - (after.rest - before.rest),
-      cgroup: after.cgroup - before.cgroup,
-      load: after.load - before.load,
-      elapsed,
-    }
+    return { machine: elapsed * cpus().length - (after.rest - before.rest), elapsed }
   }
+}
+
+export type Spent = { machine: number; cgroup: number; load: number; elapsed: number }
+
+/** The same, and of it what two cgroups spent: `cgroup` has all of a case in it, `load` below it the load. */
+export function startMeter(cgroup: string, load: string): () => Spent {
+  const read = () => ({ cgroup: cgroupMicroseconds(cgroup), load: cgroupMicroseconds(load) })
+  const before = read()
+  const stop = startMachineMeter()
+  return () => {
+    const after = read()
+    return { ...stop(), cgroup: after.cgroup - before.cgroup, load: after.load - before.load }
+  }
+}
+
+/** CPUs' worth of work that the machine does in the next `ms`. */
+export async function cpusBusy(ms: number): Promise<number> {
+  const stop = startMachineMeter()
+  await sleep(ms)
+  const { machine, elapsed } = stop()
+  return machine / elapsed
 }

@@ -7,17 +7,21 @@
 import { cpus } from 'node:os'
 import { type Foundation, layFoundation } from '../../infra/local/foundation.ts'
 import { baselinesOf, choose, type Lane, nameOf } from './cases.ts'
+import { cpusBusy } from './cpu.ts'
 import type { Rounds } from './inbound.ts'
 import { compilePaced, paceWith } from './load.ts'
 import { pinningFor } from './machine.ts'
-import { atRate, atSaturation, ceilingOf, cpusBusyAtRest, loadFor } from './measure.ts'
+import { atRate, atSaturation, ceilingOf, loadFor } from './measure.ts'
 import type { Mesh } from './mesh.ts'
+import { type Quiet, whenQuiet } from './quiet.ts'
 import { laySites, nodesFor } from './sites.ts'
 import { halfOfSaturation, type Metric, ratios, type Sample, type Summary, summaries } from './statistics.ts'
 import { startWay, type Way } from './ways.ts'
 
 /** Before anything is measured: connections, caches and pools of a way are as they will be. */
 const WARM_UP_SECONDS = 0.5
+/** /proc/stat counts in 10 ms: shorter says little. */
+const LOOK_MS = 200
 
 const AT_SATURATION: readonly Metric[] = [
   'requests_per_second',
@@ -74,36 +78,32 @@ async function measureAll(
   const pace = paceWith(await compilePaced(dir))
   const wayOf = (lane: Lane) => ways.get(lane.front) as Way
   const loadOf = (lane: Lane, seconds = options.seconds) => loadFor(wayOf(lane), lane, seconds)
-  const atRest = await cpusBusyAtRest(wayOf(lanes[0] as Lane))
+  const quiet = whenQuiet(() => cpusBusy(LOOK_MS), LOOK_MS)
+  const turns = { ...options, lanes, quiet }
   for (const lane of lanes) await pace(loadOf(lane, WARM_UP_SECONDS), 0)
-  const saturation = await takeTurns(lanes, options, 'saturation', (lane) =>
-    atSaturation(wayOf(lane), loadOf(lane)),
-  )
+  const saturation = await takeTurns(turns, 'saturation', (lane) => atSaturation(wayOf(lane), loadOf(lane)))
   const openLoop = await ceilingOf(wayOf(lanes[0] as Lane), loadOf(lanes[0] as Lane), pace)
   const rateOf = (lane: Lane) => halfOfSaturation(saturation.get(nameOf(lane)) ?? [])
-  const half = await takeTurns(lanes, options, 'half', (lane) =>
-    atRate(wayOf(lane), loadOf(lane), pace, rateOf(lane)),
-  )
+  const half = await takeTurns(turns, 'half', (lane) => atRate(wayOf(lane), loadOf(lane), pace, rateOf(lane)))
   const tables = {
     cases: summaries(saturation),
     ratios: compare(lanes, saturation, AT_SATURATION),
     cases_at_half: summaries(half),
     ratios_at_half: compare(lanes, half, AT_HALF),
   }
-  return { tables, facts: { cpus_busy_at_rest: atRest, open_loop: openLoop } }
+  return { tables, facts: { quiet: quiet.told(), open_loop: openLoop } }
 }
 
 /** Every lane once a round, every second round backwards: neither the order nor a drift favours one. */
 async function takeTurns(
-  lanes: readonly Lane[],
-  { rounds, say }: Rounds,
+  { lanes, quiet, rounds, say }: Rounds & { lanes: readonly Lane[]; quiet: Quiet },
   phase: string,
   take: (lane: Lane) => Promise<Sample>,
 ): Promise<Samples> {
   const samples: Samples = new Map(lanes.map((lane) => [nameOf(lane), []]))
   for (let round = 0; round < rounds; round++) {
     for (const lane of round % 2 === 0 ? lanes : lanes.toReversed()) {
-      const sample = await take(lane)
+      const sample = await quiet.take(() => take(lane))
       samples.get(nameOf(lane))?.push(sample)
       const { requests_per_second: requests = 0, p50_us: p50, p99_us: p99 } = sample
       const told = `${Math.round(requests)} requests/s, p50 ${p50} us, p99 ${p99} us`

@@ -1,5 +1,4 @@
 /** One sample of one way of the suite `datapath`: a load, and what the machine spent meanwhile. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lane } from './cases.ts'
 import { startMeter } from './cpu.ts'
 import { type Load, type Pace, saturate } from './load.ts'
@@ -7,7 +6,6 @@ import { type Sample, slowPathShare } from './statistics.ts'
 import type { Way } from './ways.ts'
 
 const CEILING_SECONDS = 2
-const REST_SECONDS = 1
 
 export function loadFor({ site, url }: Way, { connections, bytes }: Lane, seconds: number): Load {
   const { host, dir } = site.near
@@ -63,12 +61,4 @@ export async function ceilingOf(way: Way, load: Load, pace: Pace): Promise<Recor
     0,
   )
   return { unpaced_per_second: Math.round(unpaced), ceiling_per_second: Math.round(unpaced / busy) }
-}
-
-/** CPUs' worth of work that the machine does while nothing is measured: it is in every number. */
-export async function cpusBusyAtRest(way: Way): Promise<number> {
-  const stop = startMeter(way.site.cgroup, way.site.load)
-  await sleep(REST_SECONDS * 1000)
-  const { machine, elapsed } = stop()
-  return Math.round((machine / elapsed) * 1000) / 1000
 }
