@@ -1,0 +1,77 @@
+/**
+ * Services and their endpoints: live data of a node, not of a release. A service has addresses that
+ * clients connect to; where its requests go is chosen by labels, or listed.
+ */
+import { z } from 'zod'
+import { type Selector, Workload } from '../policy/model.ts'
+import { ServicePort } from '../policy/route.ts'
+
+const PortNumber = z.int().min(1).max(65535)
+
+/** Requests to `port` go to `targetPort` of an endpoint; without it to the same port. */
+const ExposedPort = z.strictObject({
+  port: PortNumber,
+  targetPort: PortNumber.optional(),
+  name: z.string().min(1).max(63).optional(),
+})
+
+/** Where requests go that no known workload tells. `port` wins over the service's target port. */
+const ListedEndpoint = z.strictObject({
+  address: z.string(),
+  port: PortNumber.optional(),
+  labels: z.record(z.string(), z.string()).default({}),
+  zone: Workload.shape.zone,
+  /** 0 = takes no new request. */
+  weight: z.int().min(0).max(1_000_000).default(1),
+})
+export type ListedEndpoint = z.infer<typeof ListedEndpoint>
+
+/** Either chosen or listed. A selector is of the service's own namespace, and never empty: that would mean all of it. */
+export const Service = z
+  .strictObject({
+    namespace: ServicePort.shape.namespace,
+    name: ServicePort.shape.name,
+    /** None = no client connects to it: it is there for routes to send to. */
+    addresses: z.array(z.string()).max(64).default([]),
+    ports: z.array(ExposedPort).min(1).max(64),
+    selector: z
+      .record(z.string(), z.string())
+      .refine((labels) => Object.keys(labels).length > 0, 'a selector names at least one label')
+      .optional(),
+    endpoints: z.array(ListedEndpoint).max(4096).optional(),
+  })
+  .refine(
+    ({ selector, endpoints }) => (selector === undefined) !== (endpoints === undefined),
+    'a service has either a selector or endpoints',
+  )
+export type Service = z.infer<typeof Service>
+
+/** Which of the sources named an endpoint: this node's workloads, a node of the registry, the service itself. */
+export type Origin = { kind: 'workload' | 'announced'; workload: string } | { kind: 'listed' }
+
+/** Where requests of one service port can go. */
+export type Endpoint = {
+  address: string
+  port: number
+  labels: Record<string, string>
+  zone: string | null
+  /** Null = nobody said. */
+  node: string | null
+  weight: number
+  origin: Origin
+}
+
+/** A service's port as it is named everywhere: `namespace/name:port`. */
+export function serviceKey({ namespace, name, port }: ServicePort): string {
+  return `${namespace}/${name}:${port}`
+}
+
+/** The selector of a service as policies write theirs. */
+export function selectorOf(namespace: string, labels: Record<string, string>): Selector {
+  const requirements = Object.entries(labels).map(([key, value]) => ({
+    key,
+    operator: 'In' as const,
+    values: [value],
+  }))
+  return { namespaces: [namespace], requirements }
+}
