@@ -11,6 +11,7 @@ import { attachDispatcher, type BeforeAct, CGROUP_HOOKS, isAttached, SOCKET_HOOK
 import { pinAgain } from './bpf-attach.ts'
 import { pinnedProgram } from './bpf-info.ts'
 import { loadPrograms } from './bpftool.ts'
+import { mapsOf } from './elf-maps.ts'
 import { DispatcherPins, isLive, type Pins } from './pins.ts'
 
 export async function installDispatcher(
@@ -25,7 +26,11 @@ export async function installDispatcher(
   attachDispatcher(pins, own, cgroup, before)
 }
 
-/** The first one makes the live maps; the others bring only programs and what is theirs alone. */
+/**
+ * The first one makes the live maps; the others bring programs and what is theirs alone. A live map that is
+ * not there yet is pinned before the dispatcher is seen: whoever finds the one finds the other, and after a
+ * death in between the next one shares it.
+ */
 async function load(pins: Pins, own: DispatcherPins, elf: string, before: BeforeAct): Promise<void> {
   const aside = new DispatcherPins(pins.loading, own.digest)
   const maps = `${pins.loading}/maps`
@@ -33,11 +38,13 @@ async function load(pins: Pins, own: DispatcherPins, elf: string, before: Before
   try {
     await mkdir(aside.root, { recursive: true })
     before('load dispatcher')
-    await loadPrograms(elf, aside.programs, ...liveMapArguments(pins), 'pinmaps', aside.maps)
-    if (first) {
-      await mkdir(maps)
-      for (const name of await readdir(aside.maps))
-        if (isLive(name)) pinAgain(`${aside.maps}/${name}`, `${maps}/${name}`)
+    await loadPrograms(elf, aside.programs, ...(await liveMapArguments(pins, elf)), 'pinmaps', aside.maps)
+    if (first) await mkdir(maps)
+    const known = pins.liveMaps()
+    for (const name of await readdir(aside.maps)) {
+      if (!isLive(name) || known.includes(name)) continue
+      if (!first) before(`pin ${name}`)
+      pinAgain(`${aside.maps}/${name}`, `${first ? maps : pins.maps}/${name}`)
     }
     before('show dispatcher')
     await rename(...(first ? ([pins.loading, pins.base] as const) : ([aside.root, own.root] as const)))
@@ -46,9 +53,11 @@ async function load(pins: Pins, own: DispatcherPins, elf: string, before: Before
   }
 }
 
-/** What bpftool has to be told so that a program file shares the live maps that are there. */
-export function liveMapArguments(pins: Pins): string[] {
-  return pins.liveMaps().flatMap((name) => ['map', 'name', name, 'pinned', `${pins.maps}/${name}`])
+/** What bpftool has to be told so that a program file shares the live maps that are there, as far as it has them. */
+export async function liveMapArguments(pins: Pins, elf: string): Promise<string[]> {
+  const own = mapsOf(await readFile(elf))
+  const shared = pins.liveMaps().filter((name) => own.has(name))
+  return shared.flatMap((name) => ['map', 'name', name, 'pinned', `${pins.maps}/${name}`])
 }
 
 /**
