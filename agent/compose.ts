@@ -1,6 +1,7 @@
 /** From a configuration to a node: which adapter stands behind which port. */
 import { readFile } from 'node:fs/promises'
 import { fileWorkloads } from './adapters/file-workloads.ts'
+import { fileServices } from './adapters/file-services.ts'
 import { fsStore } from './adapters/fs-store.ts'
 import { httpStore } from './adapters/http-store.ts'
 import { natsBus } from './adapters/nats-bus.ts'
@@ -9,6 +10,7 @@ import { openDisk } from './disk.ts'
 import type { Clock, Node } from './node.ts'
 import type { Bus, Kernel } from './ports.ts'
 import { recoverState } from './recover.ts'
+import { nothingRests } from './service-runs.ts'
 
 const clock: Clock = { now: () => Date.now(), elapsed: () => performance.now() }
 
@@ -27,12 +29,15 @@ export async function openNode(
     pinnedRoot,
     store: config.store.startsWith('/') ? fsStore(config.store) : httpStore(config.store),
     kernel,
+    zone: config.zone,
     workloads: fileWorkloads(config.workloads),
+    services: fileServices(config.services),
     bus: openBus(config, log),
     disk,
     ...(await recoverState(disk, { ring: config.ring, pinnedRoot })),
     clock,
     published: null,
+    resting: nothingRests(),
     reported: null,
     said: null,
     log,

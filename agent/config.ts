@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { Failure } from '../pipelines/contract/failures.ts'
 import { NodeName, RingName } from '../pipelines/contract/release.ts'
+import { Zone } from '../pipelines/policy/model.ts'
 import { readLocated } from './adapters/located-yaml.ts'
 
 const Path = z.string().startsWith('/')
@@ -25,6 +26,10 @@ export const NodeConfig = z.strictObject({
   cgroup: Path,
   /** YAML or JSON file: `workloads: [...]`. */
   workloads: Path,
+  /** YAML or JSON file: `services: [...]`. Null = this node's workloads call no services. */
+  services: Path.nullable().default(null),
+  /** What fails together with this node; endpoints in the same zone come before others. */
+  zone: Zone.nullable().default(null),
   /** Null = no bus: the timer alone keeps the node up to date. */
   nats: z.strictObject({ url: z.string(), seed: Path }).nullable(),
   /** root.json as pinned at enrolment. */

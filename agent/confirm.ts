@@ -10,6 +10,7 @@ import { identify } from './identify.ts'
 import type { Attempt, Node } from './node.ts'
 import type { AttachedFacts } from './ports.ts'
 import { tagsOf } from './recognise.ts'
+import { publishServices } from './services.ts'
 import { activate, clear, isActive, prepare, settle } from './slots.ts'
 
 export async function confirm(node: Node, attempt: Attempt): Promise<void> {
@@ -37,6 +38,7 @@ export async function restore(node: Node): Promise<void> {
     await repair(node, facts)
   }
   await identify(node)
+  await publishServices(node)
 }
 
 /** A death while a dispatcher took another's place: the change is finished, or taken back by the repair. */

@@ -1,5 +1,6 @@
 /** Identify: workloads of this node -> identities and addresses in the kernel. Needs no release and no network. */
 import { readManifest } from './cache.ts'
+import { cgroupsOf, holdersOf } from './cgroups.ts'
 import { assign, rowsFor } from './identities.ts'
 import type { Node } from './node.ts'
 import type { AddressIdentity } from './ports.ts'
@@ -8,8 +9,12 @@ import type { IdentityEntry } from './state.ts'
 
 export async function identify(node: Node): Promise<void> {
   const { current } = node.state
-  const { identities, addresses } = assign(current, await node.workloads.list())
-  const wish = JSON.stringify([identities, addresses])
+  const workloads = await node.workloads.list()
+  const { identities, addresses } = assign(current, workloads)
+  const holders = holdersOf(workloads, node.name)
+  const ids = await node.kernel.outbound.cgroupIds(holders.map(({ cgroup }) => cgroup))
+  const cgroups = cgroupsOf(holders, ids, addresses)
+  const wish = JSON.stringify([identities, addresses, cgroups.map(({ id, identity }) => [`${id}`, identity])])
   if (wish === node.published) return
   const numbers = [...new Set(addresses.map(({ identity }) => identity))]
   // Before the kernel hears of it: after a crash every number that it may name keeps its meaning.
@@ -17,6 +22,7 @@ export async function identify(node: Node): Promise<void> {
   const facts = await node.kernel.inspect()
   if (facts === null || isForeign(node, facts)) return
   await publish(node, addresses, new Set(facts.slots.map(({ slot }) => slot)))
+  await node.kernel.outbound.setCgroups(cgroups)
   await remember(node, identities, numbers)
   node.published = wish
 }

@@ -3,7 +3,8 @@ import type { Digest, Manifest } from '../pipelines/contract/artifact.ts'
 import type { Failure } from '../pipelines/contract/failures.ts'
 import type { Release } from '../pipelines/contract/release.ts'
 import type { Disk } from './disk.ts'
-import type { Bus, Kernel, Store, Workloads } from './ports.ts'
+import type { Bus, Kernel, Services, Store, Workloads } from './ports.ts'
+import type { Resting } from './service-runs.ts'
 import type { StateFile } from './state.ts'
 import type { TrustedMetadata } from './trust/metadata.ts'
 
@@ -21,9 +22,12 @@ export type Node = {
   previousRing: string | null
   /** root.json as pinned at enrolment. */
   pinnedRoot: string
+  /** What fails together with this node; null = nobody said. */
+  zone: string | null
   store: Store
   kernel: Kernel
   workloads: Workloads
+  services: Services
   bus: Bus
   disk: Disk
   state: StateFile
@@ -32,6 +36,8 @@ export type Node = {
   clock: Clock
   /** What this process last published to the kernel; null = publish again. */
   published: string | null
+  /** Numbers and places of services that lost their meaning a moment ago. */
+  resting: Resting
   /** Sequence of this process's last report. */
   reported: number | null
   /** What the journal was told last: a node in trouble says it once, not at every look. */

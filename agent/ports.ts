@@ -2,6 +2,7 @@
 import type { Digest } from '../pipelines/contract/artifact.ts'
 import type { Workload } from '../pipelines/policy/model.ts'
 import type { Report } from '../pipelines/contract/release.ts'
+import type { Service } from '../pipelines/services/model.ts'
 
 /** One identity's rows in a generation: bit i = block i of the manifest. */
 export type IdentityRows = { identity: number; subject: bigint[]; peer: bigint[] }
@@ -32,8 +33,48 @@ export type AttachedFacts = {
   slots: SlotFacts[]
 }
 
+/** Where a service's requests can go, as the kernel has it. */
+export type EndpointEntry = { address: string; port: number; local: boolean; weight: number }
+/** A run of `members`: the first `local` of them are on this node, the first `zone` in its zone. */
+export type ServiceState = { first: number; count: number; local: number; zone: number }
+export type CgroupIdentity = { id: bigint; identity: number }
+
+/** What the maps of the client side hold of what the agent writes. What is all zeroes is left out. */
+export type OutboundContent = {
+  /** New connections meet a dispatcher that reads these maps; older ones may, when it does not. */
+  served: boolean
+  addresses: { address: string; port: number; service: number }[]
+  services: Map<number, ServiceState>
+  /** All places of the map, one behind the other. */
+  members: ArrayLike<number>
+  endpoints: Map<number, EndpointEntry>
+}
+
+/** One store into one map; null = as if it had never been there. */
+export type OutboundStore =
+  | { map: 'endpoints'; number: number; endpoint: EndpointEntry | null }
+  | { map: 'members'; first: number; endpoints: number[] }
+  | { map: 'services'; number: number; state: ServiceState }
+  | { map: 'service_addresses'; address: string; port: number; service: number | null }
+
+/** Numbers that connections and pools still name. */
+export type OutboundReferences = { services: Set<number>; endpoints: Set<number> }
+
+/** The maps of the client side: services, their endpoints, and whose processes are whose. */
+export interface OutboundMaps {
+  /** Null = what is attached has no such maps: it is older than services. */
+  read(): Promise<OutboundContent | null>
+  write(store: OutboundStore): Promise<void>
+  references(): Promise<OutboundReferences>
+  /** Ids of the directories below the managed cgroup; those that are not there (yet) are left out. */
+  cgroupIds(paths: readonly string[]): Promise<Map<string, bigint>>
+  /** All of them; does nothing where there is no such map. */
+  setCgroups(cgroups: readonly CgroupIdentity[]): Promise<void>
+}
+
 /** The kernel of this node. Every method is idempotent. */
 export interface Kernel {
+  readonly outbound: OutboundMaps
   /** Kernel release and the features that Heddle asks for which are missing. */
   probe(): Promise<{ release: string; missing: string[] }>
   /**
@@ -66,6 +107,12 @@ export interface Kernel {
 /** Labels -> addresses of workloads; changing it needs no release. */
 export interface Workloads {
   list(): Promise<Workload[]>
+  watch(changed: () => void): () => void
+}
+
+/** Services and their endpoints; changing them needs no release. */
+export interface Services {
+  list(): Promise<Service[]>
   watch(changed: () => void): () => void
 }
 

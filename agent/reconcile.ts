@@ -5,6 +5,7 @@ import { identify } from './identify.ts'
 import type { Attempt, Node, Step } from './node.ts'
 import { pull } from './pull.ts'
 import { report } from './report.ts'
+import { publishServices } from './services.ts'
 import { stage } from './stage.ts'
 import { swap } from './swap.ts'
 import { verify } from './verify.ts'
@@ -21,6 +22,7 @@ const TAKE: NamedStep[] = [
 
 /** Always, whatever became of the rest. */
 const IDENTIFY: NamedStep = ['identify', identify]
+const SERVICES: NamedStep = ['services', publishServices]
 const CONFIRM: NamedStep = ['confirm', confirm]
 
 /** `startedAt` is when the hint came, in the clock's elapsed milliseconds. Never throws. */
@@ -30,10 +32,21 @@ export async function reconcile(node: Node, startedAt: number): Promise<void> {
   if (lost !== null && state.current.enforced === null)
     attempt.failures.push({ step: 'recover', failure: lost })
   await run(node, attempt, IDENTIFY)
+  await run(node, attempt, SERVICES)
   for (const step of TAKE) if (!(await run(node, attempt, step))) break
   if (attempt.swapped) attempt.timings['enforced'] = node.clock.elapsed() - startedAt
   await run(node, attempt, CONFIRM)
+  await catchUp(node, attempt)
   await run(node, attempt, ['report', report])
+}
+
+/** A dispatcher that came just now, or a repair, may have brought maps that nobody has filled yet. */
+async function catchUp(node: Node, attempt: Attempt): Promise<void> {
+  if (!attempt.swapped && !attempt.failures.some(({ step }) => step === 'confirm')) return
+  attempt.failures = attempt.failures.filter(({ step }) => step !== 'services' && step !== 'identify')
+  node.published = null
+  await run(node, attempt, IDENTIFY)
+  await run(node, attempt, SERVICES)
 }
 
 /** True when the step succeeded; a failure is noted for the report, and the agent goes on. */

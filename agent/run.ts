@@ -21,10 +21,10 @@ export async function runNode(
   })
   const loop = startLoop(timer, every, (wokenAt) => reconcile(node, wokenAt))
   await node.bus.onHint(loop.wake)
-  const unwatch = node.workloads.watch(loop.wake)
+  const unwatch = [node.workloads, node.services].map(({ watch }) => watch(loop.wake))
   return {
     async stop() {
-      unwatch()
+      for (const stop of unwatch) stop()
       await loop.stop()
       await node.bus.close()
     },

@@ -22,6 +22,10 @@ const IdentityEntry = z.strictObject({
 })
 export type IdentityEntry = z.infer<typeof IdentityEntry>
 
+/** `service` is serviceKey() of it. */
+const ServiceEntry = z.strictObject({ number: z.int().min(1), service: z.string() })
+export type ServiceEntry = z.infer<typeof ServiceEntry>
+
 const OfferedDispatcher = z.strictObject({ digest: Digest, number: z.int().min(1) })
 export type OfferedDispatcher = z.infer<typeof OfferedDispatcher>
 
@@ -56,6 +60,8 @@ export const State = z.looseObject({
   identities: z.array(IdentityEntry),
   /** Identity numbers that an address in the kernel may still name. */
   published: z.array(z.int().min(1)),
+  /** Numbers of service ports that the kernel, a connection or a generation may still name. */
+  services: z.array(ServiceEntry).default([]),
 })
 export type State = z.infer<typeof State>
 
@@ -74,6 +80,7 @@ const FRESH: State = {
   nextGeneration: 1,
   identities: [],
   published: [],
+  services: [],
 }
 
 export type StateFile = {

@@ -1,7 +1,4 @@
 /** Workloads from a static file, YAML or JSON: `workloads:` or a bare list. For machines without an orchestrator. */
-import { watch } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
 import { z } from 'zod'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { parseAddress } from '../../pipelines/policy/address.ts'
@@ -9,11 +6,10 @@ import { Workload } from '../../pipelines/policy/model.ts'
 import { NAMESPACE_LABEL } from '../../pipelines/policy/selector.ts'
 import type { Workloads } from '../ports.ts'
 import { type Issue, readLocated } from './located-yaml.ts'
+import { watchedFile } from './watched-file.ts'
 
 /** Bytes of the file: 16,384 identities of 64 addresses do not come in a file. */
 const MAX_BYTES = 4_194_304
-/** An editor writes in several steps; look when it has been still for so long. */
-const SETTLE_MS = 50
 
 const List = z.array(Workload)
 const File = z.union([List, z.strictObject({ workloads: List })])
@@ -45,11 +41,17 @@ function check(workloads: Workload[], base: PropertyKey[]): Issue[] {
   const issues: Issue[] = []
   const names = new Set<string>()
   const addresses = new Set<string>()
+  const cgroups = new Set<string>()
   for (const [index, workload] of workloads.entries()) {
     const name = `${workload.namespace}/${workload.name}`
     if (names.has(name))
       issues.push({ path: [...base, index, 'name'], message: `workload ${name} is there twice` })
     names.add(name)
+    const { node = '', cgroup } = workload
+    const directory = cgroup === undefined ? undefined : `${node} ${cgroup}`
+    if (directory !== undefined && cgroups.has(directory))
+      issues.push({ path: [...base, index, 'cgroup'], message: `cgroup ${cgroup} is given twice` })
+    if (directory !== undefined) cgroups.add(directory)
     for (const [place, text] of workload.addresses.entries()) {
       const path = [...base, index, 'addresses', place]
       const address = parseAddress(text)?.join('.')
@@ -92,31 +94,8 @@ export function parseWorkloads(file: string, text: string): Workload[] {
   throw new Failure('schema-violation', `${file} is no list of workloads`, { detail: issues.map(locate) })
 }
 
-/**
- * Workloads of a file. `list` reads it again on each question, so that the answer is
- * never older than the question, and parses it when it says something else than
- * before; `watch` calls back after it may have changed.
- */
+/** Workloads of a file. */
 export function fileWorkloads(file: string): Workloads {
-  let known: { text: string; workloads: Workload[] } | undefined
-  return {
-    async list() {
-      const text = await readFile(file, 'utf8')
-      if (known?.text !== text) known = { text, workloads: parseWorkloads(file, text) }
-      return known.workloads
-    },
-    watch(changed) {
-      let timer: NodeJS.Timeout | undefined
-      // The folder is watched, so that replacing the file by rename counts.
-      const watcher = watch(dirname(file), (_event, name) => {
-        if (name !== null && name !== basename(file)) return
-        clearTimeout(timer)
-        timer = setTimeout(changed, SETTLE_MS)
-      })
-      return () => {
-        clearTimeout(timer)
-        watcher.close()
-      }
-    },
-  }
+  const { read, watch } = watchedFile(file, parseWorkloads)
+  return { list: read, watch }
 }

@@ -54,6 +54,7 @@ export const FAILURES = {
   'no-free-slot': 'retry',
   'attached-differs': 'alarm',
   'dispatcher-unknown': 'retry',
+  'services-unsupported': 'retry',
   'state-corrupt': 'alarm',
   'kernel-refused': 'alarm',
   'disk-failed': 'retry',

@@ -6,6 +6,7 @@ import { restore } from '../../agent/confirm.ts'
 import { openDisk } from '../../agent/disk.ts'
 import { reconcile } from '../../agent/reconcile.ts'
 import { recoverState } from '../../agent/recover.ts'
+import { nothingRests } from '../../agent/service-runs.ts'
 import { memoryKernel } from '../fakes/memory-kernel.ts'
 
 const Arguments = z.object({
@@ -43,12 +44,15 @@ const node = {
   pinnedRoot: options.root,
   store: fsStore(options.store),
   kernel,
+  zone: null,
   workloads: { list: async () => [], watch: () => () => {} },
+  services: { list: async () => [], watch: () => () => {} },
   bus: { onHint: async () => {}, report: async () => {}, close: async () => {} },
   disk,
   ...(await recoverState(disk, { ring: 'canary', pinnedRoot: options.root })),
   clock: { now: () => options.now, elapsed: () => 0 },
   published: null,
+  resting: nothingRests(),
   reported: null,
   said: null,
   log: (line: string) => console.log(line),

@@ -1,8 +1,15 @@
 /** A kernel in memory: it keeps what it was told while agents come and go. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { emptyOutbound, type MemoryOutbound, memoryOutbound } from './memory-outbound.ts'
 import { tablesOf } from './test-elf.ts'
-import type { AddressIdentity, AttachedFacts, IdentityRows, Kernel } from '../../agent/ports.ts'
+import type {
+  AddressIdentity,
+  AttachedFacts,
+  IdentityRows,
+  Kernel,
+  OutboundReferences,
+} from '../../agent/ports.ts'
 import { Abi } from '../../bpf/abi/heddle.gen.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 
@@ -20,6 +27,7 @@ export type KernelContent = {
   active: { slot: number; generation: number } | null
   slots: Record<string, { elf: string; tablesDigest: string; rows: string }>
   addresses: AddressIdentity[]
+  outbound: MemoryOutbound | null
 }
 
 export type MemoryKernel = Kernel & {
@@ -27,6 +35,10 @@ export type MemoryKernel = Kernel & {
   release: string
   missing: string[]
   busy: Set<number>
+  /** What connections of the test still name. */
+  references: OutboundReferences
+  /** Directories of workloads below the managed cgroup. */
+  cgroups: Map<string, bigint>
   /** Calls so far, by name. */
   calls: string[]
   /** The verifier refuses every program. */
@@ -47,12 +59,18 @@ export function memoryKernel(
     release: '6.18.44',
     missing: [],
     busy: new Set(),
+    references: { services: new Set(), endpoints: new Set() },
+    cgroups: new Map(),
     calls: [],
     rejecting: false,
     reboot: () => {
       kernel.content = empty()
       kernel.busy.clear()
     },
+    outbound: memoryOutbound(
+      () => kernel,
+      (call, change) => act(call, async () => change()),
+    ),
     probe: async () => ({ release: kernel.release, missing: kernel.missing }),
     install: (file) =>
       act('install', async () => {
@@ -163,6 +181,7 @@ function empty(): KernelContent {
     active: null,
     slots: {},
     addresses: [],
+    outbound: emptyOutbound(),
   }
 }
 

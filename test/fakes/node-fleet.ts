@@ -8,10 +8,12 @@ import { type BeforeOperation, openDisk } from '../../agent/disk.ts'
 import type { Node } from '../../agent/node.ts'
 import { reconcile } from '../../agent/reconcile.ts'
 import { recoverState } from '../../agent/recover.ts'
+import { nothingRests } from '../../agent/service-runs.ts'
 import { digestsOf } from '../../agent/trust/code.ts'
 import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import type { Report } from '../../pipelines/contract/release.ts'
 import type { Workload } from '../../pipelines/policy/model.ts'
+import type { Service } from '../../pipelines/services/model.ts'
 import { manualClock } from './keys.ts'
 import { type MemoryKernel, memoryKernel } from './memory-kernel.ts'
 import { memoryStore } from './memory-store.ts'
@@ -63,6 +65,7 @@ export type Fleet = {
   kernel: MemoryKernel
   clock: ReturnType<typeof manualClock>
   workloads: Workload[]
+  services: Service[]
   reports: Report[]
   logs: string[]
   /** Publish an artifact with these tables. */
@@ -98,6 +101,7 @@ export async function nodeFleet(): Promise<Fleet> {
     kernel: memoryKernel(),
     clock,
     workloads,
+    services: [],
     reports,
     logs,
     artifact(tables, fields = {}) {
@@ -114,7 +118,9 @@ export async function nodeFleet(): Promise<Fleet> {
         pinnedRoot,
         store: { get: async (key, max) => (await store.get(key, max))?.bytes },
         kernel: fleet.kernel,
+        zone: null,
         workloads: { list: async () => fleet.workloads, watch: () => () => {} },
+        services: { list: async () => fleet.services, watch: () => () => {} },
         bus: {
           onHint: async () => {},
           report: async (report) => void reports.push(report),
@@ -124,6 +130,7 @@ export async function nodeFleet(): Promise<Fleet> {
         ...(await recoverState(disk, { ring: options.ring ?? 'canary', pinnedRoot })),
         clock: { now: () => clock.now().getTime(), elapsed: () => 0 },
         published: null,
+        resting: nothingRests(),
         reported: null,
         said: null,
         log: (line) => logs.push(line),
