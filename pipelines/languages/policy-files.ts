@@ -1,9 +1,12 @@
 /** Files of one commit → one policy set, or everything that stands in the way. */
 import type { Policy, PolicySet } from '../policy/model.ts'
+import type { Route } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'
 import { namespacesOf, TENANTS_FILE, Tenants } from '../policy/tenancy.ts'
 import { readCiliumDocument } from './cilium/policy.ts'
 import { type Finding, inReadingOrder, problem } from './finding.ts'
+import { gatewayKind, type Named, otherKind, readReference, referencesOf } from './gateway/documents.ts'
+import { readRoute } from './gateway/route.ts'
 import { schemaFindings } from './schema-findings.ts'
 import { plainValue, type SourceNode } from './source-node.ts'
 
@@ -11,8 +14,9 @@ import { plainValue, type SourceNode } from './source-node.ts'
 export type PolicyFile = { path: string; documents: SourceNode[] }
 
 /**
- * Policy objects of one commit, each of `specs` counted. The manifest that names them all stays far
- * below what an agent reads of one (8 MiB), and a fleet with more has split its repository long ago.
+ * Policy objects of one commit, each of `specs` and each Service of a route counted. The manifest
+ * that names them all stays far below what an agent reads of one (8 MiB), and a fleet with more has
+ * split its repository long ago.
  */
 export const MAX_POLICIES = 16_384
 
@@ -31,30 +35,31 @@ function readTenants(file: PolicyFile | undefined, findings: Finding[]): Tenants
   const parsed = Tenants.safeParse(plainValue(root))
   if (parsed.success) return parsed.data
   const fields = ['tenants', 'path', 'namespaces']
-  findings.push(...schemaFindings(root, parsed.error, { fields, unsupported: {} }))
+  const schema = 'pipelines/policy/tenancy.ts'
+  findings.push(...schemaFindings(root, parsed.error, { fields, unsupported: {}, schema }))
   return undefined
 }
 
 /** Refuse what a path may not say. */
-function checkTenancy(tenants: Tenants | undefined, policy: Policy, findings: Finding[]): void {
-  const allowed = namespacesOf(tenants, policy.source.file)
-  if (allowed === null || allowed.includes(policy.namespace)) return
-  const message = `${policy.source.file} may not speak for namespace \`${policy.namespace}\``
+function checkTenancy(tenants: Tenants | undefined, object: Named, findings: Finding[]): void {
+  const allowed = namespacesOf(tenants, object.source.file)
+  if (allowed === null || allowed.includes(object.namespace)) return
+  const message = `${object.source.file} may not speak for namespace \`${object.namespace}\``
   const hint =
     allowed.length === 0
       ? `no path of ${TENANTS_FILE} fits this file`
       : `here ${TENANTS_FILE} allows: ${allowed.join(', ')}`
-  findings.push(problem(policy.source, 'tenancy-violation', message, hint))
+  findings.push(problem(object.source, 'tenancy-violation', message, hint))
 }
 
-/** One object has one place. Policies of one document (`specs`) share a name. */
-function checkNames(seen: Map<string, Source>, policy: Policy, root: Source, findings: Finding[]): void {
-  const key = `${policy.namespace}/${policy.name}`
+/** One object has one place. Policies of one document (`specs`), and routes of one, share a name. */
+function checkNames(seen: Map<string, Source>, object: Named, root: Source, findings: Finding[]): void {
+  const key = `${object.kind} ${object.namespace}/${object.name}`
   const first = seen.get(key)
   if (first === undefined) seen.set(key, root)
   else if (first !== root) {
-    const message = `policy ${key} is already at ${first.file}:${first.line}`
-    findings.push(problem(policy.source, 'duplicate-policy', message, 'give it another name, or remove one'))
+    const message = `${key} is already at ${first.file}:${first.line}`
+    findings.push(problem(object.source, 'duplicate-policy', message, 'give it another name, or remove one'))
   }
 }
 
@@ -68,30 +73,61 @@ function tooMany(at: Source): Finding {
   )
 }
 
+/** What documents say, and the objects that they are, told apart by kind. */
+type Reading = { policies: Policy[]; routes: Route[]; findings: Finding[] }
+type Found = (object: Named, root: SourceNode) => void
+
+const named = (kind: string, object: Omit<Named, 'kind'>): Named => ({ ...object, kind })
+
+/** Routes come behind all else: what they refer to may stand in any file. */
+function read(roots: readonly SourceNode[], reading: Reading, found: Found): Finding | undefined {
+  const references = roots.flatMap((root) => {
+    const kind = gatewayKind(root)
+    if (kind !== 'Service' && kind !== 'ReferenceGrant') return []
+    const reference = readReference(root, kind)
+    reading.findings.push(...reference.findings)
+    if (reference.read !== undefined) found(reference.read.named, root)
+    return [reference]
+  })
+  const known = referencesOf(references, false)
+  for (const root of roots) {
+    const kind = gatewayKind(root)
+    if (kind === 'other') reading.findings.push(otherKind(root))
+    if (kind === 'HTTPRoute') {
+      const { routes, findings } = readRoute(root, known)
+      reading.findings.push(...findings)
+      for (const route of routes) found(named(kind, route), root)
+      reading.routes.push(...routes)
+    }
+    if (kind === undefined) {
+      const { policies, findings } = readCiliumDocument(root)
+      reading.findings.push(...findings)
+      for (const policy of policies) found(named('policy', policy), root)
+      reading.policies.push(...policies)
+    }
+    if (reading.policies.length + reading.routes.length > MAX_POLICIES) return tooMany(root.at)
+  }
+  return undefined
+}
+
 /** Read all files of a commit; `tenants.yaml` among them, when there, says who may speak where. */
 export function readPolicyFiles(files: PolicyFile[]): Loaded {
-  const findings: Finding[] = []
+  const reading: Reading = { policies: [], routes: [], findings: [] }
   const ordered = [...files].sort((left, right) => (left.path < right.path ? -1 : 1))
   const tenants = readTenants(
     ordered.find(({ path }) => path === TENANTS_FILE),
-    findings,
+    reading.findings,
   )
-  const policies: Policy[] = []
   const seen = new Map<string, Source>()
-  for (const { path, documents } of ordered) {
-    if (path === TENANTS_FILE) continue
-    for (const root of documents) {
-      const read = readCiliumDocument(root)
-      findings.push(...read.findings)
-      for (const policy of read.policies) {
-        checkTenancy(tenants, policy, findings)
-        checkNames(seen, policy, root.at, findings)
-      }
-      policies.push(...read.policies)
-      if (policies.length > MAX_POLICIES) return { findings: [tooMany(root.at)] }
-    }
+  const found: Found = (object, root) => {
+    checkTenancy(tenants, object, reading.findings)
+    checkNames(seen, object, root.at, reading.findings)
   }
+  const roots = ordered.filter(({ path }) => path !== TENANTS_FILE).flatMap(({ documents }) => documents)
+  const limit = read(roots, reading, found)
+  if (limit !== undefined) return { findings: [limit] }
+  const { policies, routes, findings } = reading
   const refused = findings.some(({ severity }) => severity === 'error')
   const sorted = inReadingOrder(findings)
-  return refused ? { findings: sorted } : { set: { policies, routes: [] }, warnings: sorted }
+  return refused ? { findings: sorted } : { set: { policies, routes }, warnings: sorted }
 }

@@ -12,6 +12,8 @@ export type Vocabulary = {
   unsupported: Record<string, string>
   /** What people most often forget inside a field. */
   inside?: Record<string, string>
+  /** Where it is written what is accepted. */
+  schema: string
 }
 
 const shown = (path: Path): string =>
@@ -46,13 +48,13 @@ function branchOf(issue: Issue & { code: 'invalid_union' }): Issue[] | undefined
   )
 }
 
-function hintFor(root: SourceNode, path: Path, issue: Issue): string {
+function hintFor(root: SourceNode, path: Path, issue: Issue, schema: string): string {
   const node = nodeAt(root, path)
   if (node.kind === 'scalar' && node.value === null) return 'it is empty: give it a value, or remove it'
   if (issue.code === 'invalid_type' && issue.expected === 'string' && node.kind === 'scalar') {
     return `write it in quotes: "${node.value}"`
   }
-  return 'see pipelines/languages/cilium/schema.gen.json for what is accepted'
+  return `see ${schema} for what is accepted`
 }
 
 /** One issue; several findings when a union or an object hides several. */
@@ -71,7 +73,9 @@ function findingsOf(root: SourceNode, issue: Issue, base: Path, vocabulary: Voca
     return [problem(placeOf(root, path), 'unsupported-feature', `\`${field}\` is not supported`, hint)]
   }
   const message = `\`${shown(path)}\`: ${issue.message}`
-  return [problem(placeOf(root, path), 'schema-violation', message, hintFor(root, path, issue))]
+  return [
+    problem(placeOf(root, path), 'schema-violation', message, hintFor(root, path, issue, vocabulary.schema)),
+  ]
 }
 
 export function schemaFindings(root: SourceNode, error: z.core.$ZodError, vocabulary: Vocabulary): Finding[] {

@@ -113,7 +113,7 @@ function wrongKind(root: SourceNode): Finding | undefined {
   const at = placeOf(root, [kind === 'CiliumNetworkPolicy' ? 'apiVersion' : 'kind'])
   const hint = Object.hasOwn(UNSUPPORTED_KINDS, kind)
     ? (UNSUPPORTED_KINDS[kind] as string)
-    : 'a policy has apiVersion: cilium.io/v2 and kind: CiliumNetworkPolicy'
+    : 'write a CiliumNetworkPolicy (cilium.io/v2), or an HTTPRoute (gateway.networking.k8s.io/v1)'
   const message = kind === '' ? 'no policy: the document has no kind' : `${version} ${kind} is not supported`
   return problem(at, 'unsupported-kind', message, hint)
 }
@@ -130,6 +130,7 @@ export function readCiliumDocument(root: SourceNode): ReadDocument {
       fields: FIELDS,
       unsupported: UNSUPPORTED,
       inside: USUAL,
+      schema: 'pipelines/languages/cilium/schema.gen.json',
     })
     return { policies: [], findings }
   }
