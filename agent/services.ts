@@ -1,6 +1,8 @@
 /** Services: what this node knows of services, workloads and their nodes -> the maps that readers choose by. */
 import { Failure } from '../pipelines/contract/failures.ts'
+import { serviceKey } from '../pipelines/services/model.ts'
 import { resolveServices, type ServiceTable } from '../pipelines/services/resolve.ts'
+import { readManifest } from './cache.ts'
 import type { Node } from './node.ts'
 import type { EndpointEntry, OutboundContent } from './ports.ts'
 import { assignServices, numbersInUse, recognisedServices } from './service-numbers.ts'
@@ -39,8 +41,8 @@ async function serviceTables(node: Node): Promise<ServiceTable[]> {
 
 /**
  * The numbers of service ports by name (serviceKey() of each), made where there are none: a generation may name
- * one that is no service yet. They are remembered before anybody learns them, and stay while the
- * kernel says that something names them.
+ * one that is no service yet. They are remembered before anybody learns them, and stay while a generation in
+ * `slots` or a connection names them.
  */
 export async function serviceNumbers(node: Node, names: readonly string[]): Promise<Map<string, number>> {
   const content = await node.kernel.outbound.read()
@@ -78,6 +80,20 @@ function wishesOf(node: Node, tables: readonly ServiceTable[], entries: readonly
   )
 }
 
+/** Names that a generation of this kernel may still ask for: what it numbers, and what it has routes for. */
+async function namedByGenerations(node: Node): Promise<(name: string) => boolean> {
+  const { slots } = node.state.current
+  const numbered = new Set<string>()
+  const routed: string[] = []
+  for (const { artifact } of Object.values(slots)) {
+    const { services, routes } = await readManifest(node.disk, artifact)
+    for (const service of services) numbered.add(serviceKey(service))
+    // Also the routes for every port of a service.
+    for (const { service } of routes) routed.push(`${service.namespace}/${service.name}:`)
+  }
+  return (name) => numbered.has(name) || routed.some((begin) => name.startsWith(begin))
+}
+
 /** Delete before reuse: a number is free when nothing leads to it, it has rested, and nothing names it. */
 async function forget(node: Node, content: OutboundContent, wishes: readonly ServiceWish[]): Promise<void> {
   const { resting, clock, kernel, state } = node
@@ -87,7 +103,11 @@ async function forget(node: Node, content: OutboundContent, wishes: readonly Ser
   restFrom(resting.services, new Set(known.filter((number) => !wished.has(number))), now)
   restFrom(resting.endpoints, leftEndpoints(content, wishes), now)
   if (!somethingRested(resting, now)) return
-  const forgotten = forgettable(resting, await kernel.outbound.references(), now)
+  const references = await kernel.outbound.references()
+  const named = await namedByGenerations(node)
+  for (const { number, service } of state.current.services)
+    if (named(service)) references.services.add(number)
+  const forgotten = forgettable(resting, references, now)
   for (const store of storesToForget(content, forgotten)) await kernel.outbound.write(store)
   await remember(
     node,

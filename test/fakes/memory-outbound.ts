@@ -41,7 +41,7 @@ export function memoryOutbound(
         if (outbound === null) throw new Error(`${store.map}: no such map`)
         apply(outbound, store)
       }),
-    references: async () => kernel().references,
+    references: async () => structuredClone(kernel().references),
     cgroupIds: async (paths) => new Map([...kernel().cgroups].filter(([path]) => paths.includes(path))),
     setCgroups: (cgroups) =>
       act('setCgroups', () => {

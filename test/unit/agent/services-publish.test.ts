@@ -164,8 +164,19 @@ describe('service numbers', () => {
     assert.deepEqual(await numbers(), { 'shop/web:80': 2, 'shop/db:80': 1 })
   })
 
-  test('a generation may ask for the number of what is no service yet', async () => {
+  test('a generation may ask for the number of what is no service yet, and keeps it while it is loaded', async () => {
+    const later = { namespace: 'shop', name: 'later', port: 80 }
+    const routed = { service: { namespace: 'shop', name: 'cart', port: null }, clients: null, set: 0 }
+    await fleet.published.release(
+      'canary',
+      6,
+      await fleet.artifact('two', { services: [later], routes: [routed] }),
+    )
+    assert.equal((await fleet.pass()).outcome, 'enforced')
+    fleet.services = [web]
     const running = await node()
+    await running.state.update({ services: [] })
+    fleet.kernel.content.outbound = emptyOutbound()
     const asked = await serviceNumbers(running, ['shop/later:80', 'shop/web:80'])
     assert.deepEqual(
       [...asked],
@@ -174,11 +185,19 @@ describe('service numbers', () => {
         ['shop/web:80', 2],
       ],
     )
-    fleet.kernel.references.services.add(1)
+    fleet.services = [web, cart]
+    await publishServices(running)
+    fleet.services = [{ ...cart, name: 'db' }]
     await publishServices(running)
     elapsed = REST_MS
     await publishServices(running)
-    assert.deepEqual(await numbers(), { 'shop/later:80': 1, 'shop/web:80': 2, 'shop/cart:80': 3 })
+    assert.deepEqual(await numbers(), { 'shop/later:80': 1, 'shop/cart:80': 3, 'shop/db:80': 4 })
+    const slots = Object.fromEntries(
+      Object.entries(running.state.current.slots).filter(([, { generation }]) => generation === 1),
+    )
+    await running.state.update({ slots })
+    await publishServices(running)
+    assert.deepEqual(await numbers(), { 'shop/db:80': 4 })
   })
 
   test('a node that has lost its memory keeps them, by the addresses in the kernel', async () => {
