@@ -30,11 +30,31 @@ static __always_inline __u32 route_set(__u32 number)
 	return policy_u32(TABLES(route_sets_at)) + number * WORDS_OF(heddle_route_set);
 }
 
-/* May the class of this dimension be that of a header's second value alone? */
-static __always_inline int is_joined(const struct heddle_request *r, __u32 dim)
+struct route_search {
+	struct heddle_request *request;
+	__u32 diagram_at;
+	__u32 at; /* a node, or a leaf */
+};
+
+/*
+ * One question. The class of a header that came twice is that of none of its values: 1 also
+ * where it may be one of those, and `at` is left as it was.
+ */
+static long route_ask(__u32 turn UNUSED, struct route_search *s)
 {
-	return r->flags & HEDDLE_REQUEST_REPEATED && dim != HEDDLE_DIM_METHOD &&
-	       r->classes[dim] == HEDDLE_CLASS_OTHER;
+	struct heddle_request *r = s->request;
+	__u32 node = s->at;
+	__u32 at = s->diagram_at + 2 * node;
+	__u32 dim = policy_u32(at + 1) & (HEDDLE_MAX_DIMS - 1);
+	__u32 class = r->classes[dim];
+	__u64 entry;
+
+	if (r->flags & HEDDLE_REQUEST_REPEATED && class == HEDDLE_CLASS_OTHER &&
+	    dim != HEDDLE_DIM_METHOD)
+		return 1;
+	entry = policy_u64(at + 2 * (1 + class));
+	s->at = (__u32)entry == node ? entry >> 32 : policy_u32(at);
+	return (s->at & HEDDLE_LEAF) != 0;
 }
 
 /*
@@ -43,25 +63,22 @@ static __always_inline int is_joined(const struct heddle_request *r, __u32 dim)
  */
 SEPARATE __u32 route_find(struct heddle_request *r, __u32 set)
 {
-	__u32 diagram_at = policy_u32(TABLES(route_diagram_at));
-	__u32 at, rule, reason;
+	struct route_search s = {};
+	__u32 rule, reason;
 
 	if (!r || !r->root)
 		return HEDDLE_ROUTE_NONE;
-	at = r->root;
-	for (int i = 0; i < HEDDLE_MAX_DIMS && !(at & HEDDLE_LEAF); i++) {
-		__u32 dim = policy_u32(diagram_at + 2 * at + 1) & (HEDDLE_MAX_DIMS - 1);
-		__u64 entry;
-
-		if (is_joined(r, dim))
-			return HEDDLE_ROUTE_SLOW | HEDDLE_ROUTE_REPEATED;
-		entry = policy_u64(diagram_at + 2 * (at + 1 + r->classes[dim]));
-		at = (__u32)entry == at ? entry >> 32 : policy_u32(diagram_at + 2 * at);
-	}
-	if (!(at & HEDDLE_LEAF) || !(at & HEDDLE_LEAF_NUMBER))
+	s.request = r;
+	s.diagram_at = policy_u32(TABLES(route_diagram_at));
+	s.at = r->root;
+	if (!(s.at & HEDDLE_LEAF))
+		REPEAT(HEDDLE_MAX_DIMS, route_ask, &s);
+	if (!(s.at & HEDDLE_LEAF))
+		return HEDDLE_ROUTE_SLOW | HEDDLE_ROUTE_REPEATED;
+	if (!(s.at & HEDDLE_LEAF_NUMBER))
 		return HEDDLE_ROUTE_NONE;
 	rule = TABLE_WORD(set, heddle_route_set, rules_at) +
-	       ((at & HEDDLE_LEAF_NUMBER) - 1) * WORDS_OF(heddle_route_rule);
+	       ((s.at & HEDDLE_LEAF_NUMBER) - 1) * WORDS_OF(heddle_route_rule);
 	reason = TABLE_WORD(rule, heddle_route_rule, reason);
 	return reason ? HEDDLE_ROUTE_SLOW | (reason & HEDDLE_ROUTE_REASON) : rule & POLICY_MASK;
 }

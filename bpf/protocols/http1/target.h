@@ -10,35 +10,40 @@
 
 struct seek {
 	struct heddle_window *window;
-	__u32 pos;
-	__u32 mark; /* a byte to stop at besides the blank */
+	__u32 begin;
+	__u32 found;
+	__u32 mark; /* a byte to stop at besides blanks and controls */
+	__u32 pad;
 };
 
 /* Bytes of a turn. */
 #define SEEK_BYTES 8
 
-static long seek_mark(__u32 turn UNUSED, struct seek *s)
+/* Places are told by the turn: a number that the verifier does not follow from one to the next. */
+static long seek_mark(__u32 turn, struct seek *s)
 {
-	const __u8 *at = window_at(s->window, s->pos);
+	__u32 pos = s->begin + turn * SEEK_BYTES;
+	const __u8 *at = window_at(s->window, pos);
 
 #pragma unroll
 	for (int i = 0; i < SEEK_BYTES; i++) {
 		__u8 b = at[i];
 
-		if (b <= ' ' || b == s->mark)
+		if (b <= ' ' || b == s->mark) {
+			s->found = pos + i;
 			return 1;
-		s->pos++;
+		}
 	}
-	return s->pos >= s->window->pos;
+	return pos >= s->window->pos;
 }
 
-/* The first blank, or `mark`, from `pos` on; never behind the cursor. */
+/* The first blank, control or `mark` from `pos` on; the cursor, where there is none before it. */
 static __always_inline __u32 seek(struct heddle_window *w, __u32 pos, __u8 mark)
 {
-	struct seek s = { .window = w, .pos = pos, .mark = mark };
+	struct seek s = { .window = w, .begin = pos, .found = w->pos, .mark = mark };
 
 	REPEAT(HEDDLE_WINDOW / SEEK_BYTES, seek_mark, &s);
-	return min_u32(s.pos, w->pos);
+	return min_u32(s.found, w->pos);
 }
 
 /* Offset of the blank behind a target of which `pos` is a byte. */
