@@ -77,7 +77,9 @@ function tooMany(at: Source): Finding {
 type Reading = { policies: Policy[]; routes: Route[]; findings: Finding[] }
 type Found = (object: Named, root: SourceNode) => void
 
-const named = (kind: string, object: Omit<Named, 'kind'>): Named => ({ ...object, kind })
+const named = (kind: string, { namespace, name, source }: Omit<Named, 'kind'>): Named => {
+  return { kind, namespace, name, source }
+}
 
 /** Routes come behind all else: what they refer to may stand in any file. */
 function read(roots: readonly SourceNode[], reading: Reading, found: Found): Finding | undefined {
