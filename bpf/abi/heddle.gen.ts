@@ -32,6 +32,7 @@ export const Limit = {
   MAX_SERVICES: 4096,
   MAX_ENDPOINTS: 16384,
   MAX_MEMBERS: 65536,
+  MAX_ROUTE_KEYS: 65536,
   MAX_CLIENTS: 16384,
   MAX_UPSTREAMS: 16384,
   MAX_POOLS: 16384,
@@ -232,6 +233,14 @@ export const RouteRedirectLayout = {
     port: { at: 24, bytes: 8 },
     target: { at: 32, bytes: 8 },
     after: { at: 40, bytes: 8 },
+  },
+} as const
+
+/** struct heddle_blocks */
+export const BlocksLayout = {
+  bytes: 128,
+  fields: {
+    row: { at: 0, bytes: 128 },
   },
 } as const
 
@@ -594,7 +603,7 @@ export const UpstreamFlag = {
 
 /** struct heddle_upstream */
 export const UpstreamLayout = {
-  bytes: 120,
+  bytes: 312,
   fields: {
     server: { at: 0, bytes: 8 },
     client: { at: 8, bytes: 8 },
@@ -608,6 +617,11 @@ export const UpstreamLayout = {
     response: { at: 56, bytes: 32 },
     responses: { at: 88, bytes: 8 },
     pad2: { at: 96, bytes: 24 },
+    generation: { at: 120, bytes: 8 },
+    epoch: { at: 128, bytes: 4 },
+    kind: { at: 132, bytes: 4 },
+    blocks: { at: 136, bytes: 128 },
+    pad3: { at: 264, bytes: 48 },
   },
 } as const
 
@@ -631,6 +645,7 @@ export const ClientReason = {
   SLOW_FOLLOWS: 9,
   KERNEL_ROUTED: 10,
   KERNEL_ANSWERED: 11,
+  SLOW_REFUSED: 12,
   CLIENT_REASONS: 32,
 } as const
 
@@ -639,6 +654,24 @@ export const ClientFlag = {
   CLIENT_CORKED: 1,
   CLIENT_PIPELINES: 2,
   CLIENT_REQUEST: 4,
+} as const
+
+/** struct heddle_route_key */
+export const RouteKeyLayout = {
+  bytes: 8,
+  fields: {
+    service: { at: 0, bytes: 4 },
+    identity: { at: 4, bytes: 4 },
+  },
+} as const
+
+/** struct heddle_route_choice */
+export const RouteChoiceLayout = {
+  bytes: 8,
+  fields: {
+    set: { at: 0, bytes: 4 },
+    own: { at: 4, bytes: 4 },
+  },
 } as const
 
 /** struct heddle_called */
@@ -655,7 +688,7 @@ export const CalledLayout = {
 
 /** struct heddle_client */
 export const ClientLayout = {
-  bytes: 312,
+  bytes: 320,
   fields: {
     cookie: { at: 0, bytes: 8 },
     address: { at: 8, bytes: 16 },
@@ -672,7 +705,34 @@ export const ClientLayout = {
     generation: { at: 64, bytes: 8 },
     slot: { at: 72, bytes: 4 },
     flags: { at: 76, bytes: 4 },
-    request: { at: 80, bytes: 232 },
+    epoch: { at: 80, bytes: 4 },
+    route_set: { at: 84, bytes: 4 },
+    request: { at: 88, bytes: 232 },
+  },
+} as const
+
+/** enum heddle_ask_what */
+export const AskWhat = {
+  ASK_BEGIN: 1,
+  ASK_OFFER: 2,
+  ASK_GONE: 3,
+  ASK_TAKE: 4,
+  ASK_LEAVE: 5,
+  ASK_RETURN: 6,
+} as const
+
+/** struct heddle_ask */
+export const AskLayout = {
+  bytes: 40,
+  fields: {
+    cookie: { at: 0, bytes: 8 },
+    received: { at: 8, bytes: 8 },
+    what: { at: 16, bytes: 4 },
+    sent: { at: 20, bytes: 4 },
+    index: { at: 24, bytes: 4 },
+    identity: { at: 28, bytes: 4 },
+    answer: { at: 32, bytes: 4 },
+    pad: { at: 36, bytes: 4 },
   },
 } as const
 

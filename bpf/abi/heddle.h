@@ -61,6 +61,8 @@ enum heddle_limit {
 	HEDDLE_MAX_SERVICES = 4096,
 	HEDDLE_MAX_ENDPOINTS = 16384,
 	HEDDLE_MAX_MEMBERS = 65536,
+	/* Services and identities with routes of their own, in one generation. */
+	HEDDLE_MAX_ROUTE_KEYS = 65536,
 	/* Connections of workloads to services; the next one is the relay's from its first byte. */
 	HEDDLE_MAX_CLIENTS = 16384,
 	/* Connections that the relay keeps to endpoints; a pool is those of one endpoint for one identity. */
@@ -305,6 +307,11 @@ struct heddle_route_redirect {
 	struct heddle_text port;
 	struct heddle_text target;
 	struct heddle_text after;
+};
+
+/* A set of blocks, as functions take it. */
+struct heddle_blocks {
+	__u64 row[HEDDLE_ROW_U64];
 };
 
 /* One identity in one generation: which blocks it is subject or peer of. */
@@ -651,6 +658,12 @@ struct heddle_upstream {
 	struct heddle_response response;
 	__u64 responses; /* complete ones */
 	__u32 pad2[6];
+	/* The client's side alone: what inbound rules make of its identity and this endpoint. */
+	__u64 generation;
+	__u32 epoch;
+	__u32 kind; /* enum heddle_kind */
+	__u64 blocks[HEDDLE_ROW_U64];
+	__u32 pad3[12];
 };
 
 /* In whose hands a client's connection is: the kernel's, while RELAY is not set. */
@@ -672,6 +685,7 @@ enum heddle_client_reason {
 	HEDDLE_SLOW_FOLLOWS = 9, /* more on a connection that the relay has */
 	HEDDLE_KERNEL_ROUTED = 10, /* decided and carried by the kernel */
 	HEDDLE_KERNEL_ANSWERED = 11, /* answered by the kernel itself */
+	HEDDLE_SLOW_REFUSED = 12, /* no route, no rule or no endpoint: the relay gives the answer */
 	HEDDLE_CLIENT_REASONS = 32,
 };
 
@@ -680,6 +694,17 @@ enum heddle_client_flag {
 	/* Has sent a request before the response to the one before: the relay keeps the order from then on. */
 	HEDDLE_CLIENT_PIPELINES = 2,
 	HEDDLE_CLIENT_REQUEST = 4, /* the body of a request goes on in the next message */
+};
+
+/* Which routes a client's requests are subject to. `identity` 0 = every client's that has no entry of its own. */
+struct heddle_route_key {
+	__u32 service; /* live number */
+	__u32 identity;
+};
+
+struct heddle_route_choice {
+	__u32 set; /* 1 + number of the set; 0 = no routes: the service's own endpoints */
+	__u32 own; /* under identity 0: some identities have entries of their own */
 };
 
 /* What a socket asked for when it called a service. */
@@ -705,10 +730,39 @@ struct heddle_client {
 	__u32 sent_base; /* write_seq before its first byte */
 	__u32 offered_sent; /* with OFFER: bytes that the relay has read */
 	__u64 offered_received; /* with OFFER: bytes that the relay has written */
-	__u64 generation; /* under which the message in progress is judged */
+	__u64 generation; /* under which the message in progress is judged, and that `route_set` is of */
 	__u32 slot;
 	__u32 flags; /* enum heddle_client_flag */
+	__u32 epoch; /* of the live data that `route_set` is of */
+	__u32 route_set; /* word index of the set of routes, 0 = none */
 	struct heddle_request request;
+};
+
+/* What the relay asks of the program `relay_ask`: what has to be one step beside the other programs. */
+enum heddle_ask_what {
+	/* The relay has bytes of client `cookie`. Answer 1: a response is under way, EVENT_TURN follows. */
+	HEDDLE_ASK_BEGIN = 1,
+	/* It has read `sent` and written `received` bytes, and nothing is under way: the kernel may go on. */
+	HEDDLE_ASK_OFFER = 2,
+	/* The connection of upstream `index` has ended. Answer: its enum heddle_use. */
+	HEDDLE_ASK_GONE = 3,
+	/* Out of pool (`index` an endpoint, `identity`). Answer: 1 + index of an idle upstream that nobody gets now. */
+	HEDDLE_ASK_TAKE = 4,
+	/* What client `cookie` keeps and does not use goes to its pool. Answer 1: it had one. */
+	HEDDLE_ASK_LEAVE = 5,
+	/* Upstream `index`, taken before, goes back to its pool. */
+	HEDDLE_ASK_RETURN = 6,
+};
+
+struct heddle_ask {
+	__u64 cookie;
+	__u64 received;
+	__u32 what; /* enum heddle_ask_what */
+	__u32 sent;
+	__u32 index;
+	__u32 identity;
+	__u32 answer;
+	__u32 pad;
 };
 
 enum heddle_event_kind {

@@ -11,7 +11,8 @@
 #include "bytes.h"
 
 /* Does the leaf under `root` have a block in common with `blocks`? */
-static __always_inline int root_allows(struct heddle_conn *c, __u32 root)
+static __always_inline int root_allows(const struct heddle_request *r,
+				       const struct heddle_blocks *blocks, __u32 root)
 {
 	__u32 diagram_at = policy_u32(TABLES(diagram_at));
 	__u32 row_u64 = policy_u32(TABLES(row_u64));
@@ -20,7 +21,7 @@ static __always_inline int root_allows(struct heddle_conn *c, __u32 root)
 
 	for (int i = 0; i < HEDDLE_MAX_DIMS && !(at & HEDDLE_LEAF); i++) {
 		__u32 dim = policy_u32(diagram_at + 2 * at + 1) & (HEDDLE_MAX_DIMS - 1);
-		__u64 entry = policy_u64(diagram_at + 2 * (at + 1 + c->request.classes[dim]));
+		__u64 entry = policy_u64(diagram_at + 2 * (at + 1 + r->classes[dim]));
 
 		at = (__u32)entry == at ? entry >> 32 : policy_u32(diagram_at + 2 * at);
 	}
@@ -30,14 +31,15 @@ static __always_inline int root_allows(struct heddle_conn *c, __u32 root)
 	for (__u32 i = 0; i < HEDDLE_ROW_U64; i++) {
 		if (i >= row_u64)
 			break;
-		common |= policy_u64(policy_u32(TABLES(leaves_at)) + 2 * (at + i)) & c->blocks[i];
+		common |= policy_u64(policy_u32(TABLES(leaves_at)) + 2 * (at + i)) &
+			  blocks->row[i];
 	}
 	return common != 0;
 }
 
-SEPARATE int diagram_root(struct heddle_conn *c, __u32 root)
+SEPARATE int diagram_root(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
 {
-	return c && root ? root_allows(c, root) : 0;
+	return r && blocks && root ? root_allows(r, blocks, root) : 0;
 }
 
 /* Number of the lowest bit of x, which is not 0. Without a branch: it is counted, not searched. */
@@ -60,7 +62,8 @@ static __always_inline __u32 next_latch(__u64 *word, __u32 index)
 }
 
 struct latched {
-	struct heddle_conn *conn;
+	struct heddle_request *request;
+	struct heddle_blocks *blocks;
 	__u64 word;
 	__u32 index;
 	int allowed;
@@ -70,24 +73,25 @@ static long try_latch(__u32 turn UNUSED, struct latched *l)
 {
 	if (!l->word)
 		return 1;
-	l->allowed = diagram_root(l->conn, next_latch(&l->word, l->index));
+	l->allowed = diagram_root(l->request, l->blocks, next_latch(&l->word, l->index));
 	OPAQUE_TO_COMPILER(l->allowed);
 	return l->allowed & 1;
 }
 
-/* 1 = a rule that applies to this connection allows the head in c->request. */
-SEPARATE int diagram_allows(struct heddle_conn *c)
+/* 1 = one of these blocks allows the head in `r`, whose path led to `root`. */
+SEPARATE int diagram_allows(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
 {
 	struct latched l = {};
 
-	if (!c)
+	if (!r || !blocks)
 		return 0;
-	if (diagram_root(c, c->request.root))
+	if (diagram_root(r, blocks, root))
 		return 1;
 	for (int i = 0; i < HEDDLE_LATCH_U64; i++) {
-		l.conn = c;
+		l.request = r;
+		l.blocks = blocks;
 		l.index = i;
-		l.word = c->request.latches[i];
+		l.word = r->latches[i];
 		if (!l.word)
 			continue;
 		REPEAT(64, try_latch, &l);

@@ -17,6 +17,23 @@ struct {
 	__type(value, struct heddle_identity_rows);
 } identity_rows SEC(".maps");
 
+/* Live service and identity -> set of routes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_ROUTE_KEYS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct heddle_route_key);
+	__type(value, struct heddle_route_choice);
+} route_choices SEC(".maps");
+
+/* Number of a service in the tables -> 1 + its live number; 0 = this node does not know it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} backend_services SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -13,6 +13,7 @@
 #include "parts/steer.h"
 #include "parts/call.h"
 #include "parts/enrol-client.h"
+#include "parts/ask.h"
 #include <bpf/bpf_endian.h>
 
 #define SOL_SOCKET 1
@@ -298,6 +299,14 @@ int enrol(struct bpf_sock_ops *ops)
 	else if (ops->op == BPF_SOCK_OPS_STATE_CB)
 		connection_changes(ops, cookie);
 	return 1;
+}
+
+/* Attached nowhere: the relay runs it. */
+SEC("syscall")
+int relay_ask(struct heddle_ask *ask)
+{
+	ask->answer = asked(ask);
+	return 0;
 }
 
 /* Attached by the relay, to its network namespace; without a relay nothing is steered. */

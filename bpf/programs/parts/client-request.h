@@ -8,7 +8,7 @@
 #define HEDDLE_CLIENT_REQUEST_H
 
 #include "../../lib/sock.h"
-#include "../../protocols/http1/request.h"
+#include "client-route.h"
 #include "hand.h"
 #include "message.h"
 #include "upstream-pool.h"
@@ -23,6 +23,9 @@ struct call {
 	__u32 bad; /* enum heddle_reason: the bytes are not what may go on */
 	__u32 pad;
 };
+
+/* In place of an action: the program of slot client->slot goes on. */
+#define CALL_OTHER_SLOT (-1)
 
 /* See own_way() in upstream-response.h. */
 static __always_inline int to_relay(struct call *k, __u32 why)
@@ -106,28 +109,6 @@ static __always_inline void body_follow(struct call *k)
 		k->bad = HEDDLE_NO_WINDOW;
 }
 
-/* Number of the endpoint for the request in c->request; *why says why there is none. */
-static __always_inline int endpoint_for(struct heddle_client *c, __u32 *endpoint, __u32 *why)
-{
-	__u32 service = c->service, at, *member;
-	struct heddle_service_state *s = bpf_map_lookup_elem(&services, &service);
-	struct heddle_endpoint *e;
-
-	*why = HEDDLE_SLOW_ROUTE;
-	if (!s || !s->count)
-		return -1;
-	at = s->first + c->requests % s->count;
-	member = bpf_map_lookup_elem(&members, &at);
-	if (!member)
-		return -1;
-	*endpoint = *member;
-	e = bpf_map_lookup_elem(&endpoints, endpoint);
-	if (!e)
-		return -1;
-	*why = HEDDLE_SLOW_REMOTE;
-	return e->flags & HEDDLE_ENDPOINT_LOCAL ? 0 : -1;
-}
-
 /* Gives back what the client has. All that it sent is with the server: this is a later message. */
 static __always_inline void upstream_leave(struct heddle_client *c)
 {
@@ -194,12 +175,17 @@ static __always_inline int request_read(struct call *k)
 {
 	struct heddle_client *c = k->client;
 	struct heddle_request *r = &c->request;
-	__u32 action, endpoint, why;
+	struct destination to = {};
 	struct heddle_upstream *u;
+	__u32 action;
 
 	if (message_load(k->msg, k->window, 0, HEDDLE_WINDOW))
 		return hand_over(k, HEDDLE_SLOW_HEAD);
+	if (client_adopt(c))
+		return hand_over(k, HEDDLE_SLOW_NO_GENERATION);
 	request_begin(r);
+	if (c->route_set)
+		r->root = c->route_set;
 	action = http1_parse(r, k->window);
 	if (action == HTTP1_MORE && k->size < HEDDLE_WINDOW) {
 		/* Held by the kernel until more comes; then read again from its beginning. */
@@ -212,17 +198,19 @@ static __always_inline int request_read(struct call *k)
 	if (r->flags & (HEDDLE_REQUEST_HTTP10 | HEDDLE_REQUEST_UPGRADE))
 		return hand_over(k, HEDDLE_SLOW_VERSION);
 	c->requests++;
+	if (route_service(c, k->window, &to) || route_endpoint(c, &to))
+		return hand_over(k, to.why);
+	u = upstream_take(c, to.endpoint);
+	if (!u)
+		return hand_over(k, HEDDLE_SLOW_POOL);
+	if (!upstream_allows(c, u, k->window))
+		return hand_over(k, HEDDLE_SLOW_REFUSED);
 	k->at = k->window->pos;
 	request_body(r);
 	body_follow(k);
 	/* A corked message has one verdict for all of it. */
 	if (k->bad || (k->at < k->size && c->flags & HEDDLE_CLIENT_CORKED))
 		return hand_over(k, HEDDLE_SLOW_HEAD);
-	if (endpoint_for(c, &endpoint, &why))
-		return hand_over(k, why);
-	u = upstream_take(c, endpoint);
-	if (!u)
-		return hand_over(k, HEDDLE_SLOW_POOL);
 	if (k->at < k->size)
 		bpf_msg_apply_bytes(k->msg, k->at);
 	return call_upstream(k, u);
@@ -266,8 +254,15 @@ static __always_inline int is_pipelined(struct heddle_client *c)
 
 static __always_inline int request_or_body(struct call *k)
 {
-	if (k->client->flags & HEDDLE_CLIENT_REQUEST)
+	__u32 zero = 0;
+	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
+
+	/* A message stays with the generation that it began under. */
+	if (k->client->flags & HEDDLE_CLIENT_REQUEST) {
+		if (me && me->slot != k->client->slot)
+			return CALL_OTHER_SLOT;
 		return request_goes_on(k);
+	}
 	if (is_pipelined(k->client))
 		return hand_over(k, HEDDLE_SLOW_PIPELINED);
 	return request_read(k);
@@ -299,7 +294,10 @@ static __always_inline int client_request(struct sk_msg_md *msg)
 	k.window->len = 0;
 	action = request_or_body(&k);
 	window_release(k.window);
-	return action;
+	if (action != CALL_OTHER_SLOT)
+		return action;
+	bpf_tail_call(msg, &requests, k.client->slot);
+	return to_relay(&k, HEDDLE_SLOW_NO_GENERATION);
 }
 
 #endif /* HEDDLE_CLIENT_REQUEST_H */

@@ -27,7 +27,7 @@ struct context {
 	__u32 kind;	   /* enum heddle_kind */
 	__u32 remote_port; /* host order */
 	__u32 known_by;	   /* enum context_name: which name of `local` the workload declares */
-	__u32 pad;
+	__u32 peer;	   /* identity of `remote`, where it is known by more than its address */
 	__u64 opaque;
 	__u64 blocks[HEDDLE_ROW_U64];
 };
@@ -91,7 +91,7 @@ static __always_inline __u32 kind_of(__u64 selected, __u64 denied, __u64 allowed
 /* Into x->blocks: the blocks that the other side is a peer of. */
 static __always_inline void peer_blocks(struct context *x, __u32 row_u64)
 {
-	__u32 identity = identity_of(x->remote);
+	__u32 identity = x->peer ? x->peer : identity_of(x->remote);
 	struct heddle_identity_rows *rows;
 	__u32 world;
 

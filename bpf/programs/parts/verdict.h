@@ -8,6 +8,7 @@
 
 #include "context.h"
 #include "count.h"
+#include "epoch.h"
 #include "../../lib/diagram.h"
 #include "window.h"
 #include "../../protocols/http1/request.h"
@@ -32,22 +33,6 @@ struct verdict {
 };
 
 #define EARLIER_SEGMENT (~0U)
-
-static __always_inline __u64 active_now(void)
-{
-	__u32 zero = 0;
-	struct heddle_active *a = bpf_map_lookup_elem(&active, &zero);
-
-	return a ? a->generation_slot : 0;
-}
-
-static __always_inline __u32 epoch_now(void)
-{
-	__u32 zero = 0;
-	struct heddle_node *n = bpf_map_lookup_elem(&node, &zero);
-
-	return n ? n->epoch : 0;
-}
 
 /* Blocks of the generation in charge for this connection. */
 SEPARATE int verdict_context(struct heddle_conn *c)
@@ -164,7 +149,10 @@ SEPARATE int verdict_head(struct heddle_conn *c)
 		return HEDDLE_NO_CONNECTION;
 	c->requests++;
 	if (c->kind == HEDDLE_KIND_JUDGE)
-		reason = diagram_allows(c) ? HEDDLE_ALLOWED : HEDDLE_DENIED;
+		reason = diagram_allows(&c->request, (struct heddle_blocks *)c->blocks,
+					c->request.root)
+				 ? HEDDLE_ALLOWED
+				 : HEDDLE_DENIED;
 	if (n->trace)
 		tell(c, HEDDLE_EVENT_VERDICT, reason, status_of(reason) == 403 ? 403 : 0);
 	if (reason != HEDDLE_DENIED) {

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * ask.h - what the relay does to clients and upstreams, as one step beside what client and
+ * server do at the same time. Run by BPF_PROG_RUN; a map has no such step.
+ */
+#ifndef HEDDLE_ASK_H
+#define HEDDLE_ASK_H
+
+#include "hand.h"
+#include "upstream-pool.h"
+
+static __always_inline struct heddle_upstream *upstream_of(struct heddle_client *c)
+{
+	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
+
+	return u && u->client == c->cookie ? u : NULL;
+}
+
+static __always_inline __u32 ask_begin(struct heddle_client *c)
+{
+	struct heddle_upstream *u;
+
+	hand_to_relay(c);
+	__sync_fetch_and_and(&c->hand, ~HEDDLE_HAND_OFFER);
+	u = upstream_of(c);
+	return u && work_now(u) & HEDDLE_WORK_RESPONSE ? work_watched(u) : 0;
+}
+
+static __always_inline __u32 ask_offer(struct heddle_client *c, const struct heddle_ask *ask)
+{
+	c->offered_sent = ask->sent;
+	c->offered_received = ask->received;
+	return hand_change(c, HEDDLE_HAND_RELAY, HEDDLE_HAND_RELAY | HEDDLE_HAND_OFFER);
+}
+
+/* Only while its connection is the relay's: then no message of it runs the kernel's part. */
+static __always_inline __u32 ask_leave(struct heddle_client *c)
+{
+	struct heddle_upstream *u = upstream_of(c);
+
+	if (!u || !hand_now(c) || work_now(u) || c->flags & HEDDLE_CLIENT_REQUEST)
+		return 0;
+	upstream_free(u, c->upstream - 1);
+	c->upstream = 0;
+	return 1;
+}
+
+static __always_inline __u32 ask_of_pool(const struct heddle_ask *ask)
+{
+	struct heddle_pool_key key = { .endpoint = ask->index, .identity = ask->identity };
+	struct heddle_pool *pool = bpf_map_lookup_elem(&pools, &key);
+
+	return pool ? pool_pop(pool) : 0;
+}
+
+static __always_inline __u32 ask_gone(__u32 index)
+{
+	struct heddle_upstream *u = upstream_at(index);
+
+	if (!u)
+		return HEDDLE_USE_NONE;
+	upstream_gone(u);
+	return *(volatile __u32 *)&u->use;
+}
+
+static __always_inline __u32 ask_return(__u32 index)
+{
+	struct heddle_upstream *u = upstream_at(index);
+
+	if (u)
+		upstream_free(u, index);
+	return 0;
+}
+
+static __always_inline __u32 asked(const struct heddle_ask *ask)
+{
+	__u64 cookie = ask->cookie;
+	struct heddle_client *c;
+
+	if (ask->what == HEDDLE_ASK_GONE)
+		return ask_gone(ask->index);
+	if (ask->what == HEDDLE_ASK_TAKE)
+		return ask_of_pool(ask);
+	if (ask->what == HEDDLE_ASK_RETURN)
+		return ask_return(ask->index);
+	c = bpf_map_lookup_elem(&clients, &cookie);
+	if (!c)
+		return 0;
+	if (ask->what == HEDDLE_ASK_BEGIN)
+		return ask_begin(c);
+	if (ask->what == HEDDLE_ASK_OFFER)
+		return ask_offer(c, ask);
+	return ask->what == HEDDLE_ASK_LEAVE ? ask_leave(c) : 0;
+}
+
+#endif /* HEDDLE_ASK_H */

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * client-route.h - where a client's request goes, and whether it may: routes of the service
+ * that it called, an endpoint, and what inbound rules say to it there.
+ */
+#ifndef HEDDLE_CLIENT_ROUTE_H
+#define HEDDLE_CLIENT_ROUTE_H
+
+#include "../../lib/diagram.h"
+#include "../../lib/route.h"
+#include "../../maps/generation.h"
+#include "../../maps/outbound.h"
+#include "../../protocols/http1/query.h"
+#include "../../protocols/http1/request.h"
+#include "context.h"
+#include "count.h"
+#include "epoch.h"
+
+/* What could not be decided here is HEDDLE_SLOW_*; 0 is no such reason where this is asked. */
+struct destination {
+	__u32 service; /* live number */
+	__u32 endpoint;
+	__u32 why;
+	__u32 pad;
+};
+
+/* Word index of the set of routes that this generation has for the client, 0 = none. */
+static __always_inline __u32 set_for(const struct heddle_client *c)
+{
+	struct heddle_route_key key = { .service = c->service };
+	struct heddle_route_choice *choice = bpf_map_lookup_elem(&route_choices, &key), *own;
+
+	if (!choice)
+		return 0;
+	if (choice->own && c->identity) {
+		key.identity = c->identity;
+		own = bpf_map_lookup_elem(&route_choices, &key);
+		if (own)
+			choice = own;
+	}
+	return choice->set ? route_set(choice->set - 1) : 0;
+}
+
+/* At the beginning of a message: the generation that judges it, and the routes that it has for the client. */
+static __always_inline int client_adopt(struct heddle_client *c)
+{
+	__u32 zero = 0, epoch = epoch_now();
+	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
+
+	if (!me)
+		return -1;
+	if (c->generation != me->generation || c->epoch != epoch || !c->generation) {
+		c->generation = me->generation;
+		c->slot = me->slot;
+		c->epoch = epoch;
+		c->route_set = set_for(c);
+	}
+	return 0;
+}
+
+/* The service that the rule for this head sends it to. */
+static __always_inline int route_service(struct heddle_client *c, struct heddle_window *w,
+					 struct destination *to)
+{
+	__u32 rule, backend, number, *live;
+
+	to->service = c->service;
+	if (!c->route_set)
+		return 0;
+	to->why = HEDDLE_SLOW_ROUTE;
+	if (http1_query(&c->request, w, c->route_set))
+		return -1;
+	rule = route_find(&c->request, c->route_set);
+	if (rule & HEDDLE_ROUTE_SLOW)
+		return -1;
+	to->why = HEDDLE_SLOW_REFUSED;
+	backend = rule ? route_backend(rule, bpf_get_prandom_u32()) : 0;
+	if (!backend)
+		return -1;
+	number = TABLE_WORD(backend, heddle_route_backend, service);
+	to->why = HEDDLE_SLOW_ROUTE;
+	if (TABLE_WORD(backend, heddle_route_backend, redirect_at) ||
+	    TABLE_WORD(backend, heddle_route_backend, request_at) ||
+	    TABLE_WORD(backend, heddle_route_backend, response_at))
+		return -1;
+	to->why = HEDDLE_SLOW_REFUSED;
+	live = bpf_map_lookup_elem(&backend_services, &number);
+	if (!live || !*live)
+		return -1;
+	to->service = *live - 1;
+	return 0;
+}
+
+/* One of the service's endpoints. */
+static __always_inline int route_endpoint(struct heddle_client *c, struct destination *to)
+{
+	struct heddle_service_state *s = bpf_map_lookup_elem(&services, &to->service);
+	struct heddle_endpoint *e;
+	__u32 at, count, *member;
+
+	to->why = HEDDLE_SLOW_REFUSED;
+	if (!s || !s->count)
+		return -1;
+	count = s->local ? s->local : s->zone ? s->zone : s->count;
+	at = s->first + c->requests % count;
+	member = bpf_map_lookup_elem(&members, &at);
+	if (!member)
+		return -1;
+	to->endpoint = *member;
+	e = bpf_map_lookup_elem(&endpoints, &to->endpoint);
+	if (!e)
+		return -1;
+	to->why = HEDDLE_SLOW_REMOTE;
+	return e->flags & HEDDLE_ENDPOINT_LOCAL ? 0 : -1;
+}
+
+/* What inbound rules make of this identity at this endpoint. */
+static __always_inline void upstream_context(struct heddle_client *c, struct heddle_upstream *u)
+{
+	struct heddle_endpoint *e = bpf_map_lookup_elem(&endpoints, &u->endpoint);
+	struct context x = { .protocol = 6, .peer = u->identity };
+
+	u->generation = c->generation;
+	u->epoch = c->epoch;
+	u->kind = HEDDLE_KIND_DROP;
+	if (!e)
+		return;
+	/* A process that is no workload's is the world's, by an address that is nobody's. */
+	x.remote[10] = x.remote[11] = 0xff;
+	__builtin_memcpy(x.local, e->address, 16);
+	x.port = e->port;
+	context_make(&x);
+	__builtin_memcpy(u->blocks, x.blocks, sizeof(u->blocks));
+	u->kind = x.kind;
+}
+
+/* Where the inbound rules' own paths lead with this target: read once more, where routes were read first. */
+SEPARATE __u32 inbound_root(struct heddle_request *r, struct heddle_window *w)
+{
+	__u32 pos, root;
+	__u8 flags, phase;
+
+	if (!r || !w)
+		return 0;
+	pos = w->pos;
+	flags = r->flags;
+	phase = r->phase;
+	root = r->root;
+	w->pos = (__u32)http1_path(w);
+	w->end = w->len;
+	r->flags = window_byte(w, w->pos) == '*' ? HEDDLE_REQUEST_OPTIONS : 0;
+	r->text_bytes = 0;
+	r->root = TABLES(path);
+	r->state = policy_u32(TABLES(path.start));
+	http1_target(r, w);
+	w->pos = pos;
+	r->flags = flags;
+	r->phase = phase;
+	pos = r->root;
+	r->root = root;
+	r->text_bytes = 0;
+	return pos;
+}
+
+/* 1 = inbound rules of the endpoint let this request in. */
+static __always_inline int upstream_allows(struct heddle_client *c, struct heddle_upstream *u,
+					   struct heddle_window *w)
+{
+	__u32 root = c->request.root;
+
+	if (u->generation != c->generation || u->epoch != c->epoch)
+		upstream_context(c, u);
+	if (u->kind != HEDDLE_KIND_JUDGE) {
+		if (u->kind == HEDDLE_KIND_PASS)
+			count(HEDDLE_PASSED);
+		return u->kind == HEDDLE_KIND_PASS;
+	}
+	if (c->route_set)
+		root = inbound_root(&c->request, w);
+	if (!diagram_allows(&c->request, (struct heddle_blocks *)u->blocks, root))
+		return 0; /* counted by the relay, which answers */
+	count(HEDDLE_ALLOWED);
+	return 1;
+}
+
+#endif /* HEDDLE_CLIENT_ROUTE_H */
