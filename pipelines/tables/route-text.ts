@@ -1,6 +1,6 @@
 /** What routes write into heads, checked once more: a front-end's oversight must not become another's request. */
 import { Failure } from '../contract/failures.ts'
-import { isTokenByte, isValueByte } from '../protocols/http1-grammar.ts'
+import { isTargetByte, isTokenByte, isValueByte } from '../protocols/http1-grammar.ts'
 import { utf8 } from '../policy/http-match.ts'
 import type { Field } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'
@@ -10,6 +10,7 @@ import { at } from './blocks.ts'
 const RESERVED = new Set([
   'connection',
   'content-length',
+  'expect',
   'host',
   'keep-alive',
   'proxy-connection',
@@ -32,19 +33,12 @@ export function editableName(name: string, source: Source): string {
   return lower
 }
 
-/** A value as it is written into a head; blanks around it would not be a part of it. */
-export function fieldValue(value: string, source: Source): string {
-  if (value.trim() !== value || !utf8(value).every(isValueByte))
-    throw refused(source, `${JSON.stringify(value)} is no header value`)
-  return value
-}
-
+/** A line as it is written into a head. */
 export function fieldLine({ name, value }: Field, source: Source): string {
   editableName(name, source)
-  return `${name}: ${fieldValue(value, source)}\r\n`
+  if (!utf8(value).every(isValueByte)) throw refused(source, `${JSON.stringify(value)} is no header value`)
+  return `${name}: ${value}\r\n`
 }
-
-const isTargetByte = (byte: number) => byte > 0x20 && byte < 0x7f && byte !== 0x23
 
 /** A part of a URL, as it is written into a target, Host or Location. */
 export function urlText(text: string, source: Source): string {

@@ -142,17 +142,17 @@ export class RouteWalker {
   private redirect(at: number, request: Request, port: number): Uint8Array {
     const flags = this.word(at)
     const named = byteText(fieldValues(request, 'host')[0] ?? new Uint8Array()).replace(/:\d*$/, '')
-    const host = named === '' ? this.text(at + 4) : named
+    const host = named === '' ? this.raw(at + 4) : named
     const { path = '/', query } = targetOf(request)
-    const change = this.newPath(this.word(at + 1), this.text(at + 8))
+    const change = this.newPath(this.word(at + 1), this.raw(at + 8))
     const parts = [
-      this.text(at + 2),
+      this.raw(at + 2),
       (flags & REDIRECT_HOST) === 0 ? '' : host,
       (flags & REDIRECT_PORT) === 0 || port === 80 ? '' : `:${port}`,
-      this.text(at + 6),
+      this.raw(at + 6),
       change === null ? path : changedPath(path, change),
       query === undefined ? '' : `?${query}`,
-      this.text(at + 10),
+      this.raw(at + 10),
     ]
     return bytesOf(parts.join(''))
   }
@@ -165,8 +165,16 @@ export class RouteWalker {
     return Array.from({ length: count }, (_, i) => this.word(at + i))
   }
 
-  /** struct heddle_text, one character a byte. */
+  /** struct heddle_text. */
   private text(at: number): string {
+    const escaped = [...this.raw(at)].map(
+      (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    )
+    return decodeURIComponent(escaped.join(''))
+  }
+
+  /** The same, one character a byte. */
+  private raw(at: number): string {
     const start = this.word(at)
     return byteText(
       Uint8Array.from({ length: this.word(at + 1) }, (_, i) => this.word(start + (i >> 2)) >>> (8 * (i & 3))),

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { PolicySet } from '../../../pipelines/policy/model.ts'
+import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/policy/route-edits.ts'
+import { evaluateRoute, type RouteOutcome } from '../../../pipelines/policy/route-evaluate.ts'
+import { buildTables, type Tables } from '../../../pipelines/tables/build-tables.ts'
+import { routeSetFor } from '../../../pipelines/tables/route-sets.ts'
+import { type RouteStep, RouteWalker } from '../../../pipelines/tables/route-walk.ts'
+import { TablesWalker } from '../../../pipelines/tables/walk.ts'
+import { type Asked, asked, routedSet } from '../../bpf/host/route-cases.ts'
+import { Random } from '../../bpf/host/streams.ts'
+
+const SEED = 20_261_201
+const SETS = process.env['HEDDLE_DEEP'] === '1' ? 20_000 : 150
+const REQUESTS = 40
+
+const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'))
+const shown = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
+
+/** The reply that stands for a redirect, before its own filters. */
+const reply = (status: number, reason: string, location: string) =>
+  latin1(
+    `HTTP/1.1 ${status} ${reason}\r\nServer: heddle\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`,
+  )
+const REASONS = {
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+}
+const RESPONSE = latin1('HTTP/1.1 200 OK\r\nX-A: 1\r\nx-b: 2\r\nServer: s\r\nUser-agent: x\r\n\r\n')
+
+/** What becomes of the request, in bytes. */
+function ofEvaluator(outcome: RouteOutcome, { text }: Asked): unknown {
+  switch (outcome.kind) {
+    case 'status':
+      return outcome.status
+    case 'redirect': {
+      const made = reply(outcome.status, REASONS[outcome.status], outcome.location)
+      return shown(applyEdits(made, responseEdits(made, outcome.response)))
+    }
+    case 'forward':
+      return [
+        outcome.service,
+        shown(applyEdits(latin1(text), requestEdits(latin1(text), outcome.request))),
+        shown(applyEdits(RESPONSE, responseEdits(RESPONSE, outcome.response))),
+        outcome.requestTimeout,
+        outcome.backendTimeout,
+      ]
+  }
+}
+
+function ofTables(step: RouteStep, tables: Tables, { text }: Asked): unknown {
+  switch (step.kind) {
+    case 'status':
+      return step.status
+    case 'redirect':
+      return shown(step.reply)
+    case 'forward':
+      return [
+        tables.services[step.service],
+        shown(applyEdits(latin1(text), requestEdits(latin1(text), step.request))),
+        shown(applyEdits(RESPONSE, responseEdits(RESPONSE, step.response))),
+        step.rule.requestTimeout,
+        step.rule.backendTimeout,
+      ]
+  }
+}
+
+const built = (set: PolicySet): Tables => {
+  const result = buildTables(set)
+  assert.ok(result.ok, result.ok ? '' : result.failures[0]?.message)
+  return result.tables
+}
+
+test(`the walked tables route as the evaluator, on ${SETS} generated sets of routes`, () => {
+  const random = new Random(SEED)
+  const seen = new Map<string, number>()
+  for (let n = 0; n < SETS; n++) {
+    const set = routedSet(random)
+    const tables = built(set)
+    const walker = new RouteWalker(new TablesWalker(tables.blob))
+    for (let i = 0; i < REQUESTS; i++) {
+      const question = asked(random)
+      const outcome = evaluateRoute(set, question, question.random)
+      const number = routeSetFor(tables.routes, question.service, question.client)
+      const kind = outcome.kind === 'status' ? String(outcome.status) : outcome.kind
+      seen.set(kind, (seen.get(kind) ?? 0) + 1)
+      if (number === undefined) {
+        assert.ok(outcome.kind === 'forward' && outcome.deciding === undefined)
+        continue
+      }
+      const { port } = question.service
+      const step = walker.follow(number, { request: question.request, port }, question.random)
+      assert.deepEqual(
+        ofTables(step, tables, question),
+        ofEvaluator(outcome, question),
+        `${JSON.stringify(question)} of set ${n}: ${JSON.stringify(set.routes)}`,
+      )
+    }
+  }
+  // A generator that only makes one kind would prove nothing.
+  for (const [kind, count] of seen) assert.ok(count > (SETS * REQUESTS) / 100, `${kind}: only ${count}`)
+  assert.deepEqual([...seen.keys()].sort(), ['404', '500', 'forward', 'redirect'])
+})
