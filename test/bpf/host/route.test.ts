@@ -3,19 +3,23 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { RouteReason } from '../../../bpf/abi/heddle.gen.ts'
 import type { PolicySet } from '../../../pipelines/policy/model.ts'
+import type { Route, RouteRule } from '../../../pipelines/policy/route.ts'
 import { applyEdits, requestEdits } from '../../../pipelines/policy/route-edits.ts'
 import { evaluateRoute } from '../../../pipelines/policy/route-evaluate.ts'
 import { buildTables, type Tables } from '../../../pipelines/tables/build-tables.ts'
 import { routeSetFor } from '../../../pipelines/tables/route-sets.ts'
 import { RouteWalker } from '../../../pipelines/tables/route-walk.ts'
 import { TablesWalker } from '../../../pipelines/tables/walk.ts'
-import { type Asked, asked, routedSet } from './route-cases.ts'
+import { type Asked, asked, parsed, routedSet } from './route-cases.ts'
 import { buildRouter, type Router } from './route-harness.ts'
 import { Random } from './streams.ts'
 
 const SEED = 20_261_202
 const SETS = process.env['HEDDLE_DEEP'] === '1' ? 4_000 : 120
 const REQUESTS = 60
+const MANY = 10_000
+const KINDS = ['exact', 'prefix', 'regex'] as const
+const source = { file: 'r.yaml', line: 1, column: 1 }
 
 const hex = (text: string) => Buffer.from(text, 'latin1').toString('hex')
 const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'))
@@ -25,6 +29,16 @@ const built = (set: PolicySet): Tables => {
   assert.ok(result.ok, result.ok ? '' : result.failures[0]?.message)
   return result.tables
 }
+
+const route = (rules: RouteRule[]): Route => ({
+  name: 'r',
+  namespace: 'n',
+  source,
+  created: '',
+  service: { namespace: 'n', name: 'echo', port: null },
+  clients: null,
+  rules,
+})
 
 /** What the kernel should say, and the kind of it. */
 function expected(set: PolicySet, walker: RouteWalker, number: number, question: Asked): [string, string] {
@@ -79,8 +93,55 @@ describe('routes, as the kernel finds them', () => {
       assert.ok((seen.get(kind) ?? 0) > wanted.length / 200, `${kind}: only ${seen.get(kind)}`)
   })
 
+  test(`${MANY} routes: each goes where it says`, async () => {
+    const service = (name: string) => ({ namespace: 'n', name, port: 80 })
+    const matches = Array.from({ length: MANY }, (_, i) => ({
+      source,
+      path: { kind: KINDS[i % 3] as 'exact', value: `/shop-${i >> 1}/cart${i % 3 === 2 ? '/[0-9]+' : ''}` },
+      ...(i % 2 === 0 ? { method: 'POST' } : {}),
+      headers: i % 5 === 0 ? [{ name: 'x-tenant', kind: 'exact' as const, value: `t${i % 97}` }] : [],
+      query: i % 7 === 0 ? [{ name: 'v', kind: 'exact' as const, value: `${i % 13}` }] : [],
+    }))
+    const rules = matches.map((match, i) => ({
+      source,
+      matches: [match],
+      filters: [],
+      backends: [{ service: service(`b${i}`), weight: 1, filters: [] }],
+      requestTimeout: 0,
+      backendTimeout: 0,
+    }))
+    const set = { policies: [], routes: [route(rules)] }
+    const tables = built(set)
+    const walker = new RouteWalker(new TablesWalker(tables.blob))
+    const random = new Random(SEED + 1)
+    const questions = Array.from({ length: 3_000 }, () => {
+      const near = (random.below(MANY) >> 1) + random.below(2)
+      const path = `/shop-${near}/cart${random.pick(['', '', '/7', '/', '/x'])}`
+      const query = random.pick(['', '', `?v=${random.below(13)}`, '?w&v=1'])
+      const tenant = random.chance(50) ? `X-Tenant: t${random.below(97)}\r\n` : ''
+      const text = `${random.pick(['GET', 'POST'])} ${path}${query} HTTP/1.1\r\nHost: h\r\n${tenant}\r\n`
+      return { text, request: parsed(text), service: service('echo'), client: null, random: 0 }
+    })
+    const answers = await router.run([
+      `load ${await router.tables(tables.blob)}`,
+      ...questions.map(({ text }) => `ask 0 0 ${hex(text)}`),
+    ])
+    // Nothing is filtered: heads go on as they came, whatever the routes.
+    let forwarded = 0
+    for (const [i, question] of questions.entries()) {
+      assert.equal(answers[i], expected({ policies: [], routes: [] }, walker, 0, question)[0], question.text)
+      if (answers[i] !== 'none') forwarded++
+      if (i % 100 !== 0) continue
+      const step = walker.follow(0, { request: question.request, port: 80 }, 0)
+      const outcome = evaluateRoute(set, question, 0)
+      assert.equal(step.kind, outcome.kind)
+      if (step.kind === 'forward' && outcome.kind === 'forward')
+        assert.deepEqual(tables.services[step.service], outcome.service)
+    }
+    assert.ok(forwarded > 500 && forwarded < 2_500, `${forwarded} forwarded`)
+  })
+
   test('a header that comes twice is the relay’s only where it decides', async () => {
-    const source = { file: 'r.yaml', line: 1, column: 1 }
     const rule = (path: string, name?: string) => ({
       source,
       filters: [],
@@ -98,17 +159,7 @@ describe('routes, as the kernel finds them', () => {
     })
     const tables = built({
       policies: [],
-      routes: [
-        {
-          name: 'r',
-          namespace: 'n',
-          source,
-          created: '',
-          service: { namespace: 'n', name: 'echo', port: null },
-          clients: null,
-          rules: [rule('/free'), rule('/asks', 'x-a'), rule('/other', 'x-b')],
-        },
-      ],
+      routes: [route([rule('/free'), rule('/asks', 'x-a'), rule('/other', 'x-b')])],
     })
     const ask = (path: string) =>
       `ask 0 0 ${hex(`GET ${path} HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nX-B: 1\r\nx-a:2\r\n\r\n`)}`
