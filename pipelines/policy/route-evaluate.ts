@@ -59,7 +59,7 @@ export const RANDOM_END = 0x1_0000_0000
  * The backend of a random number (0 to 2^32 - 1): that in whose part of the sum of weights
  * floor(random * sum / 2^32) lies. The product is below 2^56: a kernel needs 64 bits for it.
  */
-export function backendOf(backends: readonly Backend[], random: number): Backend | undefined {
+function backendOf(backends: readonly Backend[], random: number): Backend | undefined {
   const sum = backends.reduce((total, { weight }) => total + weight, 0)
   let point = Number((BigInt(random) * BigInt(sum)) / BigInt(RANDOM_END))
   for (const backend of backends) {

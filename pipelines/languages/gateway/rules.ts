@@ -31,6 +31,22 @@ function backendsOf(reader: Reader, rule: Rule, path: Path, to: Reach): Backend[
 /** Where a rule's references start, and what they may meet. */
 export type Reach = { asking: Asking; references: References }
 
+/** The response of a redirect is made here: only its Location makes it one. */
+function checkLocation(reader: Reader, filters: readonly Filter[], path: Path): void {
+  if (!filters.some(({ kind }) => kind === 'redirect')) return
+  const named = filters
+    .filter((filter) => filter.kind === 'response-headers')
+    .flatMap(({ set, add, remove }) => [...[...set, ...add].map(({ name }) => name), ...remove])
+  if (!named.some((name) => name.toLowerCase() === 'location')) return
+  const message = 'the Location of a redirect cannot be changed by ResponseHeaderModifier'
+  reader.refuse(
+    path,
+    'unsupported-feature',
+    message,
+    'write scheme, hostname, port and path in requestRedirect',
+  )
+}
+
 const replacesPrefix = (filter: Filter) =>
   (filter.kind === 'redirect' || filter.kind === 'rewrite') && filter.path?.kind === 'prefix'
 
@@ -41,6 +57,10 @@ function checkTogether(reader: Reader, rule: RouteRule, path: Path): void {
     reader.refuse([...path, 'backendRefs'], 'schema-violation', message, hint)
   }
   const filters = [...rule.filters, ...rule.backends.flatMap((backend) => backend.filters)]
+  checkLocation(reader, rule.filters, [...path, 'filters'])
+  for (const [index, backend] of rule.backends.entries()) {
+    checkLocation(reader, [...rule.filters, ...backend.filters], [...path, 'backendRefs', index, 'filters'])
+  }
   const [match, second] = rule.matches
   if (filters.some(replacesPrefix) && (second !== undefined || match?.path.kind !== 'prefix')) {
     const message = 'replacePrefixMatch needs exactly one match, by PathPrefix'

@@ -64,6 +64,13 @@ refusals('refusals of what routes cannot do here', [
     /`Content-Length` cannot be changed \| remove it/,
   ],
   [
+    'another Location of a redirect',
+    rules(
+      '{backendRefs: [{name: a, port: 80, filters: [{type: RequestRedirect, requestRedirect: {}}]}], filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [LOCATION]}}]}',
+    ),
+    /unsupported-feature the Location of a redirect/,
+  ],
+  [
     'a removed Connection',
     filter('{type: RequestHeaderModifier, requestHeaderModifier: {remove: [Connection]}}'),
     /`Connection` cannot/,
