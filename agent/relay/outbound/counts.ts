@@ -1,0 +1,31 @@
+/** What became of requests and connections on the slow path, by names an operator understands. */
+
+/** `broken`: reset in the middle of a response. `abandoned`: by its client. */
+export const REQUEST_ENDS = [
+  'forwarded',
+  'tunnelled',
+  'routedReply',
+  'denied',
+  'refused',
+  'badGateway',
+  'unavailable',
+  'timedOut',
+  'broken',
+  'abandoned',
+] as const
+export type RequestEnd = (typeof REQUEST_ENDS)[number]
+
+export type OutboundCounts = {
+  requests: Record<RequestEnd, number>
+  /** Requests sent once more, on another connection. */
+  retries: number
+  connections: { taken: number; turnedAway: number; open: number }
+  bytes: { fromClients: number; toClients: number }
+}
+
+export const newCounts = (): OutboundCounts => ({
+  requests: Object.fromEntries(REQUEST_ENDS.map((end) => [end, 0])) as Record<RequestEnd, number>,
+  retries: 0,
+  connections: { taken: 0, turnedAway: 0, open: 0 },
+  bytes: { fromClients: 0, toClients: 0 },
+})

@@ -1,0 +1,199 @@
+/**
+ * The client side of one node: the listener that connect() to a service leads to, its clients'
+ * connections, the kernel's pools of upstreams, and what the kernel has to say about them.
+ */
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { EventKind } from '../../../bpf/abi/heddle.gen.ts'
+import { addressBytes } from '../../adapters/address-bytes.ts'
+import type { RelayEvent } from '../../adapters/connection.ts'
+import { BpfMap, u32 } from '../../adapters/libbpf.ts'
+import type { DispatcherPins, Pins } from '../../adapters/pins.ts'
+import { Verdicts } from '../verdicts.ts'
+import { KernelAsk } from './kernel-ask.ts'
+import { type KernelClient, KernelClients } from './kernel-clients.ts'
+import { KernelRouter } from './kernel-router.ts'
+import { KernelServices } from './kernel-routes.ts'
+import { Turns } from './kernel-turn.ts'
+import { KernelUpstreams, type UpstreamEnd } from './kernel-upstreams.ts'
+import { localReply } from './local-reply.ts'
+import { Outbound } from './outbound.ts'
+import { UpstreamPool } from './upstream-pool.ts'
+import { WIRE_OPTIONS } from './wire.ts'
+
+/** Where call.h leads connect() to. */
+const LISTEN_AT = ['127.0.0.1', '::1'] as const
+/** A port that is free on one loopback may be taken on the other. */
+const LISTEN_TRIES = 16
+
+/** Clients of one service and identity, which share pools. */
+type Group = { client: Pick<KernelClient, 'service' | 'identity'>; count: number }
+
+export class KernelOutbound {
+  readonly outbound: Outbound
+  private readonly ask: KernelAsk
+  private readonly port: BpfMap
+  private readonly clients: KernelClients
+  private readonly services: KernelServices
+  private readonly verdicts: Verdicts
+  private readonly router: KernelRouter
+  private readonly connector: UpstreamPool
+  private readonly turns: Turns
+  private readonly upstreams: KernelUpstreams
+  private readonly servers: Server[] = []
+  private readonly known = new Map<bigint, Socket>()
+  private readonly groups = new Map<string, Group>()
+  private readonly now: () => number
+  private readonly complain: (error: unknown) => void
+
+  constructor(
+    pins: Pins,
+    dispatcher: DispatcherPins,
+    parts: { now: () => number; random: () => number; complain: (error: unknown) => void },
+  ) {
+    this.now = parts.now
+    this.complain = parts.complain
+    this.ask = new KernelAsk(dispatcher.program('relay_ask'))
+    this.port = BpfMap.pinned(pins.map('outbound_port'))
+    this.clients = new KernelClients(pins)
+    this.services = new KernelServices(pins)
+    this.verdicts = new Verdicts(pins)
+    this.router = new KernelRouter(pins, this.verdicts, this.services, parts.random)
+    this.turns = new Turns(this.ask)
+    this.upstreams = new KernelUpstreams(pins, this.ask, (end) => this.upstreamEnded(end))
+    this.connector = new UpstreamPool(parts.now)
+    this.outbound = new Outbound(this.connector, parts.complain)
+  }
+
+  /** Has the node the maps and the program for it? An older dispatcher has not. */
+  static isServedBy(pins: Pins, dispatcher: DispatcherPins): boolean {
+    return existsSync(pins.map('clients')) && existsSync(dispatcher.program('relay_ask'))
+  }
+
+  /** From here on connect() to a service leads here. */
+  async listen(): Promise<void> {
+    for (let tried = 1; ; tried++) {
+      const first = await this.server(LISTEN_AT[0], 0)
+      const { port } = first.address() as { port: number }
+      const second = await this.server(LISTEN_AT[1], port).catch((error: NodeJS.ErrnoException) => {
+        // A machine without IPv6 has no clients on it.
+        if (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT') return undefined
+        if (tried === LISTEN_TRIES) throw error
+        return 'taken' as const
+      })
+      if (second === 'taken') {
+        first.close()
+        continue
+      }
+      this.servers.push(...[first, second].filter((server) => server !== undefined))
+      this.port.update(u32(0), u32(port))
+      return
+    }
+  }
+
+  /** An event of the ring that is about clients; false = it is not. */
+  take({ kind, cookie, requests: index }: Pick<RelayEvent, 'kind' | 'cookie' | 'requests'>): boolean {
+    if (kind === EventKind.EVENT_TURN) this.turns.come(cookie)
+    else if (kind === EventKind.EVENT_ABANDONED) this.upstreams.end(index)
+    else if (kind === EventKind.EVENT_UNFOLLOWED) {
+      this.upstreams.end(index)
+      this.known.get(cookie)?.resetAndDestroy()
+    } else return false
+    return true
+  }
+
+  /** Services, routes and generations change meanwhile: pools follow. */
+  sweep(): void {
+    for (const group of this.groups.values()) this.fit(group)
+    this.upstreams.sweep(this.now())
+  }
+
+  get stats(): Record<string, unknown> {
+    return { ...this.outbound.counts, upstreams: this.upstreams.open }
+  }
+
+  /** New connections are refused from now on; what is under way is finished within that time. */
+  async close(withinMs: number): Promise<void> {
+    this.port.update(u32(0), u32(0))
+    for (const server of this.servers) server.close()
+    await this.outbound.drain(withinMs)
+    this.upstreams.close()
+    this.connector.close()
+    this.router.close()
+    for (const part of [this.ask, this.port, this.clients, this.services, this.verdicts]) part.close()
+  }
+
+  private async server(host: string, port: number): Promise<Server> {
+    const server = createServer({ ...WIRE_OPTIONS, pauseOnConnect: false }, (socket) => this.accept(socket))
+    server.listen({ host, port, backlog: 4096 })
+    await once(server, 'listening')
+    server.on('error', (error) => this.complain(error))
+    return server
+  }
+
+  private accept(socket: Socket): void {
+    try {
+      const { remoteAddress, remotePort } = socket
+      const name = remoteAddress !== undefined && {
+        address: addressBytes(remoteAddress),
+        port: remotePort ?? 0,
+      }
+      const client = name ? this.clients.find(name) : undefined
+      if (client) this.serve(socket, client)
+      // Somebody who called the listener by its own port, or whom the kernel could not enrol.
+      else socket.resetAndDestroy()
+    } catch (error) {
+      this.complain(error)
+      socket.resetAndDestroy()
+    }
+  }
+
+  private serve(socket: Socket, client: KernelClient): void {
+    const group = this.join(client)
+    this.known.set(client.cookie, socket)
+    this.outbound.take(socket, {
+      turn: this.turns.turn(client.cookie),
+      router: this.router.for(client),
+    })
+    socket.once('close', () => {
+      this.known.delete(client.cookie)
+      this.leave(client, group)
+    })
+  }
+
+  private join({ service, identity }: KernelClient): Group {
+    const key = `${service}/${identity}`
+    const group = this.groups.get(key) ?? { client: { service, identity }, count: 0 }
+    this.groups.set(key, group)
+    group.count++
+    this.fit(group)
+    return group
+  }
+
+  private leave({ service, identity }: KernelClient, group: Group): void {
+    group.count--
+    this.fit(group)
+    if (group.count === 0) this.groups.delete(`${service}/${identity}`)
+  }
+
+  /** Each endpoint of this node that the group's requests may go to has a connection for each client. */
+  private fit({ client, count }: Group): void {
+    const group = `${client.service}/${client.identity}`
+    for (const service of this.router.reaches(client))
+      for (const { number, at, local } of this.services.nearest(service))
+        if (local)
+          this.upstreams.want({ number, at, identity: client.identity }, { group, count }, this.now())
+  }
+
+  /** The kernel's part of a client's request came to nothing, or its server said the last word. */
+  private upstreamEnded({ client, working, begun, closes }: UpstreamEnd): void {
+    const socket = this.known.get(client)
+    if (!socket) return
+    if (working && !begun) {
+      this.ask.begin(client)
+      socket.end(localReply(503, true))
+    } else if (closes) socket.end()
+    else if (working) socket.resetAndDestroy()
+  }
+}

@@ -1,0 +1,129 @@
+/** A client's requests on the slow path: decided by what the kernel's own programs read (client-route.h). */
+import { addressText } from '../../adapters/address-bytes.ts'
+import type { Pins } from '../../adapters/pins.ts'
+import type { Request } from '../../../pipelines/protocols/http1-request.ts'
+import { changedPath, type RequestChange, type HeaderChange } from '../../../pipelines/policy/route-change.ts'
+import { targetOf as targetParts } from '../../../pipelines/policy/route-match.ts'
+import type { RouteStep } from '../../../pipelines/tables/route-walk.ts'
+import type { Generation } from '../active-generation.ts'
+import type { Verdicts } from '../verdicts.ts'
+import type { KernelClient } from './kernel-clients.ts'
+import { type KernelEndpoint, type KernelServices, RouteMaps } from './kernel-routes.ts'
+import type { HeadEdits, Outcome, RoutedStatus, Router, Target } from './ports.ts'
+
+/** The address of a caller that is no workload's: the world's, and nobody's. */
+const NOBODYS = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0)
+
+/** No endpoint takes it. */
+const NONE: Outcome = { kind: 'reply', status: 503, fields: [] }
+
+type Forward = Extract<RouteStep, { kind: 'forward' }>
+type Refusal = 'deny' | 'drop'
+
+export class KernelRouter {
+  private readonly pins: Pins
+  private readonly verdicts: Verdicts
+  private readonly services: KernelServices
+  /** 32 random bits. */
+  private readonly random: () => number
+  private maps: { word: bigint; routes: RouteMaps } | undefined
+
+  constructor(pins: Pins, verdicts: Verdicts, services: KernelServices, random: () => number) {
+    this.pins = pins
+    this.verdicts = verdicts
+    this.services = services
+    this.random = random
+  }
+
+  for(client: KernelClient): Router {
+    return { route: (request) => this.route(client, request) }
+  }
+
+  /** Live numbers of all services that requests of the client may be sent to. */
+  reaches(client: Pick<KernelClient, 'service' | 'identity'>): number[] {
+    const generation = this.verdicts.generations.current()
+    const routes = generation && this.mapsOf(generation)
+    const set = routes?.setFor(client.service, client.identity)
+    if (!generation || !routes || set === undefined) return [client.service]
+    const named = generation.routes.services(set).map((number) => routes.live(number))
+    return [...new Set(named.filter((service) => service !== undefined))]
+  }
+
+  close(): void {
+    this.maps?.routes.close()
+  }
+
+  private route(client: KernelClient, request: Request): Outcome {
+    const generation = this.verdicts.generations.current()
+    if (!generation) return NONE
+    const routes = this.mapsOf(generation)
+    const set = routes.setFor(client.service, client.identity)
+    if (set === undefined) return this.forward(client, request, client.service)
+    const step = generation.routes.follow(set, { request, port: client.called.port }, this.random())
+    if (step.kind === 'status') return { kind: 'reply', status: step.status, fields: [] }
+    if (step.kind === 'redirect') return redirectOf(step.reply)
+    const live = routes.live(step.service)
+    return live === undefined ? NONE : this.forward(client, request, live, step)
+  }
+
+  private forward(client: KernelClient, request: Request, service: number, step?: Forward): Outcome {
+    const near = this.services.nearest(service)
+    if (near.length === 0) return NONE
+    const first = this.random() % near.length
+    const order = [...near.slice(first), ...near.slice(0, first)] as [KernelEndpoint, ...KernelEndpoint[]]
+    const refusal = this.refusal(client, request, order[0])
+    if (refusal) return { kind: 'deny' }
+    const open = order.filter((each) => this.refusal(client, request, each) === undefined)
+    return {
+      kind: 'forward',
+      targets: open.map((each) => targetOf(client, each)) as [Target, ...Target[]],
+      requestTimeout: step?.rule.requestTimeout ?? 0,
+      backendTimeout: step?.rule.backendTimeout ?? 0,
+      ...(step && {
+        request: requestEdits(request, step.request),
+        response: headerEdits(step.response),
+      }),
+    }
+  }
+
+  /** Inbound rules of an endpoint of this node; another node's are its own to enforce. */
+  private refusal(client: KernelClient, request: Request, endpoint: KernelEndpoint): Refusal | undefined {
+    if (!endpoint.local) return undefined
+    const { address: local, port: localPort } = endpoint.at
+    const context = this.verdicts.context({ local, localPort, remote: NOBODYS }, client.identity)
+    if (context.kind === 'judge') return context.allows(request) ? undefined : 'deny'
+    return context.kind === 'drop' ? 'drop' : undefined
+  }
+
+  private mapsOf(generation: Generation): RouteMaps {
+    if (this.maps?.word === generation.word) return this.maps.routes
+    this.maps?.routes.close()
+    this.maps = { word: generation.word, routes: new RouteMaps(this.pins, generation.slot) }
+    return this.maps.routes
+  }
+}
+
+function targetOf(client: KernelClient, { at }: KernelEndpoint): Target {
+  return { address: addressText(at.address), port: at.port, identity: client.identity }
+}
+
+function headerEdits({ drop, append }: HeaderChange): HeadEdits {
+  return { remove: drop, append: append.map(({ name, value }) => `${name}: ${value}`) }
+}
+
+function requestEdits(request: Request, { path, host, headers }: RequestChange): HeadEdits {
+  const edits = headerEdits(headers)
+  const { path: old, query } = targetParts(request)
+  const target =
+    path === null || old === undefined
+      ? {}
+      : { target: `${changedPath(old, path)}${query === undefined ? '' : `?${query}`}` }
+  if (host === null) return { ...edits, ...target }
+  return { remove: [...edits.remove, 'host'], append: [`Host: ${host}`, ...edits.append], ...target }
+}
+
+function redirectOf(reply: Uint8Array): Outcome {
+  const [first = '', ...fields] = Buffer.from(reply).toString('latin1').split('\r\n')
+  const location = fields.filter((line) => /^location:/i.test(line))
+  return { kind: 'reply', status: Number(first.split(' ')[1]) as RoutedStatus, fields: location }
+}

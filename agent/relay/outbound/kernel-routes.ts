@@ -1,0 +1,101 @@
+/**
+ * What the kernel's programs read to route a request, read by the relay: the frozen tables of the
+ * generation that is active, which set of routes is a client's, and the endpoints of services.
+ */
+import {
+  EndpointFlag,
+  EndpointLayout,
+  RouteChoiceLayout,
+  RouteKeyLayout,
+  ServiceStateLayout,
+} from '../../../bpf/abi/heddle.gen.ts'
+import { BpfMap, u32 } from '../../adapters/libbpf.ts'
+import type { Pins } from '../../adapters/pins.ts'
+import type { SocketAddress } from './kernel-clients.ts'
+
+export type KernelEndpoint = { number: number; at: SocketAddress; local: boolean; weight: number }
+
+export class KernelServices {
+  private readonly services: BpfMap
+  private readonly members: BpfMap
+  private readonly endpoints: BpfMap
+
+  constructor(pins: Pins) {
+    this.services = BpfMap.pinned(pins.map('services'))
+    this.members = BpfMap.pinned(pins.map('members'))
+    this.endpoints = BpfMap.pinned(pins.map('endpoints'))
+  }
+
+  /** The nearest there are, as route_endpoint() of client-route.h takes them; empty = none. */
+  nearest(service: number): KernelEndpoint[] {
+    const state = this.services.lookup(u32(service), ServiceStateLayout.bytes)
+    if (state === undefined) return []
+    const { first, count, local, zone } = ServiceStateLayout.fields
+    const near = state.readUInt32LE(local.at) || state.readUInt32LE(zone.at) || state.readUInt32LE(count.at)
+    const from = state.readUInt32LE(first.at)
+    return Array.from({ length: near }, (_, i) => this.member(from + i)).filter((each) => each !== undefined)
+  }
+
+  close(): void {
+    for (const map of [this.services, this.members, this.endpoints]) map.close()
+  }
+
+  private member(place: number): KernelEndpoint | undefined {
+    const number = this.members.lookup(u32(place), 4)?.readUInt32LE()
+    const value = number === undefined ? undefined : this.endpoints.lookup(u32(number), EndpointLayout.bytes)
+    if (number === undefined || value === undefined) return undefined
+    const { address, port, flags, weight } = EndpointLayout.fields
+    return {
+      number,
+      at: {
+        address: Uint8Array.from(value.subarray(address.at, address.at + address.bytes)),
+        port: value.readUInt16LE(port.at),
+      },
+      local: (value.readUInt16LE(flags.at) & EndpointFlag.ENDPOINT_LOCAL) !== 0,
+      weight: value.readUInt32LE(weight.at),
+    }
+  }
+}
+
+/** Maps of one generation. */
+export class RouteMaps {
+  private readonly choices: BpfMap
+  private readonly backends: BpfMap
+
+  constructor(pins: Pins, slot: number) {
+    this.choices = BpfMap.pinned(pins.slotMap(slot, 'route_choices'))
+    this.backends = BpfMap.pinned(pins.slotMap(slot, 'backend_services'))
+  }
+
+  /** Number of the set of routes that a client's requests are subject to; undefined = none. */
+  setFor(service: number, identity: number): number | undefined {
+    const common = this.choice(service, 0)
+    const own = common?.own && identity !== 0 ? this.choice(service, identity) : undefined
+    const set = (own ?? common)?.set ?? 0
+    return set === 0 ? undefined : set - 1
+  }
+
+  /** Live number of a service that the tables name; undefined = this node does not know it. */
+  live(number: number): number | undefined {
+    const value = this.backends.lookup(u32(number), 4)?.readUInt32LE() ?? 0
+    return value === 0 ? undefined : value - 1
+  }
+
+  close(): void {
+    this.choices.close()
+    this.backends.close()
+  }
+
+  private choice(service: number, identity: number): { set: number; own: boolean } | undefined {
+    const key = Buffer.alloc(RouteKeyLayout.bytes)
+    key.writeUInt32LE(service, RouteKeyLayout.fields.service.at)
+    key.writeUInt32LE(identity, RouteKeyLayout.fields.identity.at)
+    const value = this.choices.lookup(key, RouteChoiceLayout.bytes)
+    return (
+      value && {
+        set: value.readUInt32LE(RouteChoiceLayout.fields.set.at),
+        own: value.readUInt32LE(RouteChoiceLayout.fields.own.at) !== 0,
+      }
+    )
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * One client's connection to a service, as the slow path serves it: requests one after
+ * another, each to its own endpoint, each answered before the next is begun (what is
+ * pipelined may depend on what stands before it, and its order is kept by doing nothing).
+ * Between two messages it is offered to the kernel; what comes then is the kernel's
+ * or, once that has nothing under way, the relay's again.
+ */
+import type { OutboundCounts, RequestEnd } from './counts.ts'
+import { type LocalStatus, localReply } from './local-reply.ts'
+import type { Connector, Outcome, Router, Turn } from './ports.ts'
+import { type Found, type RequestHead, RequestReader } from './request-reader.ts'
+import { Tunnel } from './tunnel.ts'
+import { type ExchangeEnd, type Forward, isPossible, UpstreamExchange } from './upstream-exchange.ts'
+import type { Wire, WireOwner } from './wire.ts'
+
+export type ConnectionPorts = {
+  turn: Turn
+  router: Router
+  connector: Connector
+  counts: OutboundCounts
+  complain(error: unknown): void
+  closed(): void
+}
+
+/** Bytes of requests that wait for their turn; with one read more (64 KB) all that a client's connection holds. */
+const MAX_HELD_BYTES = 65_536
+/** Bytes of a body that is read for nothing, so that the connection can go on. */
+const MAX_DISCARDED_BYTES = 1_048_576
+/** Milliseconds in which a client reads the last answer, and is read in turn: unread bytes would reset it. */
+const LINGER_MS = 5_000
+/** The same where the relay's own time is over. */
+const LAST_LINGER_MS = 500
+
+const FAILURES = { 502: 'badGateway', 503: 'unavailable', 504: 'timedOut' } as const
+
+/**
+ * `kernel`: nothing was read since it was the kernel's to take. `turning`: the kernel is asked.
+ * `ours`: at a message boundary or within a head. `closing`: all is said.
+ */
+type Stage = 'kernel' | 'turning' | 'ours' | 'exchange' | 'discarding' | 'tunnel' | 'closing'
+
+export class OutboundConnection implements WireOwner {
+  private readonly ports: ConnectionPorts
+  private readonly client: Wire
+  private readonly requests = new RequestReader()
+  private stage: Stage = 'kernel'
+  private offered = false
+  private clientEnded = false
+  private draining = false
+  private asked: RequestHead | undefined
+  /** Of the request at hand: the end of its body has not been taken. */
+  private bodyLeft = false
+  private exchange: UpstreamExchange | undefined
+  private tunnel: Tunnel | undefined
+  private discarded = 0
+  private lingerMs = LINGER_MS
+  private linger: NodeJS.Timeout | undefined
+
+  constructor(client: Wire, ports: ConnectionPorts) {
+    this.client = client
+    this.ports = ports
+    client.owner = this
+  }
+
+  bytes(chunk: Buffer): void {
+    if (this.stage === 'closing') return
+    if (this.tunnel) {
+      this.tunnel.bytes(chunk)
+      return
+    }
+    this.requests.push(chunk)
+    this.guarded(() => this.advance())
+  }
+
+  ended(): void {
+    this.clientEnded = true
+    if (this.tunnel) this.tunnel.clientEnded()
+    else this.guarded(() => this.advance())
+  }
+
+  drained(): void {
+    if (this.tunnel) this.tunnel.clientDrained()
+    else this.exchange?.clientDrained()
+  }
+
+  gone(): void {
+    clearTimeout(this.linger)
+    this.stage = 'closing'
+    if (this.exchange) this.count('abandoned')
+    this.exchange?.abort()
+    this.exchange = undefined
+    this.tunnel?.clientGone()
+    this.ports.counts.bytes.fromClients += this.client.read
+    this.ports.counts.bytes.toClients += this.client.written
+    this.ports.closed()
+  }
+
+  /** What is under way goes on; what begins is answered with 503, and between two messages it ends. */
+  drain(): void {
+    this.draining = true
+    this.guarded(() => this.advance())
+  }
+
+  /** Born while the relay stops: there is no request yet that could be answered. */
+  refuseNext(): void {
+    this.draining = true
+  }
+
+  /** No more time: what has no answer yet gets 503. */
+  expire(): void {
+    const { exchange } = this
+    this.lingerMs = LAST_LINGER_MS
+    if (exchange?.answered !== 'nothing') {
+      this.client.reset()
+      return
+    }
+    exchange.abort()
+    this.endExchange({ kind: 'failed', status: 503 })
+  }
+
+  /** Goes as far as the bytes that are there allow. */
+  private advance(): void {
+    if (this.stage === 'kernel' && (this.requests.held > 0 || this.clientEnded || this.draining))
+      this.takeTurn()
+    while (this.stage === 'ours' || this.stage === 'discarding') {
+      if (this.stage === 'discarding') {
+        if (!this.discard()) break
+        continue
+      }
+      const found = this.requests.next()
+      if (!found) {
+        this.rest()
+        break
+      }
+      if (found.kind === 'head') this.serve(found.head)
+      else if (found.kind === 'refused') this.refuse(found.status)
+    }
+    this.exchange?.send()
+    this.pace()
+  }
+
+  private takeTurn(): void {
+    this.stage = 'turning'
+    if (this.offered) this.ports.turn.reclaim()
+    this.offered = false
+    const failed = (error: unknown) => {
+      this.ports.complain(error)
+      this.client.reset()
+    }
+    this.ports.turn.begin().then(() => {
+      if (this.stage !== 'turning') return
+      this.stage = 'ours'
+      this.guarded(() => this.advance())
+    }, failed)
+  }
+
+  /** No head is whole. */
+  private rest(): void {
+    if (this.requests.held > 0) {
+      if (this.clientEnded) this.refuse(400)
+    } else if (this.clientEnded || this.draining) this.close()
+    else {
+      this.stage = 'kernel'
+      this.offered = true
+      this.ports.turn.offer(this.client.read, this.client.written)
+    }
+  }
+
+  private serve(head: RequestHead): void {
+    this.asked = head
+    this.bodyLeft = head.body.framing !== 'none'
+    if (this.draining) {
+      this.count('unavailable')
+      this.answer(503, head)
+      return
+    }
+    const outcome = this.outcomeOf(head)
+    if (outcome.kind === 'forward') {
+      this.stage = 'exchange'
+      this.begin(head, outcome)
+    } else if (outcome.kind === 'deny') {
+      this.count('denied')
+      this.answer(403, head)
+    } else {
+      this.count('routedReply')
+      this.answer(outcome.status, head, outcome.fields)
+    }
+  }
+
+  private outcomeOf(head: RequestHead): Outcome {
+    try {
+      const outcome = this.ports.router.route(head.request)
+      if (outcome.kind !== 'forward' || isPossible(outcome)) return outcome
+      this.ports.complain(new Error('a route edits what frames a message'))
+    } catch (error) {
+      this.ports.complain(error)
+    }
+    return { kind: 'reply', status: 500, fields: [] }
+  }
+
+  private begin(head: RequestHead, outcome: Forward): void {
+    const { client, ports } = this
+    this.exchange = new UpstreamExchange(
+      {
+        client,
+        connector: ports.connector,
+        part: () => this.part(),
+        retried: () => ports.counts.retries++,
+        pace: () => this.pace(),
+        ended: (end) => this.guarded(() => this.endExchange(end)),
+      },
+      head,
+      outcome,
+    )
+  }
+
+  private endExchange(end: ExchangeEnd): void {
+    this.exchange = undefined
+    switch (end.kind) {
+      case 'done':
+        this.count('forwarded')
+        if (!end.goesOn) this.close()
+        else this.stage = 'ours'
+        break
+      case 'failed':
+        this.count(FAILURES[end.status])
+        this.answer(end.status, this.asked as RequestHead)
+        break
+      case 'broken':
+        this.count('broken')
+        this.client.reset()
+        break
+      case 'tunnel':
+        this.count('tunnelled')
+        this.stage = 'tunnel'
+        this.tunnel = new Tunnel(this.client, end.upstream, { up: this.requests.rest(), down: end.early })
+        if (this.clientEnded) this.tunnel.clientEnded()
+    }
+    this.advance()
+  }
+
+  /** For the exchange: what there is of its request's body. */
+  private part(): Extract<Found, { kind: 'part' }> | undefined {
+    const found = this.requests.part()
+    if (found.kind === 'part') {
+      if (found.last) this.bodyLeft = false
+      // More can't come.
+      else if (this.clientEnded) return this.refuseWithin(400)
+      return found
+    }
+    return this.refuseWithin(found.kind === 'refused' ? found.status : 400)
+  }
+
+  /** The body at hand is not what its head said: the endpoint never sees an end of it. */
+  private refuseWithin(status: 0 | 400 | 431): undefined {
+    const { exchange } = this
+    const answered = exchange?.answered
+    exchange?.abort()
+    this.exchange = undefined
+    if (answered === 'nothing') this.refuse(status)
+    else {
+      this.count('refused')
+      if (answered === 'all') this.close()
+      else this.client.reset()
+    }
+    return undefined
+  }
+
+  private refuse(status: 0 | 400 | 431): void {
+    this.count('refused')
+    if (status === 0) {
+      this.client.reset()
+      return
+    }
+    this.client.write(localReply(status, true))
+    this.close()
+  }
+
+  /** The relay's own reply; the connection goes on behind it where the next request can be found. */
+  private answer(status: LocalStatus, head: RequestHead, fields: readonly string[] = []): void {
+    const { body, expects, persistent, request } = head
+    const long = body.framing === 'length' && body.length > MAX_DISCARDED_BYTES
+    const lost = this.bodyLeft && (expects || long)
+    const close = this.draining || !persistent || request.version === '1.0' || lost
+    this.client.write(localReply(status, close, fields))
+    if (close) this.close()
+    else this.stage = this.bodyLeft ? 'discarding' : 'ours'
+  }
+
+  /** Reads an answered request's body to its end; false = not yet, or never. */
+  private discard(): boolean {
+    const found = this.requests.part()
+    if (found.kind !== 'part' || (!found.last && this.clientEnded)) {
+      this.close()
+      return false
+    }
+    this.discarded += found.bytes.length
+    if (found.last) {
+      this.discarded = 0
+      this.stage = 'ours'
+    } else if (this.discarded > MAX_DISCARDED_BYTES) this.close()
+    return found.last
+  }
+
+  /** All is said: an end, and the time to read it. */
+  private close(): void {
+    this.stage = 'closing'
+    this.client.end()
+    this.client.resume()
+    this.linger = setTimeout(() => this.client.destroy(), this.lingerMs)
+  }
+
+  private pace(): void {
+    if (this.stage === 'closing' || this.stage === 'tunnel') return
+    if (this.requests.held >= MAX_HELD_BYTES || this.exchange?.blocked) this.client.pause()
+    else this.client.resume()
+  }
+
+  private count(end: RequestEnd): void {
+    this.ports.counts.requests[end]++
+  }
+
+  /** What the relay can't go on with is broken off. */
+  private guarded(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.ports.complain(error)
+      this.client.reset()
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/** What a client's connection needs of the kernel, of the policy, and of the endpoints. */
+import type { Request } from '../../../pipelines/protocols/http1-request.ts'
+import type { Wire } from './wire.ts'
+
+/**
+ * In whose hands a client's connection is (enum heddle_hand). Bytes are counted from
+ * the connection's start, as the relay's own socket sees them.
+ */
+export interface Turn {
+  /** Resolves when what the kernel has under way for this client is done: all of it is with the client. */
+  begin(): Promise<void>
+  /** At a message boundary with nothing under way: the kernel may have the connection back. */
+  offer(read: number, written: number): void
+  /** More came although it was offered; `begin` follows. */
+  reclaim(): void
+}
+
+/** What the policy says of one request. A failure of its own is answered with 500. */
+export interface Router {
+  route(request: Request): Outcome
+}
+
+export type Outcome =
+  | {
+      kind: 'forward'
+      /** The first is tried first; the others after it failed before a response began. At least one. */
+      targets: readonly [Target, ...Target[]]
+      request?: HeadEdits
+      response?: HeadEdits
+      /** Milliseconds from the request's head to the response's last byte; 0 = none. */
+      requestTimeout: number
+      /** The same for what one endpoint takes. */
+      backendTimeout: number
+    }
+  | {
+      kind: 'reply'
+      status: RoutedStatus
+      /** Whole lines without their CRLF: `Location: /new`. */
+      fields: readonly string[]
+    }
+  | { kind: 'deny' }
+
+/** What a route may answer by itself. */
+export type RoutedStatus = 301 | 302 | 303 | 307 | 308 | 404 | 500 | 503
+
+/** Where to, and as whom: two identities never share a connection. */
+export type Target = {
+  address: string
+  port: number
+  identity: number
+  /** Address to call from. */
+  source?: string
+}
+
+/**
+ * Edits of a head: lines of these names go, these lines follow behind the last one that stays,
+ * the request target is exchanged. All else stays byte for byte. `set` of a route is
+ * both, `add` is `append` alone. What frames a message can't be edited (500).
+ */
+export type HeadEdits = {
+  /** Lower case. */
+  remove: readonly string[]
+  /** Whole lines without their CRLF. */
+  append: readonly string[]
+  /** Of a request: its new target, query included. */
+  target?: string
+}
+
+/** Connections to endpoints, of the relay's own. */
+export interface Connector {
+  /** `fresh`: none that was used before. Rejects when there is no connection to be had. */
+  take(target: Target, fresh: boolean): Promise<Wire>
+  /** For the next request: a whole response was read, nothing else is on it. */
+  giveBack(target: Target, wire: Wire): void
+}

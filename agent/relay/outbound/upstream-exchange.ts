@@ -1,0 +1,311 @@
+/**
+ * One request over one upstream: its head and body out, its responses back, each side
+ * read only as fast as the other takes. An upstream that closes before a response began
+ * is exchanged for another where the request may be said twice (RFC 9110 9.2.2).
+ */
+import { areHonest, editHead } from './head-edits.ts'
+import type { Connector, Outcome, Target } from './ports.ts'
+import type { RequestHead, Found } from './request-reader.ts'
+import type { ResponseHead } from './response-head.ts'
+import { BadResponse, type FoundHead, ResponseReader } from './response-reader.ts'
+import { NOBODY, type Wire, type WireOwner } from './wire.ts'
+
+export type Forward = Extract<Outcome, { kind: 'forward' }>
+
+export type ExchangeEnd =
+  /** `goesOn`: the connection may carry another request. */
+  | { kind: 'done'; goesOn: boolean }
+  /** No byte of a final response is with the client. */
+  | { kind: 'failed'; status: 502 | 503 | 504 }
+  /** Part of a response is: what is missing must not look like its end. */
+  | { kind: 'broken' }
+  | { kind: 'tunnel'; upstream: Wire; early: Buffer }
+
+export type ExchangePorts = {
+  client: Wire
+  connector: Connector
+  /** Takes what there is of the request's body; undefined = it was refused, and that is seen to. */
+  part(): Extract<Found, { kind: 'part' }> | undefined
+  retried(): void
+  /** `blocked` may have changed. */
+  pace(): void
+  /** Said once. */
+  ended(end: ExchangeEnd): void
+}
+
+/** Connections that one request is tried on: the pooled one, and two new ones. */
+const MAX_ATTEMPTS = 3
+/** RFC 9110 9.2.2: saying it twice is saying it once. */
+const IDEMPOTENT = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']
+
+const NOTHING = Buffer.alloc(0)
+
+/** Can this be done as the policy says? */
+export function isPossible({ request, response }: Forward): boolean {
+  return [request, response].every((edits) => edits === undefined || areHonest(edits))
+}
+
+export class UpstreamExchange implements WireOwner {
+  private readonly ports: ExchangePorts
+  private readonly forward: Forward
+  private readonly asked: RequestHead
+  private readonly head: Buffer
+  private upstream: Wire | undefined
+  private target: Target
+  private reader: ResponseReader
+  private attempts = 0
+  private sent: 'nothing' | 'head' | 'part' | 'all' = 'nothing'
+  private passed: 'nothing' | 'interim' | 'final' = 'nothing'
+  private response: ResponseHead | undefined
+  /** Bytes behind the response that nobody asked for, or of the tunnel. */
+  private surplus: Buffer = NOTHING
+  private ending: ExchangeEnd | undefined
+  private over = false
+  private requestTimer: NodeJS.Timeout | undefined
+  private backendTimer: NodeJS.Timeout | undefined
+
+  constructor(ports: ExchangePorts, asked: RequestHead, forward: Forward) {
+    this.ports = ports
+    this.asked = asked
+    this.forward = forward
+    this.head = forward.request ? editHead(asked.bytes, forward.request) : asked.bytes
+    this.target = forward.targets[0]
+    this.reader = this.newReader()
+    const { requestTimeout } = forward
+    if (requestTimeout > 0) this.requestTimer = setTimeout(() => this.timedOut(), requestTimeout)
+    this.attempt()
+  }
+
+  /** The endpoint does not take what was sent: no more is to be read for it. */
+  get blocked(): boolean {
+    return this.upstream !== undefined && this.upstream.backlog > 0
+  }
+
+  /** How much of a final response is with the client. */
+  get answered(): 'nothing' | 'part' | 'all' {
+    if (this.passed !== 'final') return 'nothing'
+    return this.reader.phase === 'done' ? 'all' : 'part'
+  }
+
+  /** More of the body may be there. */
+  send(): void {
+    if (!this.upstream || this.over || this.sent === 'all' || this.blocked) return
+    const part = this.ports.part()
+    if (!part || this.over) return
+    if (part.bytes.length > 0) this.upstream.write(part.bytes)
+    if (part.last) this.sent = 'all'
+    else if (part.bytes.length > 0) this.sent = 'part'
+    if (part.last && this.reader.phase === 'done') this.conclude()
+  }
+
+  clientDrained(): void {
+    if (this.ending) this.end(this.ending)
+    else this.upstream?.resume()
+  }
+
+  /** Nobody waits for it any more. */
+  abort(): void {
+    if (this.over) return
+    this.finish()
+    this.drop()?.reset()
+  }
+
+  bytes(chunk: Buffer): void {
+    if (this.over) return
+    try {
+      this.pass(chunk)
+    } catch (error) {
+      if (!(error instanceof BadResponse)) throw error
+      this.fail(502)
+    }
+  }
+
+  ended(): void {
+    if (this.over || this.ending) return
+    if (this.reader.phase === 'to-close') this.conclude()
+    else this.lost()
+  }
+
+  drained(): void {
+    this.send()
+    this.ports.pace()
+  }
+
+  gone(): void {
+    if (!this.over && !this.ending) this.lost()
+  }
+
+  private newReader(): ResponseReader {
+    return new ResponseReader({ head: this.asked.method === 'HEAD', upgrade: this.asked.upgrade })
+  }
+
+  private attempt(): void {
+    const { targets, backendTimeout } = this.forward
+    this.target = targets[this.attempts % targets.length] as Target
+    const { target } = this
+    const fresh = this.attempts > 0
+    this.attempts++
+    clearTimeout(this.backendTimer)
+    if (backendTimeout > 0) this.backendTimer = setTimeout(() => this.timedOut(), backendTimeout)
+    this.ports.connector.take(target, fresh).then(
+      (wire) => {
+        if (this.over) this.ports.connector.giveBack(target, wire)
+        else this.begin(wire)
+      },
+      () => this.lost(),
+    )
+  }
+
+  private begin(wire: Wire): void {
+    wire.owner = this
+    this.upstream = wire
+    this.reader = this.newReader()
+    if (this.asked.body.framing === 'none') {
+      this.sent = 'all'
+      wire.write(this.head)
+      return
+    }
+    this.sent = 'head'
+    wire.together(() => {
+      wire.write(this.head)
+      // Written but corked: that is no backlog of the endpoint's.
+      const part = this.ports.part()
+      if (!part || this.over || part.bytes.length === 0) return
+      wire.write(part.bytes)
+      this.sent = part.last ? 'all' : 'part'
+    })
+    this.ports.pace()
+  }
+
+  /** Heads one by one, with the route's edits; bodies as they come. */
+  private pass(chunk: Buffer): void {
+    const { reader } = this
+    const out: Buffer[] = []
+    let from = 0
+    let at = 0
+    while (at < chunk.length && reader.phase !== 'done') {
+      if (reader.phase !== 'head') {
+        at = reader.body(chunk, at)
+        continue
+      }
+      const found = reader.head(chunk, at)
+      if (!found) break
+      const edited = this.takeHead(found)
+      // As it came, it leaves together with what stands before and behind it.
+      if (edited || found.bytes.length !== found.at - at) {
+        if (at > from) out.push(chunk.subarray(from, at))
+        out.push(edited ?? found.bytes)
+        from = found.at
+      }
+      at = found.at
+    }
+    if (at > from) out.push(chunk.subarray(from, at))
+    if (reader.phase === 'done') this.surplus = chunk.subarray(at)
+    this.write(out)
+    if (reader.phase === 'done') this.conclude()
+  }
+
+  private takeHead(found: FoundHead): Buffer | undefined {
+    if (found.head.status < 200 && found.head.status !== 101) {
+      if (this.passed === 'nothing') this.passed = 'interim'
+      return undefined
+    }
+    // A server may not switch before it has read the request (RFC 9110 7.8).
+    if (found.head.status === 101 && this.sent !== 'all') throw new BadResponse('101 within the request')
+    this.response = found.head
+    const edits = this.forward.response
+    return edits && editHead(found.bytes, edits)
+  }
+
+  private write(out: Buffer[]): void {
+    const { client } = this.ports
+    const [first] = out
+    if (!first) return
+    if (out.length === 1) client.write(first)
+    else
+      client.together(() => {
+        for (const bytes of out) client.write(bytes)
+      })
+    if (this.response) this.passed = 'final'
+    if (client.backlog > 0) this.upstream?.pause()
+  }
+
+  /** The response is whole. Its request may not be. */
+  private conclude(): void {
+    const { response, upstream } = this
+    if (!response || !upstream) return
+    if (response.status === 101) {
+      this.end({ kind: 'tunnel', upstream, early: Buffer.from(this.surplus) })
+      return
+    }
+    const stays = response.persistent && this.asked.persistent && this.surplus.length === 0
+    // The client was told all: what remains of its request is for an endpoint that still reads (RFC 9112 9.3).
+    if (stays && this.sent !== 'all') return
+    const heard = this.asked.request.version === '1.1' || response.keepAlive
+    this.end({ kind: 'done', goesOn: stays && heard })
+  }
+
+  /** The upstream is gone, or never was. */
+  private lost(): void {
+    if (this.over) return
+    this.drop()?.destroy()
+    if (this.response && this.reader.phase === 'done') this.end({ kind: 'done', goesOn: false })
+    else if (this.mayRepeat()) {
+      this.sent = 'nothing'
+      this.ports.retried()
+      this.attempt()
+    } else this.fail(this.reader.untouched ? 503 : 502)
+  }
+
+  private mayRepeat(): boolean {
+    if (this.attempts >= MAX_ATTEMPTS || this.passed !== 'nothing' || !this.reader.untouched) return false
+    if (this.sent === 'nothing') return true
+    const bodySent = this.sent === 'part' || (this.sent === 'all' && this.asked.body.framing !== 'none')
+    return !bodySent && IDEMPOTENT.includes(this.asked.method)
+  }
+
+  private timedOut(): void {
+    this.fail(504)
+  }
+
+  private fail(status: 502 | 503 | 504): void {
+    this.drop()?.reset()
+    this.end(this.answered === 'nothing' ? { kind: 'failed', status } : { kind: 'broken' })
+  }
+
+  /** Not before the client's kernel has it all: the upstream's buffer still holds the rest. */
+  private end(ending: ExchangeEnd): void {
+    if (this.over) return
+    this.stopTimers()
+    if (ending.kind !== 'broken' && this.ports.client.backlog > 0) {
+      this.ending = ending
+      return
+    }
+    this.finish()
+    if (ending.kind === 'done') {
+      const upstream = this.drop()
+      if (upstream && ending.goesOn && upstream.backlog === 0)
+        this.ports.connector.giveBack(this.target, upstream)
+      else upstream?.destroy()
+    }
+    this.ports.ended(ending)
+  }
+
+  /** What it still says is nobody's business. */
+  private drop(): Wire | undefined {
+    const { upstream } = this
+    if (upstream) upstream.owner = NOBODY
+    this.upstream = undefined
+    return upstream
+  }
+
+  private finish(): void {
+    this.over = true
+    this.stopTimers()
+  }
+
+  private stopTimers(): void {
+    clearTimeout(this.requestTimer)
+    clearTimeout(this.backendTimer)
+  }
+}
