@@ -1,14 +1,18 @@
 /** From a configuration to a node: which adapter stands behind which port. */
 import { readFile } from 'node:fs/promises'
 import { fileWorkloads } from './adapters/file-workloads.ts'
+import { fileMembers } from './adapters/file-members.ts'
 import { fileServices } from './adapters/file-services.ts'
 import { fsStore } from './adapters/fs-store.ts'
 import { httpStore } from './adapters/http-store.ts'
 import { natsBus } from './adapters/nats-bus.ts'
+import { natsLink } from './adapters/nats-link.ts'
+import { natsRegistry } from './adapters/nats-registry.ts'
+import { silentRegistry } from './adapters/silent-registry.ts'
 import type { NodeConfig } from './config.ts'
-import { openDisk } from './disk.ts'
+import { type Disk, openDisk } from './disk.ts'
 import type { Clock, Node } from './node.ts'
-import type { Bus, Kernel } from './ports.ts'
+import type { Bus, Kernel, Registry } from './ports.ts'
 import { recoverState } from './recover.ts'
 import { nothingRests } from './service-runs.ts'
 
@@ -32,7 +36,7 @@ export async function openNode(
     zone: config.zone,
     workloads: fileWorkloads(config.workloads),
     services: fileServices(config.services),
-    bus: openBus(config, log),
+    ...(await openBus(config, disk, log)),
     disk,
     ...(await recoverState(disk, { ring: config.ring, pinnedRoot })),
     clock,
@@ -44,8 +48,19 @@ export async function openNode(
   }
 }
 
-function openBus(config: NodeConfig, log: (line: string) => void): Bus {
-  if (config.nats === null) return { onHint: async () => {}, report: async () => {}, close: async () => {} }
-  const { url, seed } = config.nats
-  return natsBus({ url, seedFile: seed, node: config.node, ring: config.ring }, log)
+async function openBus(
+  config: NodeConfig,
+  disk: Disk,
+  log: (line: string) => void,
+): Promise<{ bus: Bus; registry: Registry }> {
+  const { nats, node, ring, zone } = config
+  if (nats === null) {
+    const bus = { onHint: async () => {}, report: async () => {}, close: async () => {} }
+    return { bus, registry: silentRegistry }
+  }
+  const options = { url: nats.url, seedFile: nats.seed, node, ring }
+  const link = natsLink(options, log)
+  const members = fileMembers(config.members)
+  const registry = await natsRegistry({ node, zone, members, disk, clock }, link, log)
+  return { bus: natsBus(options, log, link), registry }
 }

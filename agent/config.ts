@@ -32,6 +32,8 @@ export const NodeConfig = z.strictObject({
   zone: Zone.nullable().default(null),
   /** Null = no bus: the timer alone keeps the node up to date. */
   nats: z.strictObject({ url: z.string(), seed: Path }).nullable(),
+  /** Who may announce what on the bus. Null = nobody is believed. */
+  members: Path.nullable().default(null),
   /** root.json as pinned at enrolment. */
   root: Path,
   /** Milliseconds between two looks without a hint, and the part of it that chance adds or takes. */

@@ -2,6 +2,7 @@
 import { readManifest } from './cache.ts'
 import { cgroupsOf, holdersOf } from './cgroups.ts'
 import { assign, rowsFor } from './identities.ts'
+import { knownWorkloads } from './known-workloads.ts'
 import type { Node } from './node.ts'
 import type { AddressIdentity } from './ports.ts'
 import { isForeign } from './slots.ts'
@@ -9,9 +10,9 @@ import type { IdentityEntry } from './state.ts'
 
 export async function identify(node: Node): Promise<void> {
   const { current } = node.state
-  const workloads = await node.workloads.list()
-  const { identities, addresses } = assign(current, workloads)
-  const holders = holdersOf(workloads, node.name)
+  const { own, announced } = await knownWorkloads(node)
+  const { identities, addresses } = assign(current, [...own, ...announced])
+  const holders = holdersOf(own, node.name)
   const ids = await node.kernel.outbound.cgroupIds(holders.map(({ cgroup }) => cgroup))
   const cgroups = cgroupsOf(holders, ids, addresses)
   const wish = JSON.stringify([identities, addresses, cgroups.map(({ id, identity }) => [`${id}`, identity])])

@@ -3,7 +3,7 @@ import type { Digest, Manifest } from '../pipelines/contract/artifact.ts'
 import type { Failure } from '../pipelines/contract/failures.ts'
 import type { Release } from '../pipelines/contract/release.ts'
 import type { Disk } from './disk.ts'
-import type { Bus, Kernel, Services, Store, Workloads } from './ports.ts'
+import type { Bus, Kernel, Registry, Services, Store, Workloads } from './ports.ts'
 import type { Resting } from './service-runs.ts'
 import type { StateFile } from './state.ts'
 import type { TrustedMetadata } from './trust/metadata.ts'
@@ -28,6 +28,7 @@ export type Node = {
   kernel: Kernel
   workloads: Workloads
   services: Services
+  registry: Registry
   bus: Bus
   disk: Disk
   state: StateFile

@@ -2,7 +2,9 @@
 import type { Digest } from '../pipelines/contract/artifact.ts'
 import type { Workload } from '../pipelines/policy/model.ts'
 import type { Report } from '../pipelines/contract/release.ts'
+import type { AnnouncedWorkload } from '../pipelines/services/announcement.ts'
 import type { Service } from '../pipelines/services/model.ts'
+import type { PlacedWorkload } from '../pipelines/services/resolve.ts'
 
 /** One identity's rows in a generation: bit i = block i of the manifest. */
 export type IdentityRows = { identity: number; subject: bigint[]; peer: bigint[] }
@@ -114,6 +116,18 @@ export interface Workloads {
 export interface Services {
   list(): Promise<Service[]>
   watch(changed: () => void): () => void
+}
+
+/** Where nodes tell each other of their workloads; correctness never depends on it. */
+export interface Registry {
+  /** From now on this is what the others hear, again and again. Never fails: nobody may be there to hear it. */
+  announce(workloads: AnnouncedWorkload[]): void
+  /** Workloads of other nodes, as far as those may speak for them. Who can't be heard is as he was. */
+  list(): Promise<PlacedWorkload[]>
+  /** How many others are as they were because nobody has been heard for longer than a silence may last. */
+  stale(): number
+  watch(changed: () => void): () => void
+  close(): Promise<void>
 }
 
 /** Hints in, reports out; correctness never depends on it. */

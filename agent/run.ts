@@ -21,11 +21,12 @@ export async function runNode(
   })
   const loop = startLoop(timer, every, (wokenAt) => reconcile(node, wokenAt))
   await node.bus.onHint(loop.wake)
-  const unwatch = [node.workloads, node.services].map(({ watch }) => watch(loop.wake))
+  const unwatch = [node.workloads, node.services, node.registry].map(({ watch }) => watch(loop.wake))
   return {
     async stop() {
       for (const stop of unwatch) stop()
       await loop.stop()
+      await node.registry.close()
       await node.bus.close()
     },
   }

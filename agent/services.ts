@@ -3,6 +3,7 @@ import { Failure } from '../pipelines/contract/failures.ts'
 import { serviceKey } from '../pipelines/services/model.ts'
 import { resolveServices, type ServiceTable } from '../pipelines/services/resolve.ts'
 import { readManifest } from './cache.ts'
+import { announcedOf, knownWorkloads } from './known-workloads.ts'
 import type { Node } from './node.ts'
 import type { EndpointEntry, OutboundContent } from './ports.ts'
 import { assignServices, numbersInUse, recognisedServices } from './service-numbers.ts'
@@ -19,9 +20,19 @@ export async function publishServices(node: Node): Promise<void> {
   if (tables.length === 0 && node.state.current.services.length === 0) return
   const content = await node.kernel.outbound.read()
   if (content !== null) await publish(node, tables, content)
-  if (content?.served === true || tables.length === 0) return
+  if (content?.served === true || tables.length === 0) return reportStale(node)
   const message = `the dispatcher that new connections meet knows no services; there are ${tables.length}`
   throw new Failure('services-unsupported', message)
+}
+
+/** Nothing is wrong with what is published, but that it may have changed. */
+function reportStale({ registry }: Node): void {
+  const stale = registry.stale()
+  if (stale === 0) return
+  throw new Failure(
+    'bus-unavailable',
+    `what ${stale} other nodes have is as it was when they were heard last`,
+  )
 }
 
 /** Also for connections of a dispatcher that was replaced by one that knows no services. */
@@ -35,7 +46,8 @@ async function publish(node: Node, tables: readonly ServiceTable[], content: Out
 /** Every service port that this node knows, with its endpoints in order. */
 async function serviceTables(node: Node): Promise<ServiceTable[]> {
   const services = await node.services.list()
-  const known = { own: await node.workloads.list(), announced: [] }
+  const known = await knownWorkloads(node)
+  node.registry.announce(announcedOf(known.own, node.name))
   return resolveServices(services, known, { node: node.name, zone: node.zone }).tables
 }
 

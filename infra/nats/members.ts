@@ -56,7 +56,7 @@ async function change(configFile: string, name: string, its: ReturnType<typeof u
   const disk = openDisk(dirname(configFile))
   const config = await readConfig(configFile)
   const { users } = config.authorization
-  const isIts = ({ permissions }: z.infer<typeof User>) => permissions.publish.allow.join() === report(name)
+  const isIts = ({ permissions }: z.infer<typeof User>) => permissions.publish.allow.includes(report(name))
   const revoked = users.filter((known) => isIts(known) && !its.some(({ nkey }) => nkey === known.nkey))
   const nkeys = revoked.map(({ nkey }) => nkey)
   // First: a death in between must not let the key back in.

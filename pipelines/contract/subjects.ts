@@ -7,14 +7,22 @@
 export const hint = (ring: string): string => `heddle.hint.${ring}`
 /** What one node says about itself; only its own key may publish there. */
 export const report = (node: string): string => `heddle.report.${node}`
+/** What one node has; only its own key may publish there, and every node hears it. */
+export const announcement = (node: string): string => `heddle.workloads.${node}`
+export const ANNOUNCEMENTS = announcement('*')
+/** Who speaks on such a subject: the bus has seen to it. */
+export const announcerOf = (subject: string): string => subject.slice(subject.lastIndexOf('.') + 1)
 /** Replies reach a node only here: `_INBOX.>` would show it everybody's. */
 export const inbox = (user: string): string => `_INBOX_${user}`
 
 export type Permissions = { publish: string[]; subscribe: string[] }
 
-/** A node reports for itself and hears the hints of its own ring. */
+/** A node reports and announces for itself, and hears the hints of its own ring and what others announce. */
 export function nodePermissions(node: string, ring: string): Permissions {
-  return { publish: [report(node)], subscribe: [hint(ring), `${inbox(node)}.>`] }
+  return {
+    publish: [report(node), announcement(node)],
+    subscribe: [hint(ring), ANNOUNCEMENTS, `${inbox(node)}.>`],
+  }
 }
 
 /** The functions hint to every ring and read every report. */

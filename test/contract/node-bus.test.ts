@@ -10,7 +10,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
 import { natsBus } from '../../agent/adapters/nats-bus.ts'
 import type { Report } from '../../pipelines/contract/release.ts'
-import { functionsPermissions, hint, inbox, report } from '../../pipelines/contract/subjects.ts'
+import {
+  ANNOUNCEMENTS,
+  announcement,
+  functionsPermissions,
+  hint,
+  inbox,
+  report,
+} from '../../pipelines/contract/subjects.ts'
 import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
 
 const NODES = [
@@ -106,6 +113,8 @@ const statement: Report = {
 const publications: [string, string, boolean][] = [
   ['its own report', report('node-1'), true],
   ['a report of another node', report('node-2'), false],
+  ['what it has', announcement('node-1'), true],
+  ['what another node has', announcement('node-2'), false],
   ['a hint to its own ring', hint('canary'), false],
   ['a hint to another ring', hint('prod'), false],
   ["another node's inbox", `${inbox('node-2')}.x`, false],
@@ -127,6 +136,7 @@ for (const [what, subject, allowed] of publications) {
 
 const subscriptions: [string, string, boolean][] = [
   ['the hints of its ring', hint('canary'), true],
+  ['what everybody has', ANNOUNCEMENTS, true],
   ['its own inbox', `${inbox('node-1')}.>`, true],
   ['the hints of another ring', hint('prod'), false],
   ['all hints', hint('*'), false],

@@ -6,6 +6,7 @@ import { restore } from '../../agent/confirm.ts'
 import { openDisk } from '../../agent/disk.ts'
 import { reconcile } from '../../agent/reconcile.ts'
 import { recoverState } from '../../agent/recover.ts'
+import { silentRegistry } from '../../agent/adapters/silent-registry.ts'
 import { nothingRests } from '../../agent/service-runs.ts'
 import { memoryKernel } from '../fakes/memory-kernel.ts'
 
@@ -53,6 +54,7 @@ const node = {
   clock: { now: () => options.now, elapsed: () => 0 },
   published: null,
   resting: nothingRests(),
+  registry: silentRegistry,
   reported: null,
   said: null,
   log: (line: string) => console.log(line),

@@ -8,6 +8,7 @@ import { type BeforeOperation, openDisk } from '../../agent/disk.ts'
 import type { Node } from '../../agent/node.ts'
 import { reconcile } from '../../agent/reconcile.ts'
 import { recoverState } from '../../agent/recover.ts'
+import { silentRegistry } from '../../agent/adapters/silent-registry.ts'
 import { nothingRests } from '../../agent/service-runs.ts'
 import { digestsOf } from '../../agent/trust/code.ts'
 import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
@@ -131,6 +132,7 @@ export async function nodeFleet(): Promise<Fleet> {
         clock: { now: () => clock.now().getTime(), elapsed: () => 0 },
         published: null,
         resting: nothingRests(),
+        registry: silentRegistry,
         reported: null,
         said: null,
         log: (line) => logs.push(line),
