@@ -115,6 +115,11 @@ refusals('refusals of what the definition forbids', [
     /compared as it is sent \| write it percent-encoded/,
   ],
   [
+    'a parameter with an ampersand',
+    match('{queryParams: [{name: a, value: "b&c"}]}'),
+    /compared as it is sent \| write it percent-encoded/,
+  ],
+  [
     'a header value with two blanks',
     match('{headers: [{name: a, value: "b  c"}]}'),
     /schema-violation .*single blanks/,
@@ -213,6 +218,14 @@ refusals('refusals of what the definition forbids', [
     rules(
       '{}',
       '{group: "", kind: Service, name: a}, {group: "", kind: Service, name: a, namespace: default}',
+    ),
+    /a second reference to Service `a`/,
+  ],
+  [
+    'a port of a parent twice',
+    rules(
+      '{}',
+      '{group: "", kind: Service, name: a, port: 80}, {group: "", kind: Service, name: a, port: 80}',
     ),
     /a second reference to Service `a`/,
   ],

@@ -54,12 +54,13 @@ describe('an HTTPRoute', () => {
   })
   test('is a route for each Service that it attaches to, by port', () => {
     const parents =
-      '{group: "", kind: Service, name: a, port: 80}, {group: "", kind: Service, name: b, namespace: shop}'
+      '{group: "", kind: Service, name: a, port: 80}, {group: "", kind: Service, name: a, port: 81}, {group: "", kind: Service, name: b, namespace: shop}'
     const { routes } = accepted(rules('{}', parents))
     assert.deepEqual(
       routes.map(({ service: to, clients }) => [to, clients]),
       [
         [{ namespace: 'default', name: 'a', port: 80 }, null],
+        [{ namespace: 'default', name: 'a', port: 81 }, null],
         [{ namespace: 'shop', name: 'b', port: null }, 'default'],
       ],
     )
@@ -247,6 +248,11 @@ describe('files with routes', () => {
   test('a grant that is for nobody here is warned about', () => {
     const { warnings } = accepted(grant('shop', 'default', '{group: "", kind: Secret}'))
     assert.match(warnings.join(), /this grant changes nothing/)
+  })
+  test('a grant is for the kind that it names', () => {
+    const { text } = grant('shop', 'default')
+    const other = { path: 'r.yaml', text: text.replace('kind: HTTPRoute', 'kind: GRPCRoute') }
+    assert.match(accepted(...apart(SHOP, other)).warnings.join(), /RefNotPermitted/)
   })
   test('tell their objects apart by kind', () => {
     const route = rules('{}').text.replace('name: r', 'name: p')

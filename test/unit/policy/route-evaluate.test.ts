@@ -123,6 +123,10 @@ describe('filters', () => {
     const rules = [routeRule({ backends: [backend('a'), backend('b', 1, [redirect()])] })]
     assert.deepEqual([word(asked(rules, {}, 0)), word(asked(rules, {}, LAST))], ['a', 'http://x/a/b'])
   })
+  test('filters of a backend that cannot be followed are not done', () => {
+    const gone = { ...backend('a', 1, [redirect()]), service: null }
+    assert.equal(word(asked([routeRule({ backends: [gone] })])), '500 unresolved')
+  })
   test('a prefix is replaced by the match that decided', () => {
     const rewrite: Filter = { kind: 'rewrite', path: { kind: 'prefix', value: '/n' } }
     const matches = [match('/a/b'), match('/a')]
