@@ -41,6 +41,7 @@ export async function openNode(
     ...(await recoverState(disk, { ring: config.ring, pinnedRoot })),
     clock,
     published: null,
+    routed: null,
     resting: nothingRests(),
     reported: null,
     said: null,

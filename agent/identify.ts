@@ -5,6 +5,7 @@ import { assign, rowsFor } from './identities.ts'
 import { knownWorkloads } from './known-workloads.ts'
 import type { Node } from './node.ts'
 import type { AddressIdentity } from './ports.ts'
+import { publishRoutes } from './routes.ts'
 import { isForeign } from './slots.ts'
 import type { IdentityEntry } from './state.ts'
 
@@ -23,6 +24,8 @@ export async function identify(node: Node): Promise<void> {
   const facts = await node.kernel.inspect()
   if (facts === null || isForeign(node, facts)) return
   await publish(node, addresses, new Set(facts.slots.map(({ slot }) => slot)))
+  // A process is known as a client by its cgroup: not before its routes are there.
+  await publishRoutes(node)
   await node.kernel.outbound.setCgroups(cgroups)
   await remember(node, identities, numbers)
   node.published = wish

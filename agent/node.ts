@@ -37,6 +37,8 @@ export type Node = {
   clock: Clock
   /** What this process last published to the kernel; null = publish again. */
   published: string | null
+  /** The same of routes. */
+  routed: string | null
   /** Numbers and places of services that lost their meaning a moment ago. */
   resting: Resting
   /** Sequence of this process's last report. */

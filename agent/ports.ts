@@ -62,6 +62,15 @@ export type OutboundStore =
 /** Numbers that connections and pools still name. */
 export type OutboundReferences = { services: Set<number>; endpoints: Set<number> }
 
+/**
+ * Which routes the clients of a service meet, in one generation: `set` is the number of a set in its tables,
+ * null = none. `identity` 0 = every client without an entry of its own; `own`, there alone: some have one.
+ */
+export type RouteChoice = { service: number; identity: number; set: number | null; own: boolean }
+
+/** No choice = no routes. `backends`: by number in the tables, null = a service that this node does not know. */
+export type RouteContent = { choices: RouteChoice[]; backends: (number | null)[] }
+
 /** The maps of the client side: services, their endpoints, and whose processes are whose. */
 export interface OutboundMaps {
   /** Null = what is attached has no such maps: it is older than services. */
@@ -90,6 +99,8 @@ export interface Kernel {
   /** Load an artifact's ELF into a slot and fill its rows. Throws Failure('verifier-rejected'). */
   stage(slot: number, elf: string, rows: IdentityRows[]): Promise<void>
   setRows(slot: number, rows: IdentityRows[]): Promise<void>
+  /** Does nothing where there are no such maps: an empty slot, an artifact that is older than routes. */
+  setRoutes(slot: number, content: RouteContent): Promise<void>
   setAddresses(addresses: AddressIdentity[]): Promise<void>
   /** The one store that makes a slot active. Returns microseconds that it took. */
   flip(slot: number, generation: number): Promise<number>

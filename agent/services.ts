@@ -6,6 +6,7 @@ import { readManifest } from './cache.ts'
 import { announcedOf, knownWorkloads } from './known-workloads.ts'
 import type { Node } from './node.ts'
 import type { EndpointEntry, OutboundContent } from './ports.ts'
+import { publishRoutes } from './routes.ts'
 import { assignServices, numbersInUse, recognisedServices } from './service-numbers.ts'
 import { type Resting, rested, restFrom } from './service-runs.ts'
 import { forgettable, leftEndpoints, type ServiceWish, storesFor, storesToForget } from './service-stores.ts'
@@ -38,6 +39,7 @@ function reportStale({ registry }: Node): void {
 /** Also for connections of a dispatcher that was replaced by one that knows no services. */
 async function publish(node: Node, tables: readonly ServiceTable[], content: OutboundContent): Promise<void> {
   const wishes = wishesOf(node, tables, await numbered(node, tables, content))
+  await publishRoutes(node)
   for (const store of storesFor(content, wishes, node.resting, node.clock.elapsed()))
     await node.kernel.outbound.write(store)
   await forget(node, content, wishes)

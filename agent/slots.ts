@@ -1,12 +1,15 @@
 /** Which slot holds what; loading one, settling what a crash left open, clearing old ones. */
 import { Limit } from '../bpf/abi/heddle.gen.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
+import { serviceKey } from '../pipelines/services/model.ts'
 import { blobPath, prune, readManifest } from './cache.ts'
 import { retireDispatchers } from './dispatchers.ts'
 import { rowsFor } from './identities.ts'
 import type { Node } from './node.ts'
 import type { AttachedFacts } from './ports.ts'
 import { adoptedDispatchers, lostWithout, tagsOf } from './recognise.ts'
+import { hasRoutes, routeContent } from './routes.ts'
+import { serviceNumbers } from './services.ts'
 import type { Placement } from './state.ts'
 
 /**
@@ -24,7 +27,12 @@ async function load(node: Node, placement: Placement): Promise<void> {
   const { artifact, slot, generation } = placement
   const manifest = await readManifest(node.disk, artifact)
   const elf = await blobPath(node.disk, manifest.elf.digest)
+  const routed = hasRoutes(manifest)
+  // All that its routes send to has a number before they name it, also what is no service here yet.
+  if (routed) await serviceNumbers(node, manifest.services.map(serviceKey))
+  const routes = routeContent(node, manifest)
   await node.kernel.stage(slot, elf, rowsFor(manifest.blocks, node.state.current.identities))
+  if (routed) await node.kernel.setRoutes(slot, routes)
   const facts = await node.kernel.inspect()
   const staged = facts?.slots.find((candidate) => candidate.slot === slot)
   if (staged?.tablesDigest !== manifest.tables.digest) {

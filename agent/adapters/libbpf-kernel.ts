@@ -22,6 +22,7 @@ import {
 import { inspectKernel } from './inspect.ts'
 import { u32, u64, withPinnedProgram } from './libbpf.ts'
 import { outboundMaps } from './libbpf-outbound.ts'
+import { writeRoutes } from './libbpf-routes.ts'
 import { loadPrograms } from './bpftool.ts'
 import { GENERATION_PROGRAMS, type LiveMap, Pins } from './pins.ts'
 
@@ -43,6 +44,10 @@ export function createKernel(options: KernelOptions): Kernel {
     retire: (digest) => retireDispatcher(pins, cgroup, digest),
     stage: (slot, elf, rows) => stage(pins, slot, elf, rows),
     setRows: async (slot, rows) => writeRows(pins, slot, rows),
+    setRoutes: async (slot, content) => {
+      // Also where nothing was left to write: a death may have come between the two.
+      if (writeRoutes(pins, slot, content)) raiseEpoch(pins)
+    },
     setAddresses: async (addresses) => writeAddresses(pins, addresses),
     flip: async (slot, generation) => flip(pins, slot, generation),
     close: async () => close(pins),

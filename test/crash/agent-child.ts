@@ -53,6 +53,7 @@ const node = {
   ...(await recoverState(disk, { ring: 'canary', pinnedRoot: options.root })),
   clock: { now: () => options.now, elapsed: () => 0 },
   published: null,
+  routed: null,
   resting: nothingRests(),
   registry: silentRegistry,
   reported: null,

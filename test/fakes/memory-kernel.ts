@@ -9,9 +9,13 @@ import type {
   IdentityRows,
   Kernel,
   OutboundReferences,
+  RouteContent,
 } from '../../agent/ports.ts'
 import { Abi } from '../../bpf/abi/heddle.gen.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
+
+/** `routes`: null = its programs are older than routes. */
+type MemorySlot = { elf: string; tablesDigest: string; rows: string; routes: RouteContent | null }
 
 /** What a kernel holds; plain data, so that it can outlive the process that told it. */
 export type KernelContent = {
@@ -25,7 +29,7 @@ export type KernelContent = {
   /** Not null: under the pins of the dispatcher are programs with this tag, and not its own. */
   forged: string | null
   active: { slot: number; generation: number } | null
-  slots: Record<string, { elf: string; tablesDigest: string; rows: string }>
+  slots: Record<string, MemorySlot>
   addresses: AddressIdentity[]
   outbound: MemoryOutbound | null
 }
@@ -43,6 +47,8 @@ export type MemoryKernel = Kernel & {
   calls: string[]
   /** The verifier refuses every program. */
   rejecting: boolean
+  /** Artifacts that are staged are older than routes. */
+  routeless: boolean
   /** A reboot: everything pinned or attached is gone. */
   reboot(): void
 }
@@ -63,6 +69,7 @@ export function memoryKernel(
     cgroups: new Map(),
     calls: [],
     rejecting: false,
+    routeless: false,
     reboot: () => {
       kernel.content = empty()
       kernel.busy.clear()
@@ -98,13 +105,23 @@ export function memoryKernel(
         }
         if (kernel.busy.has(slot)) throw new Error(`stage over the busy slot ${slot}`)
         const elf = await readFile(file)
-        kernel.content.slots[slot] = { elf: hash(elf), tablesDigest: tablesOf(elf), rows: spell(rows) }
+        kernel.content.slots[slot] = {
+          elf: hash(elf),
+          tablesDigest: tablesOf(elf),
+          rows: spell(rows),
+          routes: kernel.routeless ? null : { choices: [], backends: [] },
+        }
       }),
     setRows: (slot, rows) =>
       act(`setRows ${slot}`, async () => {
         const held = kernel.content.slots[slot]
         if (held === undefined) throw new Error(`no rows in empty slot ${slot}`)
         held.rows = spell(rows)
+      }),
+    setRoutes: (slot, routes) =>
+      act(`setRoutes ${slot}`, async () => {
+        const held = kernel.content.slots[slot]
+        if (held !== undefined && held.routes !== null) held.routes = routes
       }),
     setAddresses: (addresses) =>
       act('setAddresses', async () => {

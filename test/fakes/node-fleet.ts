@@ -131,6 +131,7 @@ export async function nodeFleet(): Promise<Fleet> {
         ...(await recoverState(disk, { ring: options.ring ?? 'canary', pinnedRoot })),
         clock: { now: () => clock.now().getTime(), elapsed: () => 0 },
         published: null,
+        routed: null,
         resting: nothingRests(),
         registry: silentRegistry,
         reported: null,

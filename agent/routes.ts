@@ -1,0 +1,33 @@
+/** Routes: every loaded generation's choices follow identities and the numbers of services. Needs no release. */
+import type { Manifest } from '../pipelines/contract/artifact.ts'
+import { readManifest } from './cache.ts'
+import type { Node } from './node.ts'
+import type { RouteContent } from './ports.ts'
+import { routeContentFor } from './route-choices.ts'
+
+export function hasRoutes({ services, routes }: Pick<Manifest, 'services' | 'routes'>): boolean {
+  return services.length > 0 || routes.length > 0
+}
+
+/** For these routes, with what is remembered now. Throws Failure('limit-exceeded'). */
+export function routeContent(node: Node, manifest: Pick<Manifest, 'services' | 'routes'>): RouteContent {
+  const { services, identities } = node.state.current
+  const numbers = new Map(services.map(({ service, number }) => [service, number]))
+  return routeContentFor(manifest, { numbers, identities })
+}
+
+/**
+ * Before anything leads to a new number, be it an address of a service or a cgroup of a workload. A number that
+ * a choice names keeps its meaning as long as the generation is loaded (services.ts: forget).
+ */
+export async function publishRoutes(node: Node): Promise<void> {
+  const contents: [slot: number, content: RouteContent][] = []
+  for (const [slot, { artifact }] of Object.entries(node.state.current.slots)) {
+    const manifest = await readManifest(node.disk, artifact)
+    if (hasRoutes(manifest)) contents.push([Number(slot), routeContent(node, manifest)])
+  }
+  const wish = JSON.stringify(contents)
+  if (wish === node.routed) return
+  for (const [slot, content] of contents) await node.kernel.setRoutes(slot, content)
+  node.routed = wish
+}
