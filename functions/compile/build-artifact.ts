@@ -16,7 +16,11 @@ export async function compile(ports: CompilePorts, event: EventOf<'compile'>): P
     schema: 'heddle.artifact/1',
     ...parts,
     elf: { digest: await putBlob(ports.store, elf), bytes: elf.length },
-    policies: set.policies.map(({ namespace, name, source: { file } }) => ({ namespace, name, file })),
+    policies: [...set.policies, ...set.routes].map(({ namespace, name, source: { file } }) => ({
+      namespace,
+      name,
+      file,
+    })),
     source,
   } satisfies Manifest)
   const artifact = await putJson(ports.store, manifest)

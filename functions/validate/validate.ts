@@ -46,7 +46,7 @@ export async function validate(ports: ValidatePorts, { commit }: EventOf<'valida
       digest: `sha256:${sha256Hex(bytes)}` satisfies Digest,
     })),
   })
-  const description = `${set.policies.length} policies are valid`
+  const description = `${set.policies.length + set.routes.length} policies are valid`
   await ports.statuses.post(commit, statusOf('pending', 'validated', description, listed))
   await ports.queue.send({ stage: 'compile', commit, validated })
 }

@@ -22,7 +22,8 @@ function lint(names: string[], options: { json?: boolean }): void {
   if (options.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`)
   else {
     for (const finding of found) process.stdout.write(shown(finding))
-    const count = accepted ? `${loaded.set.policies.length} policies` : `${found.length} findings`
+    const policies = accepted ? loaded.set.policies.length + loaded.set.routes.length : 0
+    const count = accepted ? `${policies} policies` : `${found.length} findings`
     const word = accepted ? paint('green', 'accepted') : paint('red', 'refused')
     process.stdout.write(`${word}: ${count} in ${files.length} files\n`)
   }
