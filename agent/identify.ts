@@ -11,7 +11,7 @@ import type { IdentityEntry } from './state.ts'
 
 export async function identify(node: Node): Promise<void> {
   const { current } = node.state
-  const { own, announced } = await knownWorkloads(node)
+  const { own, announced } = knownWorkloads(await node.workloads.list(), await node.registry.list())
   const { identities, addresses } = assign(current, [...own, ...announced])
   const holders = holdersOf(own, node.name)
   const ids = await node.kernel.outbound.cgroupIds(holders.map(({ cgroup }) => cgroup))

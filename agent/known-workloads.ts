@@ -1,16 +1,17 @@
 /** Who there is: the workloads of this node's own list, and what other nodes announce of theirs. */
 import { addressKey } from '../pipelines/services/nearest.ts'
-import type { KnownWorkloads } from '../pipelines/services/resolve.ts'
+import type { KnownWorkloads, PlacedWorkload } from '../pipelines/services/resolve.ts'
 import type { Workload } from '../pipelines/policy/model.ts'
-import type { Node } from './node.ts'
 
 /** What the own list says of an address or a name wins over what another node says. */
-export async function knownWorkloads({ workloads, registry }: Node): Promise<KnownWorkloads> {
-  const own = await workloads.list()
+export function knownWorkloads(
+  own: readonly Workload[],
+  announced: readonly PlacedWorkload[],
+): KnownWorkloads {
   const taken = new Set(own.flatMap((workload) => [nameOf(workload), ...workload.addresses.map(addressKey)]))
   const free = (workload: Workload) =>
     [nameOf(workload), ...workload.addresses.map(addressKey)].every((key) => !taken.has(key))
-  return { own, announced: (await registry.list()).filter(free) }
+  return { own, announced: announced.filter(free) }
 }
 
 function nameOf({ namespace, name }: Workload): string {

@@ -48,7 +48,7 @@ async function publish(node: Node, tables: readonly ServiceTable[], content: Out
 /** Every service port that this node knows, with its endpoints in order. */
 async function serviceTables(node: Node): Promise<ServiceTable[]> {
   const services = await node.services.list()
-  const known = await knownWorkloads(node)
+  const known = knownWorkloads(await node.workloads.list(), await node.registry.list())
   node.registry.announce(announcedOf(known.own, node.name))
   return resolveServices(services, known, { node: node.name, zone: node.zone }).tables
 }

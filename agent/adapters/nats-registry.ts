@@ -5,7 +5,7 @@
  */
 import { announcement as subjectOf, ANNOUNCEMENTS, announcerOf } from '../../pipelines/contract/subjects.ts'
 import {
-  type Announcement,
+  Announcement,
   type AnnouncedWorkload,
   MAX_ANNOUNCEMENT_BYTES,
   type Member,
@@ -32,71 +32,33 @@ export async function natsRegistry(
   link: NatsLink,
   log: (line: string) => void,
 ): Promise<Registry> {
-  const { node, zone, members, disk, clock, announceMs = ANNOUNCE_MS, silentMs = SILENT_MS } = options
+  const { disk, clock, members, announceMs = ANNOUNCE_MS, silentMs = SILENT_MS } = options
+  const complain = complaints(log)
   const known = await KnownNodes.open(disk, clock.elapsed(), silentMs)
-  let own: AnnouncedWorkload[] | undefined
-  let sequence = 0
-  let changed = () => {}
-  let kept = Promise.resolve()
-  const refusals = new Map<string, string>()
-
-  function say(): void {
-    const connection = link.connection()
-    if (connection === undefined || own === undefined) return
-    // Higher than anything that an earlier process of this node has said.
-    sequence = Math.max(sequence + 1, Math.floor(clock.now()))
-    const said: Announcement = { schema: 'heddle.announcement/1', node, zone, sequence, workloads: own }
-    const bytes = Buffer.from(JSON.stringify(said))
-    if (bytes.length > MAX_ANNOUNCEMENT_BYTES)
-      complain(node, `${bytes.length} bytes are too many to be announced`)
-    else connection.publish(subjectOf(node), bytes)
-  }
-
-  function complain(who: string, why: string): void {
-    if (refusals.get(who) !== why) log(`registry: ${who}: ${why}`)
-    refusals.set(who, why)
-  }
-
-  function tell(): void {
-    kept = kept.then(() => known.keep()).catch((error: unknown) => log(`registry: ${error}`))
-    changed()
-  }
-
-  function hear(subject: string, bytes: Uint8Array): void {
-    const who = announcerOf(subject)
-    if (who === node) return
-    const heard = known.hear(who, bytes, clock.elapsed())
-    if ('refused' in heard) complain(who, heard.refused)
-    else if (heard.changed) tell()
-  }
-
+  const voice = new Voice(options, link, complain)
+  const ear = new Ear(options.node, known, complain)
   link.use({
     connected: (connection) => {
       connection.subscribe(ANNOUNCEMENTS, {
-        callback: (refused, message) => {
+        callback: (refused, { subject, data }) => {
           if (refused !== null) log(`registry: ${refused.message}`)
-          else hear(message.subject, message.data)
+          else ear.hear(announcerOf(subject), data, clock.elapsed())
         },
       })
     },
     online: () => {
       known.online(clock.elapsed())
-      say()
+      voice.say()
     },
     offline: () => known.offline(clock.elapsed()),
   })
   const beat = setInterval(() => {
-    if (known.forgetSilent(clock.elapsed())) tell()
-    say()
+    ear.forgetSilent(clock.elapsed())
+    voice.say()
   }, announceMs)
-
   return {
-    announce(workloads) {
-      const before = JSON.stringify(own)
-      own = workloads
-      if (JSON.stringify(own) !== before) say()
-    },
-    async list() {
+    announce: (workloads) => voice.announce(workloads),
+    list: async () => {
       const judged = known.judged(await members.read())
       for (const [who, { refused }] of judged) {
         const [first] = refused
@@ -105,17 +67,106 @@ export async function natsRegistry(
       return [...judged.values()].flatMap(({ accepted }) => accepted)
     },
     stale: () => known.stale(clock.elapsed()),
-    watch(call) {
-      changed = call
-      const unwatch = members.watch(call)
-      return () => {
-        changed = () => {}
-        unwatch()
-      }
+    watch: (changed) => {
+      const stops = [ear.watch(changed), members.watch(changed)]
+      return () => stops.forEach((stop) => void stop())
     },
-    async close() {
+    close: async () => {
       clearInterval(beat)
-      await kept
+      await ear.kept()
     },
+  }
+}
+
+type Complain = (who: string, why: string) => void
+
+/** The same about the same node is said once: it says it again at every beat. */
+function complaints(log: (line: string) => void): Complain {
+  const said = new Map<string, string>()
+  return (who, why) => {
+    if (said.get(who) !== why) log(`registry: ${who}: ${why}`)
+    said.set(who, why)
+  }
+}
+
+/** What this node tells. */
+class Voice {
+  private readonly options: RegistryOptions
+  private readonly link: NatsLink
+  private readonly complain: Complain
+  private own: AnnouncedWorkload[] | undefined
+  private sequence = 0
+
+  constructor(options: RegistryOptions, link: NatsLink, complain: Complain) {
+    this.options = options
+    this.link = link
+    this.complain = complain
+  }
+
+  announce(workloads: AnnouncedWorkload[]): void {
+    const before = JSON.stringify(this.own)
+    this.own = workloads
+    if (JSON.stringify(workloads) !== before) this.say()
+  }
+
+  say(): void {
+    const { node, zone, clock } = this.options
+    const connection = this.link.connection()
+    if (connection === undefined || this.own === undefined) return
+    // Higher than anything that an earlier process of this node has said.
+    this.sequence = Math.max(this.sequence + 1, Math.floor(clock.now()))
+    const { sequence, own: workloads } = this
+    const said = Announcement.safeParse({ schema: 'heddle.announcement/1', node, zone, sequence, workloads })
+    const bytes = Buffer.from(JSON.stringify(said.data ?? null))
+    const [issue] = said.error?.issues ?? []
+    if (issue !== undefined) this.complain(node, `not announced: ${issue.path.join('.')}: ${issue.message}`)
+    else if (bytes.length > MAX_ANNOUNCEMENT_BYTES)
+      this.complain(node, `not announced: ${bytes.length} bytes, more than ${MAX_ANNOUNCEMENT_BYTES}`)
+    else connection.publish(subjectOf(node), bytes)
+  }
+}
+
+/** What this node hears, and keeps. */
+class Ear {
+  private readonly node: string
+  private readonly known: KnownNodes
+  private readonly complain: Complain
+  private changed = () => {}
+  private keeping = Promise.resolve()
+
+  constructor(node: string, known: KnownNodes, complain: Complain) {
+    this.node = node
+    this.known = known
+    this.complain = complain
+  }
+
+  hear(who: string, bytes: Uint8Array, now: number): void {
+    if (who === this.node) return
+    const heard = this.known.hear(who, bytes, now)
+    if ('refused' in heard) this.complain(who, heard.refused)
+    else if (heard.changed) this.tell()
+  }
+
+  forgetSilent(now: number): void {
+    if (this.known.forgetSilent(now)) this.tell()
+  }
+
+  watch(changed: () => void): () => void {
+    this.changed = changed
+    return () => {
+      this.changed = () => {}
+    }
+  }
+
+  kept(): Promise<void> {
+    return this.keeping
+  }
+
+  private tell(): void {
+    const keep = () => this.known.keep()
+    this.keeping = this.keeping
+      .then(keep)
+      .catch((error: unknown) => this.complain(this.node, `not kept: ${error}`))
+    this.changed()
   }
 }

@@ -3,21 +3,54 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { NodeName, RingName } from '../../pipelines/contract/release.ts'
 import { admitNode, type Membership, revokeNode } from '../nats/members.ts'
+import { removeMember, writeMember } from '../node/members-file.ts'
 import { UsageError } from './usage.ts'
 
 const NKEY = /^U[A-Z2-7]{55}$/
 
-async function admit(node: string, flags: { nats: string; ring: string; nkey: string }): Promise<void> {
+type AdmitFlags = {
+  nats: string
+  ring: string
+  nkey: string
+  members?: string
+  range?: string[]
+  speaks?: string[]
+}
+
+async function admit(node: string, flags: AdmitFlags): Promise<void> {
   const name = nameOf(node)
   const ring = RingName.safeParse(flags.ring)
   if (!ring.success) throw new UsageError(`${flags.ring}: no name of a ring`)
   if (!NKEY.test(flags.nkey))
     throw new UsageError(`${flags.nkey}: no public key of a user, as enroll prints it`)
+  const { members, range, speaks } = flags
+  if (members === undefined && (range ?? speaks) !== undefined)
+    throw new UsageError('--range and --speaks are written to a file: say --members as well')
+  // First: a range that is none admits nobody.
+  const workloads = speaks?.map(speaking)
+  const ranges = range ?? []
+  if (members !== undefined)
+    await writeMember(resolve(members), {
+      node: name,
+      ranges,
+      ...(workloads === undefined ? {} : { workloads }),
+    })
   print(await admitNode(resolve(flags.nats), { name, ring: ring.data, nkey: flags.nkey }))
 }
 
-async function revoke(node: string, flags: { nats: string }): Promise<void> {
-  print(await revokeNode(resolve(flags.nats), nameOf(node)))
+/** `shop`, `shop/app=cart,tier=db`, or `*` for any namespace. */
+function speaking(text: string): { namespace: string | null; labels: Record<string, string> } {
+  const [, namespace = '', written = ''] = /^([^/]+)(?:\/(.+))?$/.exec(text) ?? []
+  const pairs = written === '' ? [] : written.split(',').map((pair) => pair.split('='))
+  if (namespace === '' || pairs.some((pair) => pair.length !== 2 || pair[0] === ''))
+    throw new UsageError(`${text}: write it like shop, shop/app=cart or */app=cart`)
+  return { namespace: namespace === '*' ? null : namespace, labels: Object.fromEntries(pairs) }
+}
+
+async function revoke(node: string, flags: { nats: string; members?: string }): Promise<void> {
+  const name = nameOf(node)
+  print(await revokeNode(resolve(flags.nats), name))
+  if (flags.members !== undefined) await removeMember(resolve(flags.members), name)
 }
 
 function nameOf(node: string): string {
@@ -41,6 +74,14 @@ export function register(program: Command): void {
   command('admit', 'let a node speak on the bus with this key, and with no other that it had')
     .requiredOption('--ring <ring>', 'ring that it belongs to')
     .requiredOption('--nkey <key>', 'its public key, as enroll prints it')
+    .option('--members <file>', 'write there what the node may announce; give the file to every node')
+    .option('--range <cidr...>', 'addresses that it may announce; without one, none')
+    .option(
+      '--speaks <namespace/labels...>',
+      'workloads that it may announce, like shop/app=cart; without it, all',
+    )
     .action(admit)
-  command('revoke', 'a lost node: its keys open no connection any more, and open ones end').action(revoke)
+  command('revoke', 'a lost node: its keys open no connection any more, and open ones end')
+    .option('--members <file>', 'take what it may announce from there')
+    .action(revoke)
 }

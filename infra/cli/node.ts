@@ -7,6 +7,7 @@ import { readConfig } from '../../agent/config.ts'
 import { assign } from '../../agent/identities.ts'
 import { askRelay } from '../../agent/relay/stats.ts'
 import { enroll } from '../node/enroll.ts'
+import { servicesText, supportOf, viewServices } from '../node/services.ts'
 import { openSubject } from '../node/subject.ts'
 import { systemdUnit } from '../node/systemd.ts'
 import { UsageError } from './usage.ts'
@@ -22,6 +23,9 @@ type EnrollFlags = {
   bpffs: string
   cgroup: string
   workloads: string
+  services?: string
+  zone?: string
+  members?: string
   repin?: boolean
   rekey?: boolean
 }
@@ -42,6 +46,9 @@ async function enrollNode(flags: EnrollFlags): Promise<void> {
     bpffs: resolve(flags.bpffs),
     cgroup: resolve(flags.cgroup),
     workloads: resolve(flags.workloads),
+    ...(flags.services === undefined ? {} : { services: resolve(flags.services) }),
+    ...(flags.members === undefined ? {} : { members: resolve(flags.members) }),
+    ...(flags.zone === undefined ? {} : { zone: flags.zone }),
     repin: flags.repin ?? false,
     rekey: flags.rekey ?? false,
   })
@@ -61,6 +68,7 @@ async function status({ config }: Look): Promise<void> {
     offered,
     draining,
     slots,
+    services: await supportOf(kernel),
     kernel: await kernel.inspect(),
   })
 }
@@ -74,6 +82,13 @@ async function workloads({ config }: Look): Promise<void> {
     addresses: addresses.filter((entry) => entry.identity === identity.number).map(({ address }) => address),
   }))
   print(rows)
+}
+
+/** Service ports, their addresses and endpoints in order, and where each of them is known from. */
+async function services({ config, json }: Look): Promise<void> {
+  const view = await viewServices(await openSubject(config))
+  if (json === true) print(view)
+  else process.stdout.write(servicesText(view))
 }
 
 /** Verdicts by reason, endings, modes: what the node's relay counts. */
@@ -113,6 +128,9 @@ export function register(program: Command): void {
     .requiredOption('--root <file>', 'root.json to pin')
     .option('--nats <url>', 'bus; without it the node only looks by its timer')
     .requiredOption('--workloads <file>', 'workloads of this node')
+    .option('--services <file>', 'services that workloads of this node call')
+    .option('--zone <name>', 'what fails together with this node')
+    .option('--members <file>', 'who may announce which workloads on the bus, as heddle node admit writes it')
     .requiredOption('--cgroup <path>', 'cgroup whose sockets are managed')
     .option('--bpffs <path>', 'BPF file system for the pins', '/sys/fs/bpf/heddle')
     .option(
@@ -123,6 +141,9 @@ export function register(program: Command): void {
     .action(enrollNode)
   look(node, 'status', 'what the node remembers and what its kernel runs').action(status)
   look(node, 'workloads', 'identities of this node and their addresses').action(workloads)
+  look(node, 'services', 'services of this node, their endpoints in order, and where each is known from')
+    .option('--json', 'as data')
+    .action(services)
   look(node, 'stats', 'verdicts by reason and what the relay did, as its relay counts them')
     .option('--socket <path>', "the relay's stats socket, when it is not beside the configuration")
     .action(stats)

@@ -22,6 +22,10 @@ export type EnrollOptions = {
   bpffs: string
   cgroup: string
   workloads: string
+  services?: string
+  zone?: string
+  /** Who may announce what: a file that every node has. */
+  members?: string
   pollMs?: number
   /** Take another root than the pinned one: the answer to a lost threshold. */
   repin: boolean
@@ -68,6 +72,9 @@ function configOf(options: EnrollOptions): NodeConfig {
     bpffs: options.bpffs,
     cgroup: options.cgroup,
     workloads: options.workloads,
+    services: options.services ?? null,
+    zone: options.zone ?? null,
+    members: options.members ?? null,
     nats: natsUrl === null ? null : { url: natsUrl, seed: join(directory, 'node.nk') },
     root: join(directory, 'root.json'),
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),

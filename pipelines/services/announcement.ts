@@ -12,6 +12,8 @@ import type { PlacedWorkload } from './resolve.ts'
 
 /** Workloads that one node may tell of: sixty-four such nodes have as many label sets as a kernel has room for. */
 const MAX_WORKLOADS = 256
+/** Addresses of all of them: the kernel has room for sixty-four such nodes. */
+const MAX_ADDRESSES = 1_024
 /** Bytes of one announcement on the wire, below what the bus lets through. */
 export const MAX_ANNOUNCEMENT_BYTES = 196_608
 
@@ -23,7 +25,7 @@ const AnnouncedWorkload = z.strictObject({
   name: Workload.shape.name,
   namespace: Workload.shape.namespace,
   labels: Labels,
-  addresses: z.array(z.string().max(45)).min(1).max(8),
+  addresses: z.array(z.string().max(45)).min(1).max(64),
 })
 export type AnnouncedWorkload = z.infer<typeof AnnouncedWorkload>
 
@@ -33,7 +35,13 @@ export const Announcement = z.strictObject({
   node: NodeName,
   zone: Zone.nullable(),
   sequence: z.int().min(1),
-  workloads: z.array(AnnouncedWorkload).max(MAX_WORKLOADS),
+  workloads: z
+    .array(AnnouncedWorkload)
+    .max(MAX_WORKLOADS)
+    .refine(
+      (workloads) => workloads.reduce((sum, { addresses }) => sum + addresses.length, 0) <= MAX_ADDRESSES,
+      `more than ${MAX_ADDRESSES} addresses`,
+    ),
 })
 export type Announcement = z.infer<typeof Announcement>
 
@@ -106,9 +114,7 @@ function objection({ namespace, labels, addresses }: AnnouncedWorkload, member: 
   const speaks = member.workloads.some(
     (each) =>
       (each.namespace === null || each.namespace === namespace) &&
-      Object.entries(each.labels).every(
-        ([key, value]) => Object.hasOwn(labels, key) && labels[key] === value,
-      ),
+      Object.entries(each.labels).every(([key, value]) => labels[key] === value),
   )
   return speaks ? undefined : `the node does not speak for these labels in namespace ${namespace}`
 }

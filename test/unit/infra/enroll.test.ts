@@ -48,8 +48,17 @@ test('a node gets a key that only it can read, the pinned root and a configurati
   assert.equal(enrolled.root.version, 1)
   assert.deepEqual(await readFile(config.root), Buffer.from(fleet.published.root))
   assert.match(enrolled.nats?.nkey ?? '', /^U[A-Z2-7]{55}$/)
-  assert.deepEqual(enrolled.nats?.permissions.publish, ['heddle.report.node-a'])
+  assert.deepEqual(enrolled.nats?.permissions.publish, ['heddle.report.node-a', 'heddle.workloads.node-a'])
   assert.equal((await stat(config.nats?.seed ?? '')).mode & 0o777, 0o600)
+})
+
+test('services, zone and members are what the node is enrolled with; without them it has none', async () => {
+  const given = { services: '/etc/heddle/services.yaml', zone: 'east', members: '/etc/heddle/members.json' }
+  for (const fields of [given, {}]) {
+    const enrolled = await enroll({ ...(await options('node-s')), ...fields })
+    const { services, zone, members } = await readConfig(enrolled.config)
+    assert.deepEqual({ services, zone, members }, { services: null, zone: null, members: null, ...fields })
+  }
 })
 
 test('twice is once', async () => {

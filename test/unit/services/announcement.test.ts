@@ -125,8 +125,17 @@ describe('an announcement', () => {
     ],
     ['a label with a source before its name', { workloads: [{ ...cart, labels: { 'reserved:host': '' } }] }],
     [
-      'too many addresses',
-      { workloads: [{ ...cart, addresses: Array.from({ length: 9 }, (_, i) => `10.1.0.${i}`) }] },
+      'too many addresses of one workload',
+      { workloads: [{ ...cart, addresses: Array.from({ length: 65 }, (_, i) => `10.1.0.${i}`) }] },
+    ],
+    [
+      'too many addresses of all',
+      {
+        workloads: Array.from({ length: 17 }, (_, index) => {
+          const addresses = Array.from({ length: 64 }, (__, i) => `10.1.${index}.${i}`)
+          return { ...cart, name: `w${index}`, addresses: index < 16 ? addresses : ['10.1.99.9'] }
+        }),
+      },
     ],
     ['an unknown field', { workloads: [], more: 1 }],
     ['a node of another spelling', { node: 'N2', workloads: [] }],
