@@ -19,6 +19,7 @@ export const SOCKET_HOOKS = [
   { hook: 'stream_verdict', program: 'dispatch_verdict', map: 'readers', type: 5 },
   { hook: 'msg_verdict', program: 'dispatch_message', map: 'readers', type: 7 },
   { hook: 'client_stream_verdict', program: 'pass_to_client', map: 'callers', type: 5 },
+  { hook: 'remote_stream_verdict', program: 'dispatch_response', map: 'remotes', type: 5 },
   { hook: 'client_msg_verdict', program: 'dispatch_request', map: 'callers', type: 7 },
 ] as const
 type SocketHook = (typeof SOCKET_HOOKS)[number]

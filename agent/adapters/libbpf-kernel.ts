@@ -185,8 +185,8 @@ async function detach(pins: Pins, cgroup: string): Promise<void> {
     detachDispatchers(pins, cgroup)
     // A socket keeps its programs until it leaves the map: taken out one by one while the
     // generations still answer, else open connections would meet a dispatcher without any.
-    for (const { readers, callers } of pins.dispatchers())
-      for (const sockhash of [readers, callers]) if (existsSync(sockhash)) empty(sockhash)
+    for (const { readers, callers, remotes } of pins.dispatchers())
+      for (const sockhash of [readers, callers, remotes]) if (existsSync(sockhash)) empty(sockhash)
     empty(pins.map('sockets'))
     await discard(pins, pins.base)
   }

@@ -23,6 +23,8 @@ export type LiveMap =
   | 'messages'
   | 'packets'
   | 'requests'
+  | 'responses'
+  | 'remote_upstreams'
   | 'service_addresses'
   | 'services'
   | 'members'
@@ -42,6 +44,7 @@ export const GENERATION_PROGRAMS = {
   inbound_message: 'messages',
   inbound_packet: 'packets',
   outbound_request: 'requests',
+  outbound_response: 'responses',
 } as const
 
 /**
@@ -127,6 +130,10 @@ export class DispatcherPins {
   /** Sockhash of the clients that it reads, with its programs. */
   get callers(): string {
     return join(this.maps, 'own_callers')
+  }
+  /** Sockhash of the relay's connections to other nodes, with its programs. */
+  get remotes(): string {
+    return join(this.maps, 'own_remotes')
   }
   /** libbpf pins section .rodata.abi with its dots replaced. */
   get abi(): string {

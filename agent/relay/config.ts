@@ -27,6 +27,8 @@ export const RelayConfig = z.strictObject({
   replyMs: Milliseconds.default(10_000),
   /** The same where responses to earlier, allowed requests are still owed. */
   owedMs: Milliseconds.default(60_000),
+  /** Requests that are under way when the relay is told to stop may take so long. */
+  stopMs: Milliseconds.default(5_000),
   /** Between two looks over all connections: finds what a lost event did not tell. */
   sweepMs: Milliseconds.default(5_000),
   /** A message may hold the generation that it began under for so long. */

@@ -2,7 +2,10 @@
  * One relay: events in, endings out. The agent may come, go and crash meanwhile;
  * all that the two share is pinned in the kernel.
  */
-import { oldDispatchers } from '../adapters/attach.ts'
+import { randomInt } from 'node:crypto'
+import { currentDispatcher, oldDispatchers } from '../adapters/attach.ts'
+import type { Workload } from '../../pipelines/policy/model.ts'
+import { addressBytes } from '../adapters/address-bytes.ts'
 import { Pins } from '../adapters/pins.ts'
 import type { RelayConfig } from './config.ts'
 import {
@@ -21,6 +24,7 @@ import { addressKeys, cgroupIds } from './managed.ts'
 import { ModeKeeper, WorkloadsFile } from './mode-keeper.ts'
 import { NetlinkSockets } from './netlink.ts'
 import { OldDispatchers } from './old-dispatchers.ts'
+import { KernelOutbound } from './outbound/kernel-outbound.ts'
 import { type KernelFacts, probeKernel, UNKNOWN_KERNEL } from './probe.ts'
 import { Session } from './session.ts'
 import { serveStats } from './stats.ts'
@@ -34,6 +38,7 @@ const WAIT_FOR_PINS_MS = 500
 const MAX_PROBES = 3
 
 const now = () => performance.now()
+const random = () => randomInt(2 ** 32)
 
 type Parts = {
   endings: Endings
@@ -41,6 +46,7 @@ type Parts = {
   draining: Draining
   oldDispatchers: OldDispatchers
   modes: ModeKeeper
+  outbound: KernelOutbound | undefined
 }
 
 export class Relay {
@@ -113,6 +119,7 @@ export class Relay {
     parts.oldDispatchers.sweep(oldDispatchers(this.pins, this.config.cgroup), now())
     this.planTick()
     const workloads = await this.workloads.read()
+    await this.serveOutbound(parts, workloads)
     const managed = { cgroups: cgroupIds(this.config.cgroup), addresses: addressKeys(workloads) }
     await this.measure(session)
     await parts.modes.sweep(
@@ -172,7 +179,23 @@ export class Relay {
       { sockets, drained: (name, dispatcher) => this.write('dispatcher-drained', name, { dispatcher }) },
       config.dispatcherDrainMs,
     )
-    return { endings, established, draining, oldDispatchers, modes }
+    return { endings, established, draining, oldDispatchers, modes, outbound: undefined }
+  }
+
+  /** Once a dispatcher is attached that knows of services. */
+  private async serveOutbound(parts: Parts, workloads: readonly Workload[]): Promise<void> {
+    const addresses = workloads.flatMap((each) => each.addresses.map((text) => addressBytes(text)))
+    if (parts.outbound) {
+      parts.outbound.sweep(addresses)
+      return
+    }
+    const dispatcher = currentDispatcher(this.pins, this.config.cgroup)
+    if (!dispatcher || !KernelOutbound.isServedBy(this.pins, dispatcher)) return
+    const complain = (error: unknown) => this.complaints.about('a connection to a service', error)
+    const outbound = new KernelOutbound(this.pins, dispatcher, { now, random, complain })
+    parts.outbound = outbound
+    outbound.sweep(addresses)
+    await outbound.listen()
   }
 
   private async closeSession(): Promise<void> {
@@ -181,6 +204,7 @@ export class Relay {
     this.parts = undefined
     clearTimeout(this.tickTimer)
     this.tickTimer = undefined
+    await parts?.outbound?.close(this.config.stopMs)
     await parts?.modes.close()
     await session?.close()
   }
@@ -191,6 +215,7 @@ export class Relay {
       return
     }
     this.events.taken++
+    if (this.parts?.outbound?.take(event)) return
     this.parts?.endings.tell(event, now())
   }
 
@@ -264,6 +289,7 @@ export class Relay {
         ...parts?.modes.proxy?.verdicts,
         open: parts?.modes.proxy?.open ?? 0,
       },
+      outbound: parts?.outbound?.stats ?? null,
       complaints: this.complaints.count,
       journalDropped: this.journal.dropped,
     }

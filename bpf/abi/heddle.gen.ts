@@ -599,6 +599,7 @@ export const Work = {
 /** enum heddle_upstream_flag */
 export const UpstreamFlag = {
   UPSTREAM_HEAD: 1,
+  UPSTREAM_REMOTE: 2,
 } as const
 
 /** struct heddle_upstream */
@@ -719,6 +720,7 @@ export const AskWhat = {
   ASK_TAKE: 4,
   ASK_LEAVE: 5,
   ASK_RETURN: 6,
+  ASK_OPENED: 7,
 } as const
 
 /** struct heddle_ask */
@@ -744,6 +746,7 @@ export const EventKind = {
   EVENT_TURN: 4,
   EVENT_ABANDONED: 5,
   EVENT_UNFOLLOWED: 6,
+  EVENT_TO_CLOSE: 7,
 } as const
 
 /** struct heddle_event */

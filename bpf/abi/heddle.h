@@ -636,6 +636,8 @@ enum heddle_work {
 
 enum heddle_upstream_flag {
 	HEDDLE_UPSTREAM_HEAD = 1, /* its request is a HEAD: the response has no body */
+	/* To another node: `server` is the relay's own socket, its peer is no socket of this kernel. */
+	HEDDLE_UPSTREAM_REMOTE = 2,
 };
 
 /*
@@ -752,6 +754,8 @@ enum heddle_ask_what {
 	HEDDLE_ASK_LEAVE = 5,
 	/* Upstream `index`, taken before, goes back to its pool. */
 	HEDDLE_ASK_RETURN = 6,
+	/* The relay's socket `cookie` to another node, which is in the socket maps, serves upstream `index`. */
+	HEDDLE_ASK_OPENED = 7,
 };
 
 struct heddle_ask {
@@ -772,6 +776,7 @@ enum heddle_event_kind {
 	HEDDLE_EVENT_TURN = 4, /* the response that client `cookie` waited for is complete: the relay may begin */
 	HEDDLE_EVENT_ABANDONED = 5, /* client `cookie` went while upstream `request` (an index) worked for it */
 	HEDDLE_EVENT_UNFOLLOWED = 6, /* a response can't be followed to its end: end both connections */
+	HEDDLE_EVENT_TO_CLOSE = 7, /* a remote response ends with its connection: the relay carries it, from its head on */
 };
 
 struct heddle_event {

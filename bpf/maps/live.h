@@ -141,5 +141,6 @@ SLOTS_OF_PROGRAMS(verdicts);
 SLOTS_OF_PROGRAMS(messages);
 SLOTS_OF_PROGRAMS(packets);
 SLOTS_OF_PROGRAMS(requests);
+SLOTS_OF_PROGRAMS(responses);
 
 #endif /* HEDDLE_MAPS_LIVE_H */

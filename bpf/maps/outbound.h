@@ -94,6 +94,14 @@ struct {
 	__type(value, struct heddle_upstream);
 } upstreams SEC(".maps");
 
+/* Cookie of the relay's own socket to another node -> index of the upstream. Writer: relay. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_UPSTREAMS);
+	__type(key, __u64);
+	__type(value, __u32);
+} remote_upstreams SEC(".maps");
+
 /* Writer: the relay makes them, programs change their heads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -63,6 +63,14 @@ int dispatch_request(struct sk_msg_md *msg)
 	return SK_PASS;
 }
 
+/* What another node answers; where no generation is staged the relay reads it. */
+SEC("sk_skb/stream_verdict")
+int dispatch_response(struct __sk_buff *skb)
+{
+	bpf_tail_call(skb, &responses, active_slot());
+	return SK_PASS;
+}
+
 /* What comes to a client by wire stands behind what was handed to it, and is counted where FIONREAD looks. */
 SEC("sk_skb/stream_verdict")
 int pass_to_client(struct __sk_buff *skb UNUSED)
@@ -270,7 +278,7 @@ static __always_inline void connection_enters(struct bpf_sock_ops *ops, __u64 co
 	    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
 		enrol_failed(ops, cookie);
 	else if (c && c->kind == HEDDLE_KIND_UPSTREAM)
-		upstream_enters(cookie, c->requests);
+		upstream_opened(cookie, c->requests);
 }
 
 static __always_inline void connection_changes(struct bpf_sock_ops *ops, __u64 cookie)

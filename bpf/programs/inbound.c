@@ -13,6 +13,7 @@
 #include "parts/reply-order.h"
 #include "parts/client-request.h"
 #include "parts/upstream-response.h"
+#include "parts/remote-response.h"
 
 SEC("sk_skb/stream_verdict")
 int inbound_verdict(struct __sk_buff *skb)
@@ -69,6 +70,12 @@ SEC("cgroup_skb/ingress")
 int inbound_packet(struct __sk_buff *skb)
 {
 	return packet_verdict(skb);
+}
+
+SEC("sk_skb/stream_verdict")
+int outbound_response(struct __sk_buff *skb)
+{
+	return remote_response(skb);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -90,6 +90,20 @@ export class RouteWalker {
     return 0
   }
 
+  /** Every service that rules of a set send requests to. */
+  services(set: number): number[] {
+    const at = this.setAt(set)
+    const [first, rules] = this.words(at + WORDS.rules_at, 2) as [number, number]
+    const found = new Set<number>()
+    for (let rule = 0; rule < rules; rule++) {
+      const [, backends, count] = this.words(first + rule * ROUTE_RULE_WORDS, ROUTE_RULE_WORDS) as number[]
+      for (let i = 0; i < (count as number); i++)
+        found.add(this.word((backends as number) + i * ROUTE_BACKEND_WORDS + 1))
+    }
+    found.delete(ROUTE_NO_SERVICE)
+    return [...found]
+  }
+
   /** All of it. `port`: what the client asked for. */
   follow(set: number, { request, port }: { request: Request; port: number }, random: number): RouteStep {
     const rule = this.find(set, request)

@@ -36,6 +36,11 @@ export class KernelAsk {
     return entry === 0 ? undefined : entry - 1
   }
 
+  /** The relay's own socket serves an upstream to another node from now on. */
+  opened(index: number, cookie: bigint): void {
+    this.ask(AskWhat.ASK_OPENED, { index, cookie })
+  }
+
   giveBack(index: number): void {
     this.ask(AskWhat.ASK_RETURN, { index })
   }

@@ -6,13 +6,14 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { EventKind } from '../../../bpf/abi/heddle.gen.ts'
-import { addressBytes } from '../../adapters/address-bytes.ts'
+import { addressBytes, isLoopback } from '../../adapters/address-bytes.ts'
 import type { RelayEvent } from '../../adapters/connection.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { DispatcherPins, Pins } from '../../adapters/pins.ts'
 import { Verdicts } from '../verdicts.ts'
 import { KernelAsk } from './kernel-ask.ts'
 import { type KernelClient, KernelClients } from './kernel-clients.ts'
+import { KernelConnections } from './kernel-connections.ts'
 import { KernelRouter } from './kernel-router.ts'
 import { KernelServices } from './kernel-routes.ts'
 import { Turns } from './kernel-turn.ts'
@@ -40,9 +41,12 @@ export class KernelOutbound {
   private readonly router: KernelRouter
   private readonly connector: UpstreamPool
   private readonly turns: Turns
+  private readonly connections: KernelConnections
   private readonly upstreams: KernelUpstreams
   private readonly servers: Server[] = []
   private readonly known = new Map<bigint, Socket>()
+  /** Identity -> an address of a workload that has it. */
+  private readonly sources = new Map<number, Uint8Array>()
   private readonly groups = new Map<string, Group>()
   private readonly now: () => number
   private readonly complain: (error: unknown) => void
@@ -61,14 +65,20 @@ export class KernelOutbound {
     this.verdicts = new Verdicts(pins)
     this.router = new KernelRouter(pins, this.verdicts, this.services, parts.random)
     this.turns = new Turns(this.ask)
-    this.upstreams = new KernelUpstreams(pins, this.ask, (end) => this.upstreamEnded(end))
+    this.connections = new KernelConnections(pins, dispatcher, this.ask)
+    const { ask, connections } = this
+    this.upstreams = new KernelUpstreams(pins, { ask, connections }, (end) => this.upstreamEnded(end))
     this.connector = new UpstreamPool(parts.now)
     this.outbound = new Outbound(this.connector, parts.complain)
   }
 
   /** Has the node the maps and the program for it? An older dispatcher has not. */
   static isServedBy(pins: Pins, dispatcher: DispatcherPins): boolean {
-    return existsSync(pins.map('clients')) && existsSync(dispatcher.program('relay_ask'))
+    return (
+      existsSync(pins.map('clients')) &&
+      existsSync(dispatcher.remotes) &&
+      existsSync(dispatcher.program('relay_ask'))
+    )
   }
 
   /** From here on connect() to a service leads here. */
@@ -103,8 +113,12 @@ export class KernelOutbound {
     return true
   }
 
-  /** Services, routes and generations change meanwhile: pools follow. */
-  sweep(): void {
+  /** Services, routes and generations change meanwhile: pools follow. `addresses`: of this node's workloads. */
+  sweep(addresses: readonly Uint8Array[]): void {
+    this.sources.clear()
+    // Another node knows a workload by its address; loopback is nobody's there.
+    for (const address of addresses.filter((each) => !isLoopback(each)))
+      this.sources.set(this.verdicts.identityAt(address), address)
     for (const group of this.groups.values()) this.fit(group)
     this.upstreams.sweep(this.now())
   }
@@ -121,7 +135,8 @@ export class KernelOutbound {
     this.upstreams.close()
     this.connector.close()
     this.router.close()
-    for (const part of [this.ask, this.port, this.clients, this.services, this.verdicts]) part.close()
+    for (const part of [this.ask, this.port, this.clients, this.services, this.verdicts, this.connections])
+      part.close()
   }
 
   private async server(host: string, port: number): Promise<Server> {
@@ -182,8 +197,15 @@ export class KernelOutbound {
     const group = `${client.service}/${client.identity}`
     for (const service of this.router.reaches(client))
       for (const { number, at, local } of this.services.nearest(service))
-        if (local)
-          this.upstreams.want({ number, at, identity: client.identity }, { group, count }, this.now())
+        this.upstreams.want(
+          {
+            number,
+            identity: client.identity,
+            place: { at, local, source: this.sources.get(client.identity) },
+          },
+          { group, count },
+          this.now(),
+        )
   }
 
   /** The kernel's part of a client's request came to nothing, or its server said the last word. */

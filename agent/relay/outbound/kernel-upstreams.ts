@@ -1,6 +1,6 @@
 /**
- * The relay's connections to endpoints of this node, which programs hand requests to: one pool for
- * each endpoint and identity, grown with the clients that may use it, shrunk when they have gone.
+ * The relay's connections to endpoints, which programs hand requests to: one pool for each endpoint and
+ * identity, grown with the clients that may use it, shrunk some time after they have gone.
  * The relay moves no byte on them; what it reads there was asked for by nobody.
  */
 import type { Socket } from 'node:net'
@@ -8,20 +8,17 @@ import {
   Limit,
   PoolKeyLayout,
   PoolLayout,
-  Relayed,
   ResponseLayout,
   ResponsePhase,
+  UpstreamFlag,
   UpstreamLayout,
   Use,
   Work,
 } from '../../../bpf/abi/heddle.gen.ts'
-import { addressText } from '../../adapters/address-bytes.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { Pins } from '../../adapters/pins.ts'
-import { boundSocket } from '../bound-socket.ts'
-import { flowKey, type Flow } from '../steering.ts'
 import type { KernelAsk } from './kernel-ask.ts'
-import type { SocketAddress } from './kernel-clients.ts'
+import type { KernelConnections, Place } from './kernel-connections.ts'
 
 /** Connections of one pool: what one server is asked to hold for one workload's clients. */
 const MAX_POOL = 1024
@@ -29,6 +26,8 @@ const MAX_POOL = 1024
 const SPARE = 2
 /** Milliseconds before an endpoint that takes no connection is tried again. */
 const RETRY_MS = 500
+/** Milliseconds that connections wait for clients to come back, as many as there were. */
+const KEEP_MS = 30_000
 
 const { fields } = UpstreamLayout
 const PHASE_AT = fields.response.at + ResponseLayout.fields.phase.at
@@ -47,35 +46,42 @@ export type UpstreamEnd = {
   closes: boolean
 }
 
-export type PoolName = { number: number; at: SocketAddress; identity: number }
+export type PoolName = { number: number; identity: number; place: Place }
 
 type Pool = {
   endpoint: number
   identity: number
-  at: SocketAddress
+  place: Place
   /** By group of clients. */
   clients: Map<string, number>
+  /** Most clients at a time, of late; since when there are fewer. */
+  most: number
+  since: number
   retryAt: number
   open: Map<number, Socket>
 }
 
 export class KernelUpstreams {
   private readonly ask: KernelAsk
+  private readonly connections: KernelConnections
   private readonly upstreams: BpfMap
   private readonly poolMap: BpfMap
-  private readonly relayed: BpfMap
   private readonly pools = new Map<string, Pool>()
   private readonly unused: number[]
   /** Closed, and still in their pool's list. */
   private readonly lingering = new Set<number>()
   private readonly ended: (end: UpstreamEnd) => void
 
-  constructor(pins: Pins, ask: KernelAsk, ended: (end: UpstreamEnd) => void) {
+  constructor(
+    pins: Pins,
+    { ask, connections }: { ask: KernelAsk; connections: KernelConnections },
+    ended: (end: UpstreamEnd) => void,
+  ) {
     this.ask = ask
+    this.connections = connections
     this.ended = ended
     this.upstreams = BpfMap.pinned(pins.map('upstreams'))
     this.poolMap = BpfMap.pinned(pins.map('pools'))
-    this.relayed = BpfMap.pinned(pins.map('relayed'))
     // What a killed relay left: its connections went with it.
     for (const key of [...this.poolMap.keys(PoolKeyLayout.bytes, Limit.MAX_POOLS)]) this.poolMap.delete(key)
     const indexes = Array.from({ length: Limit.MAX_UPSTREAMS }, (_, index) => Limit.MAX_UPSTREAMS - 1 - index)
@@ -94,9 +100,14 @@ export class KernelUpstreams {
     const key = `${at.number}/${at.identity}`
     const pool = this.pools.get(key) ?? this.newPool(at)
     this.pools.set(key, pool)
-    pool.at = at.at
+    pool.place = at.place
     if (count === 0) pool.clients.delete(group)
     else pool.clients.set(group, count)
+    const clients = clientsOf(pool)
+    if (clients >= pool.most) {
+      pool.most = clients
+      pool.since = now
+    }
     this.fit(pool, now)
   }
 
@@ -108,17 +119,32 @@ export class KernelUpstreams {
   /** Every now and then: surplus goes, what is missing comes, indexes come free. */
   sweep(now: number): void {
     for (const index of this.lingering) if (this.ask.bury(index)) this.release(index)
-    for (const pool of this.pools.values()) this.fit(pool, now)
+    for (const pool of this.pools.values()) {
+      if (now - pool.since >= KEEP_MS) {
+        pool.most = clientsOf(pool)
+        pool.since = now
+      }
+      this.fit(pool, now)
+    }
   }
 
   close(): void {
     for (const pool of this.pools.values()) for (const socket of pool.open.values()) socket.resetAndDestroy()
-    for (const map of [this.upstreams, this.poolMap, this.relayed]) map.close()
+    for (const map of [this.upstreams, this.poolMap]) map.close()
   }
 
-  private newPool({ number: endpoint, at, identity }: PoolName): Pool {
+  private newPool({ number: endpoint, place, identity }: PoolName): Pool {
     this.poolMap.update(poolKey(endpoint, identity), Buffer.alloc(PoolLayout.bytes))
-    return { endpoint, identity, at, clients: new Map(), retryAt: 0, open: new Map() }
+    return {
+      endpoint,
+      identity,
+      place,
+      clients: new Map(),
+      most: 0,
+      since: 0,
+      retryAt: 0,
+      open: new Map(),
+    }
   }
 
   private fit(pool: Pool, now: number): void {
@@ -132,14 +158,10 @@ export class KernelUpstreams {
     }
   }
 
-  /** Named before its SYN, so that the kernel knows the server's end of it when it is born. */
   private connect(pool: Pool, now: number): void {
     const index = this.unused.pop() as number
-    const { address, port } = pool.at
-    const { socket, port: own } = boundSocket(address)
-    const flow: Flow = { remote: address, local: address, remotePort: own, localPort: port }
     this.upstreams.update(u32(index), upstreamValue(pool))
-    this.relayed.update(flowKey(flow), u32(Relayed.RELAYED_UPSTREAM | index))
+    const socket = this.connections.open(index, pool.place)
     pool.open.set(index, socket)
     socket.on('error', () => {
       pool.retryAt = now + RETRY_MS
@@ -148,11 +170,9 @@ export class KernelUpstreams {
     socket.on('data', () => socket.resetAndDestroy())
     socket.on('end', () => socket.destroy())
     socket.once('close', () => {
-      this.relayed.delete(flowKey(flow))
       pool.open.delete(index)
       this.buried(index)
     })
-    socket.connect({ host: addressText(address), port })
   }
 
   private buried(index: number): void {
@@ -192,9 +212,12 @@ export class KernelUpstreams {
   }
 }
 
-function wantedIn({ clients }: Pool): number {
-  const count = [...clients.values()].reduce((sum, each) => sum + each, 0)
-  return count === 0 ? 0 : Math.min(MAX_POOL, count + SPARE)
+function clientsOf({ clients }: Pool): number {
+  return [...clients.values()].reduce((sum, each) => sum + each, 0)
+}
+
+function wantedIn({ most }: Pool): number {
+  return most === 0 ? 0 : Math.min(MAX_POOL, most + SPARE)
 }
 
 function poolKey(endpoint: number, identity: number): Buffer {
@@ -204,9 +227,10 @@ function poolKey(endpoint: number, identity: number): Buffer {
   return key
 }
 
-function upstreamValue({ endpoint, identity }: Pool): Buffer {
+function upstreamValue({ endpoint, identity, place }: Pool): Buffer {
   const value = Buffer.alloc(UpstreamLayout.bytes)
   value.writeUInt32LE(Use.USE_OPENING, fields.use.at)
+  if (!place.local) value.writeUInt32LE(UpstreamFlag.UPSTREAM_REMOTE, fields.flags.at)
   value.writeUInt32LE(endpoint, fields.endpoint.at)
   value.writeUInt32LE(identity, fields.identity.at)
   return value

@@ -83,6 +83,10 @@ static __always_inline __u32 asked(const struct heddle_ask *ask)
 		return ask_of_pool(ask);
 	if (ask->what == HEDDLE_ASK_RETURN)
 		return ask_return(ask->index);
+	if (ask->what == HEDDLE_ASK_OPENED) {
+		upstream_opened(cookie, ask->index);
+		return 0;
+	}
 	c = bpf_map_lookup_elem(&clients, &cookie);
 	if (!c)
 		return 0;

@@ -143,13 +143,24 @@ static __always_inline struct heddle_upstream *upstream_take(struct heddle_clien
 	return u;
 }
 
+/* Into the receive queue of a server on this node, or out by the relay's connection to another. */
+static __always_inline int hand_to_server(struct sk_msg_md *msg, struct heddle_upstream *u,
+					  __u64 server)
+{
+	__u64 flags = u->flags & HEDDLE_UPSTREAM_REMOTE ? 0 : BPF_F_INGRESS;
+
+	return bpf_msg_redirect_hash(msg, &sockets, &server, flags);
+}
+
 /* The request, or what there is of it, goes to the server. */
 static __always_inline int call_upstream(struct call *k, struct heddle_upstream *u)
 {
 	struct heddle_client *c = k->client;
-	__u32 flags = c->request.flags & HEDDLE_REQUEST_HEAD ? HEDDLE_UPSTREAM_HEAD : 0;
+	__u32 flags = u->flags & HEDDLE_UPSTREAM_REMOTE;
 	__u64 server = u->server;
 
+	if (c->request.flags & HEDDLE_REQUEST_HEAD)
+		flags |= HEDDLE_UPSTREAM_HEAD;
 	/* Written only where it changes: the server's side reads this line. */
 	if (u->flags != flags)
 		u->flags = flags;
@@ -157,7 +168,7 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 	c->flags &= ~HEDDLE_CLIENT_CORKED;
 	if (c->request.phase != HEDDLE_START)
 		c->flags |= HEDDLE_CLIENT_REQUEST;
-	if (bpf_msg_redirect_hash(k->msg, &sockets, &server, BPF_F_INGRESS) == SK_PASS) {
+	if (hand_to_server(k->msg, u, server) == SK_PASS) {
 		client_count(HEDDLE_KERNEL_ROUTED);
 		return SK_PASS;
 	}
@@ -235,7 +246,7 @@ static __always_inline int request_goes_on(struct call *k)
 		bpf_msg_apply_bytes(k->msg, k->at);
 	if (c->request.phase == HEDDLE_START)
 		c->flags &= ~HEDDLE_CLIENT_REQUEST;
-	if (bpf_msg_redirect_hash(k->msg, &sockets, &server, BPF_F_INGRESS) == SK_PASS)
+	if (hand_to_server(k->msg, u, server) == SK_PASS)
 		return SK_PASS;
 	return to_relay(k, HEDDLE_SLOW_GONE);
 }

@@ -19,6 +19,14 @@ struct {
 	__type(value, __u64);
 } own_callers SEC(".maps");
 
+/* The relay's own connections to other nodes. Writer: relay. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, HEDDLE_MAX_UPSTREAMS);
+	__type(key, __u64);
+	__type(value, __u64);
+} own_remotes SEC(".maps");
+
 /* A client of zeroes, too large for a stack. Never written. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -88,20 +96,6 @@ static __always_inline void client_enters(struct bpf_sock_ops *ops, __u64 cookie
 	    bpf_sock_hash_update(ops, &own_callers, &cookie, BPF_ANY) ||
 	    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
 		c->hand = HEDDLE_HAND_RELAY;
-}
-
-/* The server has accepted what the relay opened for `index`: ready for a request. */
-static __always_inline void upstream_enters(__u64 cookie, __u32 index)
-{
-	struct heddle_upstream *u = upstream_at(index);
-	struct heddle_pool *pool;
-
-	if (!u || !use_change(u, HEDDLE_USE_OPENING, HEDDLE_USE_IDLE))
-		return;
-	u->server = cookie;
-	pool = pool_of(u);
-	if (!pool || pool_push(pool, u, index))
-		*(volatile __u32 *)&u->use = HEDDLE_USE_OVER;
 }
 
 static __always_inline void upstream_leaves(const struct heddle_conn *c)

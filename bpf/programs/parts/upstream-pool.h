@@ -94,4 +94,20 @@ static __always_inline void upstream_gone(struct heddle_upstream *u)
 		use_change(u, HEDDLE_USE_OPENING, HEDDLE_USE_OVER);
 }
 
+/* Socket `cookie` is there, ready for a request. */
+static __always_inline void upstream_opened(__u64 cookie, __u32 index)
+{
+	struct heddle_upstream *u = upstream_at(index);
+	struct heddle_pool *pool;
+
+	if (!u)
+		return;
+	u->server = cookie;
+	if (!use_change(u, HEDDLE_USE_OPENING, HEDDLE_USE_IDLE))
+		return;
+	pool = pool_of(u);
+	if (!pool || pool_push(pool, u, index))
+		*(volatile __u32 *)&u->use = HEDDLE_USE_OVER;
+}
+
 #endif /* HEDDLE_UPSTREAM_POOL_H */

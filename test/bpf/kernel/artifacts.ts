@@ -8,12 +8,12 @@ import { capacityFor, variantName } from '../../../functions/compile/variants.ts
 import type { Block } from '../../../pipelines/contract/artifact.ts'
 import { tablesOf } from '../../../pipelines/contract/code-digest.ts'
 import type { PolicySet } from '../../../pipelines/policy/model.ts'
-import { buildTables } from '../../../pipelines/tables/build-tables.ts'
+import { buildTables, type Tables } from '../../../pipelines/tables/build-tables.ts'
 
 const compiler = clangCompiler('.')
 const texts = new Map<string, Uint8Array>()
 
-export type TestArtifact = { elf: Uint8Array; blocks: Block[] }
+export type TestArtifact = Pick<Tables, 'services' | 'routes'> & { elf: Uint8Array; blocks: Block[] }
 
 export function dispatcherElf(): Promise<Uint8Array> {
   return compiler.dispatcher()
@@ -23,7 +23,7 @@ export function dispatcherElf(): Promise<Uint8Array> {
 export async function compileSet(set: PolicySet): Promise<TestArtifact> {
   const result = buildTables(set)
   if (!result.ok) throw result.failures[0]
-  const { blob, words, blocks } = result.tables
+  const { blob, words, blocks, services, routes } = result.tables
   const variant = variantName(capacityFor(words))
   const text = texts.get(variant) ?? (await compiler.compile(set)).elf
   texts.set(variant, text)
@@ -31,5 +31,5 @@ export async function compileSet(set: PolicySet): Promise<TestArtifact> {
   const tables = tablesOf(elf)
   tables.fill(0)
   tables.set(blob)
-  return { elf, blocks: [...blocks] }
+  return { elf, blocks: [...blocks], services, routes }
 }

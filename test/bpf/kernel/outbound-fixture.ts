@@ -1,0 +1,318 @@
+/**
+ * One node with services: two servers and clients in its cgroup, the real programs, a real relay.
+ * Service `shop/front` (10.96.0.1:80) sends /a… to `shop/a` and /b… to `shop/b`, both on this node.
+ */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { BpfMap, u32 } from '../../../agent/adapters/libbpf.ts'
+import { assign, rowsFor } from '../../../agent/identities.ts'
+import { askRelay } from '../../../agent/relay/stats.ts'
+import { ClientReason, RouteChoiceLayout, RouteKeyLayout } from '../../../bpf/abi/heddle.gen.ts'
+import type { Policy, Workload } from '../../../pipelines/policy/model.ts'
+import type { Route } from '../../../pipelines/policy/route.ts'
+import { compileSet, dispatcherElf } from './artifacts.ts'
+import { KernelFixture } from './kernel-fixture.ts'
+
+const RELAY = fileURLToPath(new URL('../../../agent/relay/main.js', import.meta.url))
+const SERVER = fileURLToPath(new URL('./outbound-server.js', import.meta.url))
+const CLIENT = fileURLToPath(new URL('./outbound-client.js', import.meta.url))
+export const FRONT = { host: '10.96.0.1', port: 80 } as const
+/** Has no endpoint. */
+export const EMPTY = { host: '10.96.0.9', port: 80 } as const
+/** Live numbers of the services. */
+const NUMBERS = { front: 1, a: 2, b: 3, empty: 4 } as const
+/** Milliseconds; a machine under load is slow, a hang is for ever. */
+const PATIENCE = 15_000
+
+export const CALLER: Workload = {
+  name: 'caller',
+  namespace: 'shop',
+  labels: { app: 'caller' },
+  addresses: ['127.0.0.1'],
+  mode: 'kernel',
+}
+const source = { file: 'outbound.yaml', line: 1, column: 1 }
+const to = (name: string) => ({
+  service: { namespace: 'shop', name, port: 80 },
+  weight: 1,
+  filters: [],
+})
+const rule = (prefix: string, name: string): Route['rules'][number] => ({
+  source,
+  matches: [{ source, path: { kind: 'prefix', value: prefix }, headers: [], query: [] }],
+  filters: [],
+  backends: [to(name)],
+  requestTimeout: 0,
+  backendTimeout: 0,
+})
+
+export const FRONT_ROUTE: Route = {
+  name: 'front',
+  namespace: 'shop',
+  source,
+  created: '',
+  service: { namespace: 'shop', name: 'front', port: 80 },
+  clients: null,
+  rules: [rule('/a', 'a'), rule('/b', 'b'), rule('/empty', 'empty')],
+}
+
+export class OutboundFixture {
+  readonly node: KernelFixture
+  private readonly config: string
+  private readonly socket: string
+  private relay: ChildProcess | undefined
+  private client: ChildProcess | undefined
+  private readonly connections = new Map<number, Connection>()
+
+  private constructor(node: KernelFixture) {
+    this.node = node
+    this.config = join(node.directory, 'relay.json')
+    this.socket = join(node.directory, 'relay.sock')
+  }
+
+  static async create(policies: Policy[] = [], routes: Route[] = [FRONT_ROUTE]): Promise<OutboundFixture> {
+    const fixture = new OutboundFixture(await KernelFixture.create(await dispatcherElf()))
+    try {
+      await fixture.enforce(1, policies, routes)
+      await fixture.describeServices()
+      await fixture.startRelay()
+      await fixture.startClient()
+      return fixture
+    } catch (error) {
+      await fixture.close()
+      throw error
+    }
+  }
+
+  /** Another generation becomes active. */
+  async enforce(generation: number, policies: Policy[], routes: Route[] = [FRONT_ROUTE]): Promise<void> {
+    const { elf, blocks, services, routes: entries } = await compileSet({ policies, routes })
+    const { identities, addresses } = assign({ identities: [], published: [] }, [CALLER])
+    const slot = generation % 8
+    await this.node.stage(slot, elf, rowsFor(blocks, identities))
+    const numberOf = (name: string) => NUMBERS[name as keyof typeof NUMBERS]
+    this.withSlotMap(slot, 'route_choices', (map) => {
+      for (const { service, set } of entries) {
+        const key = Buffer.alloc(RouteKeyLayout.bytes)
+        key.writeUInt32LE(numberOf(service.name))
+        const choice = Buffer.alloc(RouteChoiceLayout.bytes)
+        choice.writeUInt32LE(set + 1)
+        map.update(key, choice)
+      }
+    })
+    this.withSlotMap(slot, 'backend_services', (map) => {
+      for (const [index, { name }] of services.entries()) map.update(u32(index), u32(1 + numberOf(name)))
+    })
+    await this.node.kernel.setAddresses(addresses)
+    const [identity] = identities
+    const id = statSync(this.node.cgroup, { bigint: true }).ino
+    await this.node.kernel.outbound.setCgroups([{ id, identity: identity?.number ?? 0 }])
+    await this.node.kernel.flip(slot, generation)
+  }
+
+  async startRelay(): Promise<void> {
+    const { bpffs, cgroup, directory } = this.node
+    const workloads = join(directory, 'workloads.json')
+    writeFileSync(workloads, JSON.stringify({ workloads: [CALLER] }))
+    const own = { bpffs, cgroup, workloads, stats: this.socket, journal: null }
+    writeFileSync(
+      this.config,
+      JSON.stringify({ schema: 'heddle.relay/1', node: 'n1', sweepMs: 100, stopMs: 500, ...own }),
+    )
+    this.relay = spawn(process.execPath, [RELAY, '--config', this.config], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(this.relay.stdout as NodeJS.ReadableStream, 'data')
+    await this.until(async () => ((await this.stats()).outbound as unknown) !== null)
+  }
+
+  async stopRelay(signal: NodeJS.Signals): Promise<void> {
+    const { relay } = this
+    this.relay = undefined
+    if (!relay) return
+    const gone = once(relay, 'exit')
+    relay.kill(signal)
+    await gone
+  }
+
+  async stats(): Promise<Record<string, Record<string, unknown> | null>> {
+    return (await askRelay(this.socket)) as Record<string, Record<string, unknown> | null>
+  }
+
+  /** How requests went so far, by the kernel's own count. */
+  ways(): Record<keyof typeof ClientReason, number> {
+    return this.node.withMap('client_counters', (map) => {
+      const cpus = 256
+      const count = (reason: number) => {
+        const value = map.lookup(u32(reason), 8 * cpus) ?? Buffer.alloc(8)
+        let sum = 0
+        for (let at = 0; at < value.length; at += 8) sum += Number(value.readBigUInt64LE(at))
+        return sum
+      }
+      const names = Object.entries(ClientReason).filter(([name]) => name !== 'CLIENT_REASONS')
+      return Object.fromEntries(names.map(([name, reason]) => [name, count(reason)]))
+    }) as Record<keyof typeof ClientReason, number>
+  }
+
+  async open({ host, port }: { host: string; port: number } = FRONT): Promise<Connection> {
+    const id = this.connections.size + 1
+    const connection = new Connection((op, more = {}) =>
+      this.client?.stdin?.write(`${JSON.stringify({ op, id, ...more })}\n`),
+    )
+    this.connections.set(id, connection)
+    connection.command('open', { host, port })
+    await connection.until(() => connection.peer !== undefined || connection.failure !== undefined)
+    return connection
+  }
+
+  /** A connection whose requests the kernel takes: there is an upstream for it to both servers. */
+  async openWarm(): Promise<Connection> {
+    const connection = await this.open()
+    for (const path of ['/a/plain', '/b/plain']) {
+      await this.until(async () => {
+        const before = this.ways().KERNEL_ROUTED
+        await connection.get(path)
+        return this.ways().KERNEL_ROUTED > before
+      })
+    }
+    connection.forget()
+    return connection
+  }
+
+  async until(holds: () => Promise<boolean>): Promise<void> {
+    const end = Date.now() + PATIENCE
+    while (!(await holds())) {
+      assert.ok(Date.now() < end, `still not: ${holds}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+
+  async close(): Promise<void> {
+    this.client?.kill('SIGKILL')
+    await this.stopRelay('SIGKILL')
+    await this.node.close()
+  }
+
+  private async describeServices(): Promise<void> {
+    const { outbound } = this.node.kernel
+    const servers = [await this.startServer('a'), await this.startServer('b')]
+    for (const [number, port] of servers.entries()) {
+      const endpoint = { address: '127.0.0.1', port, local: true, weight: 1 }
+      await outbound.write({ map: 'endpoints', number: number + 1, endpoint })
+    }
+    await outbound.write({ map: 'members', first: 0, endpoints: [1, 2] })
+    const state = (first: number, count: number) => ({ first, count, local: count, zone: count })
+    await outbound.write({ map: 'services', number: NUMBERS.front, state: state(0, 1) })
+    await outbound.write({ map: 'services', number: NUMBERS.a, state: state(0, 1) })
+    await outbound.write({ map: 'services', number: NUMBERS.b, state: state(1, 1) })
+    await outbound.write({ map: 'services', number: NUMBERS.empty, state: state(0, 0) })
+    const address = (host: string, service: number) =>
+      outbound.write({ map: 'service_addresses', address: host, port: 80, service })
+    await address(FRONT.host, NUMBERS.front)
+    await address(EMPTY.host, NUMBERS.empty)
+  }
+
+  private async startServer(name: string): Promise<number> {
+    const child = this.node.spawnManaged(process.execPath, [SERVER, name])
+    const [line] = (await once(
+      createInterface({ input: child.stdout as NodeJS.ReadableStream }),
+      'line',
+    )) as [string]
+    return (JSON.parse(line) as { port: number }).port
+  }
+
+  private async startClient(): Promise<void> {
+    const enter = `echo $$ > ${this.node.cgroup}/cgroup.procs; exec "$0" "$@"`
+    this.client = spawn('sh', ['-c', enter, process.execPath, CLIENT], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const lines = createInterface({ input: this.client.stdout as NodeJS.ReadableStream })
+    lines.on('line', (line) => {
+      const said = JSON.parse(line) as Said
+      this.connections.get(said.id)?.heard(said)
+    })
+    await once(lines, 'line')
+  }
+
+  private withSlotMap(slot: number, name: string, use: (map: BpfMap) => void): void {
+    const map = BpfMap.pinned(this.node.pins.slotMap(slot, name))
+    try {
+      use(map)
+    } finally {
+      map.close()
+    }
+  }
+}
+
+type Said = { id: number; event: string; bytes?: string; peer?: string; code?: string }
+
+/** What one connection of the client's process heard. */
+export class Connection {
+  text = ''
+  peer: string | undefined
+  end: 'FIN' | undefined
+  failure: string | undefined
+  closed = false
+  readonly command: (op: string, more?: Record<string, unknown>) => void
+  private wake = () => {}
+
+  constructor(command: (op: string, more?: Record<string, unknown>) => void) {
+    this.command = command
+  }
+
+  heard({ event, bytes = '', peer, code }: Said): void {
+    if (event === 'open') this.peer = peer ?? ''
+    else if (event === 'data') this.text += Buffer.from(bytes, 'base64').toString('latin1')
+    else if (event === 'end') this.end = 'FIN'
+    else if (event === 'error') this.failure = code ?? 'unknown'
+    else if (event === 'close') this.closed = true
+    this.wake()
+  }
+
+  send(text: string): void {
+    this.command('send', { bytes: Buffer.from(text, 'latin1').toString('base64') })
+  }
+
+  forget(): void {
+    this.text = ''
+  }
+
+  /** One GET, and its whole response. */
+  async get(target: string): Promise<string> {
+    this.forget()
+    this.send(`GET ${target} HTTP/1.1\r\nHost: front\r\n\r\n`)
+    await this.until(() => responses(this.text) >= 1)
+    return this.text
+  }
+
+  async until(holds: () => boolean): Promise<void> {
+    const end = Date.now() + PATIENCE
+    while (!holds()) {
+      const left = end - Date.now()
+      assert.ok(left > 0, `${this.failure ?? this.end ?? 'open'}, got ${JSON.stringify(this.text)}`)
+      let timer: NodeJS.Timeout | undefined
+      await new Promise<void>((resolve) => {
+        this.wake = resolve
+        timer = setTimeout(resolve, left)
+      })
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** Complete responses in a text; bodies by Content-Length only. */
+export function responses(text: string): number {
+  let count = 0
+  let at = 0
+  for (;;) {
+    const end = text.indexOf('\r\n\r\n', at)
+    if (end < 0) return count
+    const length = /content-length: *(\d+)/i.exec(text.slice(at, end))?.[1]
+    at = end + 4 + Number(length ?? 0)
+    if (at > text.length) return count
+    count++
+  }
+}

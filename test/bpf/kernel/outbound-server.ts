@@ -1,0 +1,118 @@
+/**
+ * A server of many manners, for what is routed to it. The target says what it answers with:
+ *
+ *     /…/plain /chunked /interim /204 /304 /close /eof /early /pieces /never /die /half /big-BYTES
+ *
+ * A body names the server, the number of the request on its connection, the target, and the
+ * bytes of the request's body and their sum, so that each answer shows what it belongs to.
+ *
+ * node outbound-server.js NAME [HOST]   prints {"port":N}
+ */
+import { createServer, type Socket } from 'node:net'
+import type { Request } from '../../../pipelines/protocols/http1-request.ts'
+import { createHttp1Parser } from '../../../pipelines/protocols/http1.ts'
+
+const [name = 'a', host = '127.0.0.1'] = process.argv.slice(2)
+
+type Asked = { target: string; method: string; number: number; fields: string }
+
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
+const fieldsOf = ({ fields }: Request) =>
+  fields
+    .filter((field) => /^x-/i.test(text(field.name)))
+    .map((field) => `${text(field.name)}=${text(field.value)}`)
+    .join(',')
+
+function respond(socket: Socket, { target, method, number, fields }: Asked, sum: string): void {
+  const body = `${name} ${number} ${method} ${target} ${sum} ${fields}`
+  const manner = target.split('?')[0]?.split('/').at(-1) ?? ''
+  const big = /^big-(\d+)$/.exec(manner)?.[1]
+  const plain = `Content-Length: ${body.length}\r\n\r\n${method === 'HEAD' ? '' : body}`
+  const ok = (rest: string) => socket.write(`HTTP/1.1 200 OK\r\n${rest}`, 'latin1')
+  if (manner === 'never') return
+  if (manner === 'die') socket.resetAndDestroy()
+  else if (manner === 'half') {
+    ok(`Content-Length: ${2 * body.length}\r\n\r\n${body}`)
+    socket.once('drain', () => {})
+    setImmediate(() => socket.resetAndDestroy())
+  } else if (manner === '204' || manner === '304') {
+    socket.write(`HTTP/1.1 ${manner} Nothing\r\nX-Body: ${body}\r\n\r\n`, 'latin1')
+  } else if (manner === 'chunked') {
+    const size = body.length.toString(16)
+    ok(`Transfer-Encoding: chunked\r\n\r\n${size};a="b"\r\n${body}\r\n0\r\nX-Trailer: t\r\n\r\n`)
+  } else if (manner === 'interim') {
+    socket.write('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n')
+    ok(plain)
+  } else if (manner === 'close') {
+    ok(`Connection: close\r\n${plain}`)
+    socket.end()
+  } else if (manner === 'eof') {
+    ok(`\r\n${body}`)
+    socket.end()
+  } else if (manner === 'pieces') pieces(socket, `HTTP/1.1 200 OK\r\n${plain}`)
+  else if (big !== undefined) {
+    ok(`Content-Length: ${big}\r\n\r\n`)
+    socket.write(Buffer.alloc(Number(big), name))
+  } else ok(plain)
+}
+
+/** One byte a write. */
+function pieces(socket: Socket, response: string): void {
+  for (const byte of Buffer.from(response, 'latin1')) socket.write(Uint8Array.of(byte))
+}
+
+/** Sum of bytes, with how many they are. */
+class Sum {
+  private count = 0
+  private sum = 0
+  add(bytes: Uint8Array): void {
+    this.count += bytes.length
+    for (const byte of bytes) this.sum = (this.sum * 31 + byte) % 1_000_000_007
+  }
+  toString(): string {
+    return `${this.count}:${this.sum}`
+  }
+}
+
+const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const parser = createHttp1Parser()
+  let asked: Asked | undefined
+  let number = 0
+  let base = 0
+  let held = Buffer.alloc(0)
+  let sum = new Sum()
+  const take = (to: number) => {
+    const bytes = held.subarray(0, to - base)
+    held = held.subarray(to - base)
+    base = to
+    return bytes
+  }
+  const events = (bytes: Buffer) => {
+    held = Buffer.concat([held, bytes])
+    for (const event of parser.push(bytes)) {
+      if (event.kind === 'head') {
+        take(event.at)
+        sum = new Sum()
+        const { request } = event
+        const target = text(request.target)
+        asked = { target, method: text(request.method), number: ++number, fields: fieldsOf(request) }
+        if (target.endsWith('/early')) respond(socket, asked, 'early')
+      } else if (event.kind === 'end') {
+        sum.add(take(event.at))
+        if (asked && !asked.target.endsWith('/early')) respond(socket, asked, `${sum}`)
+        asked = undefined
+      } else socket.destroy()
+    }
+    if (asked) sum.add(take(base + held.length))
+  }
+  socket.on('data', events)
+  socket.on('error', () => {})
+  socket.on('end', () => socket.end())
+  socket.on('close', () => process.stdout.write(`${JSON.stringify({ closed: number })}\n`))
+})
+server.listen(0, host, 4096, () => {
+  const address = server.address()
+  if (address !== null && typeof address === 'object')
+    process.stdout.write(`${JSON.stringify({ port: address.port })}\n`)
+})
+process.on('SIGTERM', () => process.exit(0))
