@@ -15,6 +15,9 @@ export const REQUEST_ENDS = [
 ] as const
 export type RequestEnd = (typeof REQUEST_ENDS)[number]
 
+/** What the relay answers in an endpoint's stead. */
+export const FAILURE_ENDS = { 502: 'badGateway', 503: 'unavailable', 504: 'timedOut' } as const
+
 export type OutboundCounts = {
   requests: Record<RequestEnd, number>
   /** Requests sent once more, on another connection. */

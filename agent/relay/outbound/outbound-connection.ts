@@ -5,33 +5,22 @@
  * Between two messages it is offered to the kernel; what comes then is the kernel's
  * or, once that has nothing under way, the relay's again.
  */
-import type { OutboundCounts, RequestEnd } from './counts.ts'
+import { FAILURE_ENDS, type RequestEnd } from './counts.ts'
 import { type LocalStatus, localReply } from './local-reply.ts'
-import type { Connector, Outcome, Router, Turn } from './ports.ts'
+import { LeftBody, nextCanBeFound } from './left-body.ts'
+import type { ConnectionPorts } from './ports.ts'
 import { type Found, type RequestHead, RequestReader } from './request-reader.ts'
+import { outcomeOf } from './routing.ts'
 import { Tunnel } from './tunnel.ts'
-import { type ExchangeEnd, type Forward, isPossible, UpstreamExchange } from './upstream-exchange.ts'
+import { type ExchangeEnd, type Forward, UpstreamExchange } from './upstream-exchange.ts'
 import type { Wire, WireOwner } from './wire.ts'
-
-export type ConnectionPorts = {
-  turn: Turn
-  router: Router
-  connector: Connector
-  counts: OutboundCounts
-  complain(error: unknown): void
-  closed(): void
-}
 
 /** Bytes of requests that wait for their turn; with one read more (64 KB) all that a client's connection holds. */
 const MAX_HELD_BYTES = 65_536
-/** Bytes of a body that is read for nothing, so that the connection can go on. */
-const MAX_DISCARDED_BYTES = 1_048_576
 /** Milliseconds in which a client reads the last answer, and is read in turn: unread bytes would reset it. */
 const LINGER_MS = 5_000
 /** The same where the relay's own time is over. */
 const LAST_LINGER_MS = 500
-
-const FAILURES = { 502: 'badGateway', 503: 'unavailable', 504: 'timedOut' } as const
 
 /**
  * `kernel`: nothing was read since it was the kernel's to take. `turning`: the kernel is asked.
@@ -46,19 +35,21 @@ export class OutboundConnection implements WireOwner {
   private stage: Stage = 'kernel'
   private offered = false
   private clientEnded = false
-  private draining = false
+  private draining: boolean
   private asked: RequestHead | undefined
   /** Of the request at hand: the end of its body has not been taken. */
   private bodyLeft = false
   private exchange: UpstreamExchange | undefined
   private tunnel: Tunnel | undefined
-  private discarded = 0
+  private left = new LeftBody()
   private lingerMs = LINGER_MS
   private linger: NodeJS.Timeout | undefined
 
-  constructor(client: Wire, ports: ConnectionPorts) {
+  /** `draining`: the relay stops already; the first request is told so. */
+  constructor(client: Wire, ports: ConnectionPorts, draining: boolean) {
     this.client = client
     this.ports = ports
+    this.draining = draining
     client.owner = this
   }
 
@@ -101,21 +92,15 @@ export class OutboundConnection implements WireOwner {
     this.guarded(() => this.advance())
   }
 
-  /** Born while the relay stops: there is no request yet that could be answered. */
-  refuseNext(): void {
-    this.draining = true
-  }
-
   /** No more time: what has no answer yet gets 503. */
   expire(): void {
     const { exchange } = this
     this.lingerMs = LAST_LINGER_MS
-    if (exchange?.answered !== 'nothing') {
-      this.client.reset()
-      return
-    }
-    exchange.abort()
-    this.endExchange({ kind: 'failed', status: 503 })
+    if (exchange?.answered === 'nothing') {
+      exchange.abort()
+      this.endExchange({ kind: 'failed', status: 503 })
+    } else if (this.stage === 'closing') this.client.destroy()
+    else this.client.reset()
   }
 
   /** Goes as far as the bytes that are there allow. */
@@ -174,7 +159,8 @@ export class OutboundConnection implements WireOwner {
       this.answer(503, head)
       return
     }
-    const outcome = this.outcomeOf(head)
+    const { router, complain } = this.ports
+    const outcome = outcomeOf(router, head.request, complain)
     if (outcome.kind === 'forward') {
       this.stage = 'exchange'
       this.begin(head, outcome)
@@ -185,17 +171,6 @@ export class OutboundConnection implements WireOwner {
       this.count('routedReply')
       this.answer(outcome.status, head, outcome.fields)
     }
-  }
-
-  private outcomeOf(head: RequestHead): Outcome {
-    try {
-      const outcome = this.ports.router.route(head.request)
-      if (outcome.kind !== 'forward' || isPossible(outcome)) return outcome
-      this.ports.complain(new Error('a route edits what frames a message'))
-    } catch (error) {
-      this.ports.complain(error)
-    }
-    return { kind: 'reply', status: 500, fields: [] }
   }
 
   private begin(head: RequestHead, outcome: Forward): void {
@@ -223,7 +198,7 @@ export class OutboundConnection implements WireOwner {
         else this.stage = 'ours'
         break
       case 'failed':
-        this.count(FAILURES[end.status])
+        this.count(FAILURE_ENDS[end.status])
         this.answer(end.status, this.asked as RequestHead)
         break
       case 'broken':
@@ -278,28 +253,19 @@ export class OutboundConnection implements WireOwner {
 
   /** The relay's own reply; the connection goes on behind it where the next request can be found. */
   private answer(status: LocalStatus, head: RequestHead, fields: readonly string[] = []): void {
-    const { body, expects, persistent, request } = head
-    const long = body.framing === 'length' && body.length > MAX_DISCARDED_BYTES
-    const lost = this.bodyLeft && (expects || long)
-    const close = this.draining || !persistent || request.version === '1.0' || lost
+    const close = this.draining || !nextCanBeFound(head, this.bodyLeft)
     this.client.write(localReply(status, close, fields))
     if (close) this.close()
     else this.stage = this.bodyLeft ? 'discarding' : 'ours'
+    this.left = new LeftBody()
   }
 
   /** Reads an answered request's body to its end; false = not yet, or never. */
   private discard(): boolean {
-    const found = this.requests.part()
-    if (found.kind !== 'part' || (!found.last && this.clientEnded)) {
-      this.close()
-      return false
-    }
-    this.discarded += found.bytes.length
-    if (found.last) {
-      this.discarded = 0
-      this.stage = 'ours'
-    } else if (this.discarded > MAX_DISCARDED_BYTES) this.close()
-    return found.last
+    const next = this.left.take(this.requests.part())
+    if (next === 'last') this.stage = 'ours'
+    else if (next === 'endless' || this.clientEnded) this.close()
+    return next === 'last'
   }
 
   /** All is said: an end, and the time to read it. */

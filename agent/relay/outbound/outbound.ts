@@ -39,10 +39,10 @@ export class Outbound {
       if (connections.size === 0) this.emptied?.()
     }
     const wire = new Wire(socket, NOBODY)
-    const connection = new OutboundConnection(wire, { ...ports, connector, counts, complain, closed })
+    const parts = { ...ports, connector, counts, complain, closed }
+    const connection = new OutboundConnection(wire, parts, this.draining)
     connections.add(connection)
     counts.connections.open = connections.size
-    if (this.draining) connection.refuseNext()
   }
 
   /**

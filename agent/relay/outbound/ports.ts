@@ -1,5 +1,6 @@
 /** What a client's connection needs of the kernel, of the policy, and of the endpoints. */
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
+import type { OutboundCounts } from './counts.ts'
 import type { Wire } from './wire.ts'
 
 /**
@@ -72,4 +73,14 @@ export interface Connector {
   take(target: Target, fresh: boolean): Promise<Wire>
   /** For the next request: a whole response was read, nothing else is on it. */
   giveBack(target: Target, wire: Wire): void
+}
+
+/** All of one connection. */
+export type ConnectionPorts = {
+  turn: Turn
+  router: Router
+  connector: Connector
+  counts: OutboundCounts
+  complain(error: unknown): void
+  closed(): void
 }

@@ -3,8 +3,9 @@
  * read only as fast as the other takes. An upstream that closes before a response began
  * is exchanged for another where the request may be said twice (RFC 9110 9.2.2).
  */
-import { areHonest, editHead } from './head-edits.ts'
+import { editHead } from './head-edits.ts'
 import type { Connector, Outcome, Target } from './ports.ts'
+import { mayRepeat, type Sent } from './repeat.ts'
 import type { RequestHead, Found } from './request-reader.ts'
 import type { ResponseHead } from './response-head.ts'
 import { BadResponse, type FoundHead, ResponseReader } from './response-reader.ts'
@@ -33,17 +34,7 @@ export type ExchangePorts = {
   ended(end: ExchangeEnd): void
 }
 
-/** Connections that one request is tried on: the pooled one, and two new ones. */
-const MAX_ATTEMPTS = 3
-/** RFC 9110 9.2.2: saying it twice is saying it once. */
-const IDEMPOTENT = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']
-
 const NOTHING = Buffer.alloc(0)
-
-/** Can this be done as the policy says? */
-export function isPossible({ request, response }: Forward): boolean {
-  return [request, response].every((edits) => edits === undefined || areHonest(edits))
-}
 
 export class UpstreamExchange implements WireOwner {
   private readonly ports: ExchangePorts
@@ -54,7 +45,7 @@ export class UpstreamExchange implements WireOwner {
   private target: Target
   private reader: ResponseReader
   private attempts = 0
-  private sent: 'nothing' | 'head' | 'part' | 'all' = 'nothing'
+  private sent: Sent = 'nothing'
   private passed: 'nothing' | 'interim' | 'final' = 'nothing'
   private response: ResponseHead | undefined
   /** Bytes behind the response that nobody asked for, or of the tunnel. */
@@ -85,6 +76,11 @@ export class UpstreamExchange implements WireOwner {
   get answered(): 'nothing' | 'part' | 'all' {
     if (this.passed !== 'final') return 'nothing'
     return this.reader.phase === 'done' ? 'all' : 'part'
+  }
+
+  /** Not a byte has come back. */
+  private get silent(): boolean {
+    return this.passed === 'nothing' && this.reader.untouched
   }
 
   /** More of the body may be there. */
@@ -250,18 +246,11 @@ export class UpstreamExchange implements WireOwner {
     if (this.over) return
     this.drop()?.destroy()
     if (this.response && this.reader.phase === 'done') this.end({ kind: 'done', goesOn: false })
-    else if (this.mayRepeat()) {
+    else if (this.silent && mayRepeat(this.asked, this.attempts, this.sent)) {
       this.sent = 'nothing'
       this.ports.retried()
       this.attempt()
     } else this.fail(this.reader.untouched ? 503 : 502)
-  }
-
-  private mayRepeat(): boolean {
-    if (this.attempts >= MAX_ATTEMPTS || this.passed !== 'nothing' || !this.reader.untouched) return false
-    if (this.sent === 'nothing') return true
-    const bodySent = this.sent === 'part' || (this.sent === 'all' && this.asked.body.framing !== 'none')
-    return !bodySent && IDEMPOTENT.includes(this.asked.method)
   }
 
   private timedOut(): void {

@@ -4,6 +4,7 @@
  */
 import { readSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { resetOnClose } from './reset-on-close.ts'
 
 export interface WireOwner {
   /** Of a dialled wire valid until the call returns; if that paused it, until it is resumed. */
@@ -114,7 +115,9 @@ export class Wire {
 
   /** Breaks it: the other side can't take it for an end. */
   reset(): void {
-    if (!this.socket.destroyed) this.socket.resetAndDestroy()
+    if (this.socket.destroyed) return
+    resetOnClose(this.socket)
+    this.socket.destroy()
   }
 
   /** The other wire of a pair is gone: what was said to its end is still delivered, the rest is broken off. */

@@ -4,6 +4,7 @@ import { after, test } from 'node:test'
 import {
   answering,
   Client,
+  endpoint,
   type Endpoint,
   eventually,
   ok,
@@ -179,4 +180,32 @@ test('at the deadline what has no answer gets 503, what has half of one is reset
   assert.deepEqual([silent.end, half.end, partial.end], ['FIN', 'RST', 'RST'])
   await drained
   assert.equal(relay.outbound.counts.connections.open, 0)
+})
+
+test('what nobody reads holds up no end: a reset does not wait for it', async () => {
+  const server = await endpoint((seen) => {
+    seen.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n')
+    seen.socket.write(Buffer.alloc(90_000_000))
+  })
+  const relay = await slowPath(() => to(server))
+  closing.push(() => server.close(), relay.close)
+  const one = new Client(relay.port)
+  closing.push(() => one.close())
+  one.socket.pause()
+  one.say(get('/'))
+  await eventually(() => (server.seen[0]?.socket.bytesWritten ?? 0) > 0)
+  await soon()
+  await relay.outbound.drain(1)
+  assert.equal(relay.outbound.counts.connections.open, 0)
+})
+
+test('an end that is on its way can still be broken off', async () => {
+  for (let round = 0; round < 20; round++) {
+    const { relay, client } = await set()
+    const one = client()
+    one.say('no request\r\n\r\n')
+    await one.untilEnd()
+    await relay.outbound.drain(0)
+    assert.equal(relay.outbound.counts.connections.open, 0)
+  }
 })
