@@ -19,6 +19,17 @@ export const VOCABULARY = {
   schema: 'pipelines/languages/gateway/schema.ts',
 }
 
+const OWN_ANNOTATIONS = 'heddle.dev/'
+
+/** Nothing of our own is said of a route by annotations: such a one would be ignored. */
+function checkAnnotations(reader: Reader, annotations: Record<string, string>): void {
+  for (const key of Object.keys(annotations)) {
+    if (!key.startsWith(OWN_ANNOTATIONS)) continue
+    const message = `unknown annotation \`${key}\``
+    reader.refuse(['metadata', 'annotations', key], 'unknown-field', message, 'remove it')
+  }
+}
+
 /** Two references to one object must differ in what they both say of it (CommonRouteSpec.parentRefs). */
 function checkDistinct(reader: Reader, refs: readonly ParentRef[], namespace: string): void {
   const object = (ref: ParentRef) => [ref.group, ref.kind, ref.namespace ?? namespace, ref.name].join('/')
@@ -57,6 +68,7 @@ export function readRoute(root: SourceNode, references: References): ReadRoute {
   const { metadata, spec } = parsed.data
   const namespace = metadata.namespace ?? DEFAULT_NAMESPACE
   const reader = readerOf(root)
+  checkAnnotations(reader, metadata.annotations ?? {})
   checkDistinct(reader, spec.parentRefs, namespace)
   const attached = attachments(reader, spec.parentRefs, namespace, references)
   if (spec.parentRefs.length === 0) {

@@ -64,6 +64,11 @@ refusals('refusals of what routes cannot do here', [
     /`Content-Length` cannot be changed \| remove it/,
   ],
   [
+    'an annotation of ours',
+    object('HTTPRoute', '{name: r, annotations: {heddle.dev/unparsed: pass}}', `${SPEC}}`),
+    /^r.yaml:3:35 unknown-field unknown annotation/,
+  ],
+  [
     'another Location of a redirect',
     rules(
       '{backendRefs: [{name: a, port: 80, filters: [{type: RequestRedirect, requestRedirect: {}}]}], filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [LOCATION]}}]}',
