@@ -70,7 +70,7 @@ describe('the share of the slow path', () => {
   })
 
   test('may count requests whose answers the load did not wait for', () => {
-    assert.equal(share(1_000 + 164, 50, 100), 0)
+    assert.equal(share(1_000 + 150, 50 + 50, 100), 0.25)
   })
 
   test('is an error when answers came that the mesh did not serve', () => {
