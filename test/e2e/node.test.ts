@@ -21,6 +21,7 @@ import { mountBpffs } from '../bpf/kernel/bpffs.ts'
 import { nextDispatcher } from '../bpf/kernel/other-sources.ts'
 import { whyNoKernel } from '../bpf/kernel/kernel-fixture.ts'
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts'
+import { eventually } from '../fakes/local-delivery.ts'
 import { type PublishedRepository, publishedRepository } from '../fakes/published-repository.ts'
 
 const skip = whyNoKernel() ?? false
@@ -58,6 +59,7 @@ before(async () => {
   writeFileSync(join(directory, 'root.json'), published.root)
   const workloads = [{ name: 'a', namespace: 'shop', labels: { app: 'a' }, addresses: ['10.77.0.1'] }]
   writeFileSync(join(directory, 'workloads.json'), JSON.stringify({ workloads }))
+  writeServices('10.96.0.1')
   config = join(directory, 'node', 'node.json')
   await enroll()
 })
@@ -128,6 +130,7 @@ async function enroll(): Promise<void> {
     ['store', join(directory, 'store')],
     ['root', join(directory, 'root.json')],
     ['workloads', join(directory, 'workloads.json')],
+    ['services', join(directory, 'services.json')],
     ['cgroup', cgroup],
     ['bpffs', bpffs],
   ]
@@ -150,6 +153,27 @@ async function audited(): Promise<unknown> {
   return broken?.link ?? links.find(({ link }: { link: string }) => link === 'artifact').facts.digest
 }
 
+/** One service, whose only endpoint is the node's workload. */
+function writeServices(address: string): void {
+  const a = {
+    namespace: 'shop',
+    name: 'a',
+    addresses: [address],
+    ports: [{ port: 80 }],
+    selector: { app: 'a' },
+  }
+  writeFileSync(join(directory, 'services.json'), JSON.stringify([a]))
+}
+
+/** What the kernel has of the service: an agent may be on its way to write it. */
+async function served(address: string): Promise<void> {
+  const expected = `shop/a:80  ${address}:80  number 1\n  10.77.0.1:80  this node  workload shop/a  weight 1`
+  await eventually(expected, async () => {
+    const { stdout } = await heddle('node', 'services', '--config', config)
+    return stdout === expected ? true : undefined
+  })
+}
+
 /** Digest of the dispatcher that new connections meet, as the kernel has it. */
 async function dispatcher(): Promise<unknown> {
   const { stdout } = await heddle('node', 'status', '--config', config)
@@ -164,6 +188,9 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
   await published.release('canary', 1, one)
   await first.says('enforced, release 1')
   assert.equal(await audited(), one)
+  await served('10.96.0.1')
+  writeServices('10.96.0.2')
+  await served('10.96.0.2')
 
   const early = await heddle('node', 'detach', '--yes', '--config', config)
   assert.equal(early.exitCode, 1)
@@ -184,6 +211,7 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
   assert.equal(await audited(), two)
   await first.end('SIGKILL')
   assert.equal(await audited(), two, 'programs stay without the agent')
+  await served('10.96.0.2')
 
   // As after a reboot: nothing is attached any more, and the store is gone.
   assert.equal((await heddle('node', 'detach', '--yes', '--config', config)).exitCode, 0)
@@ -193,6 +221,7 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
   await second.says(': ready')
   assert.equal(await audited(), two, 'restored from the cache before anything is contacted')
   assert.equal(await dispatcher(), sha256(next))
+  await served('10.96.0.2')
   await second.end('SIGTERM')
   assert.equal(await audited(), two)
 })
