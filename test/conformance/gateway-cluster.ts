@@ -2,12 +2,13 @@
 import { stringify } from 'yaml'
 import { readYaml } from '../../functions/adapters/yaml-source.ts'
 import {
-  gatewayKind,
   type ReadReference,
   readReference,
   referencesOf,
 } from '../../pipelines/languages/gateway/documents.ts'
+import type { References } from '../../pipelines/languages/gateway/references.ts'
 import { readRoute } from '../../pipelines/languages/gateway/route.ts'
+import { type ParentStatus, routeStatus } from '../../pipelines/languages/gateway/status.ts'
 import type { SourceNode } from '../../pipelines/languages/source-node.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import type { Endpoints } from '../../pipelines/policy/route-evaluate.ts'
@@ -34,19 +35,31 @@ function rootOf(manifest: Manifest): SourceNode {
 }
 
 /** The whole cluster is known: a Service that is not there does not exist. */
-function setOf(manifests: readonly Manifest[]): PolicySet {
-  const roots = manifests.filter(({ kind }) => /^(HTTPRoute|ReferenceGrant|Service)$/.test(kind)).map(rootOf)
-  const references = roots.flatMap((root): ReadReference[] => {
-    const kind = gatewayKind(root)
-    return kind === 'Service' || kind === 'ReferenceGrant' ? [readReference(root, kind)] : []
+function known(manifests: readonly Manifest[]): { read: ReadReference[]; references: References } {
+  const read = manifests.flatMap((manifest): ReadReference[] => {
+    const { kind } = manifest
+    return kind === 'Service' || kind === 'ReferenceGrant' ? [readReference(rootOf(manifest), kind)] : []
   })
-  const known = referencesOf(references, true)
-  const read = roots.filter((root) => gatewayKind(root) === 'HTTPRoute').map((root) => readRoute(root, known))
-  const errors = [...references, ...read]
+  return { read, references: referencesOf(read, true) }
+}
+
+const routeRoots = (manifests: readonly Manifest[]) =>
+  manifests.filter(({ kind }) => kind === 'HTTPRoute').map(rootOf)
+
+function setOf(manifests: readonly Manifest[]): PolicySet {
+  const { read, references } = known(manifests)
+  const routes = routeRoots(manifests).map((root) => readRoute(root, references))
+  const error = [...read, ...routes]
     .flatMap(({ findings }) => findings)
-    .filter(({ severity }) => severity === 'error')
-  if (errors[0] !== undefined) throw new RefusedManifest(`${errors[0].message}`)
-  return { policies: [], routes: read.flatMap(({ routes }) => routes) }
+    .find(({ severity }) => severity === 'error')
+  if (error !== undefined) throw new RefusedManifest(error.message)
+  return { policies: [], routes: routes.flatMap((route) => route.routes) }
+}
+
+/** What a controller would report of the routes. */
+export function statusesOf(manifests: readonly Manifest[]): ParentStatus[] {
+  const { references } = known(manifests)
+  return routeRoots(manifests).flatMap((root) => routeStatus(root, references))
 }
 
 const within = (wanted: Labels, labels: Labels) =>

@@ -2,8 +2,8 @@
  * Ordinary tests attach their routes to a Gateway; a mesh has none. The translation, all of it:
  *
  * 1. Each Gateway becomes a Service of the same name in the route's namespace, with the ports of
- *    its HTTP listeners; a parentRef to the Gateway becomes one to that Service, a listener's name
- *    its port. Clients are workloads of that namespace.
+ *    its HTTP listeners, of their names; a parentRef to the Gateway becomes one to that Service.
+ *    Clients are workloads of that namespace.
  * 2. `hostnames` become a match of the Host header, as GEP-1294 advises: one expression for all
  *    names of the route. That keeps precedence only where every route has hostnames and none a
  *    wildcard; else the test is refused.
@@ -47,12 +47,7 @@ function listenersOf(gateways: readonly Manifest[], name: string): Listener[] {
   return listeners
 }
 
-/** Numbers instead of names: the Service has the listener's port. */
-function parentOf(listeners: readonly Listener[], parent: Parent): Parent {
-  const named = listeners.find(({ name }) => name === parent.sectionName)
-  const port = parent.port ?? named?.port
-  return { group: '', kind: 'Service', name: parent.name, ...(port === undefined ? {} : { port }) }
-}
+const parentOf = ({ namespace: _, ...parent }: Parent): Parent => ({ ...parent, group: '', kind: 'Service' })
 
 const escaped = (name: string) => name.replaceAll('.', '\\.')
 
@@ -119,15 +114,17 @@ export function forMesh(manifests: readonly Manifest[], base: readonly Manifest[
     const spec = withHosts(specOf(manifest))
     const parentRefs = (spec.parentRefs ?? []).flatMap((parent) => {
       const gateway = found.get(parent.name)
-      return gateway !== undefined && 'service' in gateway ? [parentOf(gateway.listeners, parent)] : []
+      return gateway !== undefined && 'service' in gateway ? [parentOf(parent)] : []
     })
     return { ...manifest, spec: { ...spec, parentRefs } }
   })
   const services = [...found.values()].flatMap((gateway) => ('service' in gateway ? [gateway.service] : []))
   return {
     manifests: [...translated, ...services],
-    parents: [...found].map(([name, gateway]) =>
-      'reason' in gateway ? gateway : { namespace, name, port: gateway.listeners[0]?.port ?? HTTP_PORT },
-    ),
+    parents: [...found].map(([name, gateway]) => {
+      if ('reason' in gateway) return gateway
+      const asked = parents.find((parent) => parent.name === name && parent.port !== undefined)
+      return { namespace, name, port: asked?.port ?? gateway.listeners[0]?.port ?? HTTP_PORT }
+    }),
   }
 }
