@@ -27,7 +27,12 @@ const MANIFESTS: Record<string, Routes> = {
   one: { services: [], routes: [] },
   two: {
     services: [port('later'), port('cart'), port('web')],
-    routes: [entry('cart', null, null, 0), entry('cart', null, 'data', 1), entry('web', 80, 'data', 2)],
+    routes: [
+      entry('cart', null, null, 0),
+      entry('cart', null, 'data', 1),
+      entry('web', 80, 'data', 2),
+      entry('db', null, null, 3),
+    ],
   },
   three: { services: [port('web')], routes: [entry('web', null, null, 3), entry('db', 80, null, 4)] },
 }

@@ -126,13 +126,13 @@ describe('limits', () => {
   test('all keys of the map are used, and not one more: the service is named', () => {
     const ports = [1, 2, 3, 4]
     const full = Limit.MAX_ROUTE_KEYS / ports.length
-    const known = new Map(ports.map((port) => [`shop/web:${port}`, port]))
+    const known = ports.map((port): [string, number] => [`shop/web:${port}`, port])
     const identities = Array.from({ length: full - 1 }, (_, index) => identity(index + 1, 'red'))
-    const routes = [entry(null, 'red', 0)]
-    const content = (of: IdentityEntry[]) =>
-      routeContentFor({ services: [], routes }, { numbers: known, identities: of })
-    assert.equal(content(identities).choices.length, Limit.MAX_ROUTE_KEYS)
-    assert.throws(() => content([...identities, identity(full, 'red')]), refused(/^at shop\/web:4 .* 65536/))
+    const routes = [entry(null, 'red', 0), entry(null, null, 0, 'last')]
+    const content = (of: [string, number][]) =>
+      routeContentFor({ services: [], routes }, { numbers: new Map(of), identities })
+    assert.equal(content(known).choices.length, Limit.MAX_ROUTE_KEYS)
+    assert.throws(() => content([...known, ['shop/last:80', 5]]), refused(/^at shop\/last:80 .* 65536/))
   })
 
   test('backends are as many as there can be services', () => {
