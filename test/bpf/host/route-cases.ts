@@ -20,7 +20,7 @@ const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'))
 const PATHS = ['/', '/a', '/a/', '/a/b', '/ab', '/a/b/c', '/c', '/long/path/to/something', '//', '/é']
 const REGEXES = ['/a.*', '/[ab]+(/.*)?', '.*', '/(a|c)$', '.*b', '/a\\b.*', '/\\w+/b|/c', '/a/?', '^/a$']
 const NAMES = ['x-a', 'x-b', 'host', 'content-type', 'x-c']
-const VALUES = ['1', '2', '', 'a b', 'é', '1,2', 'echo']
+const VALUES = ['1', '2', '', 'a b', 'é', '1,2', 'echo', '1=2']
 const VALUE_REGEXES = ['.*', '[12]', '1.*', '.+', '(?i)ECHO(:\\d+)?', '1,.*']
 const PARAMETERS = ['a', 'b', 'long-name', '', 'a%62']
 const METHODS = ['GET', 'GET', 'POST', 'HEAD', 'OPTIONS', 'GE', 'gET']
@@ -46,6 +46,23 @@ function named(random: Random, names: readonly string[]): NamedMatch[] {
     const kind = random.pick(['exact', 'exact', 'regex'] as const)
     return { name, kind, value: random.pick(kind === 'exact' ? VALUES : VALUE_REGEXES) }
   })
+}
+
+/** On one path, with demands that often hold: what decides is precedence. */
+function crowded(random: Random): RouteMatch {
+  const exact = (name: string) => ({
+    name,
+    kind: 'exact' as const,
+    value: random.pick(['1', '1', '2', '1,2']),
+  })
+  const chosen = (names: readonly string[]) => names.filter(() => random.chance(40)).map(exact)
+  return {
+    source,
+    path: { kind: 'prefix', value: '/' },
+    ...(random.chance(20) ? { method: 'GET' } : {}),
+    headers: chosen(['x-a', 'x-b', 'x-c']),
+    query: chosen(['a', 'b']),
+  }
 }
 
 function match(random: Random): RouteMatch {
@@ -87,8 +104,9 @@ function filter(random: Random, prefix: boolean): Filter {
   }
 }
 
-function rule(random: Random): RouteRule {
-  const matches = [match(random), ...some(random, 2, () => match(random))]
+function rule(random: Random, crowd: boolean): RouteRule {
+  const make = () => (crowd ? crowded(random) : match(random))
+  const matches = [make(), ...some(random, 2, make)]
   const prefix = matches.every((each) => each.path.kind === 'prefix')
   const filters = () => (random.chance(30) ? some(random, 3, () => filter(random, prefix)) : [])
   const backend = (): Backend => ({
@@ -108,6 +126,7 @@ function rule(random: Random): RouteRule {
 
 function route(random: Random): Route {
   const { namespace, name, port } = random.pick(ASKED)
+  const crowd = random.chance(40)
   return {
     name: `r${random.below(3)}`,
     namespace: 'n',
@@ -115,7 +134,7 @@ function route(random: Random): Route {
     created: random.pick(['', '2026-01-02T03:04:05Z', '2025-01-02T03:04:05Z']),
     service: { namespace, name, port: random.chance(60) ? null : port },
     clients: random.pick(NAMESPACES),
-    rules: [rule(random), ...some(random, 4, () => rule(random))],
+    rules: [rule(random, crowd), ...some(random, 4, () => rule(random, crowd))],
   }
 }
 
@@ -153,6 +172,7 @@ const QUERIES = [
   'long-name=echo',
   'a%62=1',
   'a=1,2',
+  'a=1=2',
   '?',
 ]
 const FIELDS = [
@@ -162,7 +182,10 @@ const FIELDS = [
   'x-B:',
   'X-B: a b',
   'x-b: \xc3\xa9',
+  'X-B: 1',
   'X-C: q',
+  'x-c: 1',
+  'X-B: a\tb and a long value behind it',
   'content-TYPE:\t1,2',
 ]
 const OTHERS = [
@@ -181,7 +204,7 @@ function target(random: Random, method: string): string {
 }
 
 /** A canonical head, as text of one character a byte. */
-export function head(random: Random): string {
+function head(random: Random): string {
   const method = random.pick(METHODS)
   const fields = [
     ...some(random, 3, () => random.pick(FIELDS)),

@@ -157,6 +157,19 @@ describe(`${MANY} routes`, () => {
   })
 })
 
+test('services that differ in their paths alone are told apart', () => {
+  const own = (name: string, path: string) =>
+    route(name, [to('b', match(path))], { service: { namespace: 'default', name, port: null } })
+  const tables = built([own('one', '/a'), own('two', '/b')])
+  const walker = walkerOf(tables)
+  const takes = (name: string, path: string) =>
+    walker.find(routeSetFor(tables.routes, service(name), null) as number, request('GET', path)) !== undefined
+  assert.deepEqual(
+    [takes('one', '/a'), takes('one', '/b'), takes('two', '/a'), takes('two', '/b')],
+    [true, false, false, true],
+  )
+})
+
 test('one set of routes has one blob', () => {
   const routes = [route('r', [to('b', match('/a', { query: [exact('q', '1')] })), to('c', match('~/a.*'))])]
   const [first, second] = [built(routes), built(structuredClone(routes))]
