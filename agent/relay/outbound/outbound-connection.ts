@@ -61,6 +61,7 @@ export class OutboundConnection implements WireOwner {
     }
     this.requests.push(chunk)
     this.guarded(() => this.advance())
+    this.requests.keep()
   }
 
   ended(): void {

@@ -44,6 +44,11 @@ export class RequestReader {
     for (const event of this.parser.push(bytes)) this.events.push(event)
   }
 
+  /** To be called before the pushed bytes become invalid. */
+  keep(): void {
+    if (this.kept.length > 0) this.kept = Buffer.from(this.kept)
+  }
+
   /** Bytes that nobody has taken. */
   get held(): number {
     return this.kept.length

@@ -59,11 +59,12 @@ export class UpstreamExchange implements WireOwner {
     this.ports = ports
     this.asked = asked
     this.forward = forward
-    this.head = forward.request ? editHead(asked.bytes, forward.request) : asked.bytes
+    // It outlives the client's next read.
+    this.head = forward.request ? editHead(asked.bytes, forward.request) : Buffer.from(asked.bytes)
     this.target = forward.targets[0]
     this.reader = this.newReader()
     const { requestTimeout } = forward
-    if (requestTimeout > 0) this.requestTimer = setTimeout(() => this.timedOut(), requestTimeout)
+    if (requestTimeout > 0) this.requestTimer = setTimeout(() => this.fail(504), requestTimeout)
     this.attempt()
   }
 
@@ -142,7 +143,7 @@ export class UpstreamExchange implements WireOwner {
     const fresh = this.attempts > 0
     this.attempts++
     clearTimeout(this.backendTimer)
-    if (backendTimeout > 0) this.backendTimer = setTimeout(() => this.timedOut(), backendTimeout)
+    if (backendTimeout > 0) this.backendTimer = setTimeout(() => this.fail(504), backendTimeout)
     this.ports.connector.take(target, fresh).then(
       (wire) => {
         if (this.over) this.ports.connector.giveBack(target, wire)
@@ -251,10 +252,6 @@ export class UpstreamExchange implements WireOwner {
       this.ports.retried()
       this.attempt()
     } else this.fail(this.reader.untouched ? 503 : 502)
-  }
-
-  private timedOut(): void {
-    this.fail(504)
   }
 
   private fail(status: 502 | 503 | 504): void {

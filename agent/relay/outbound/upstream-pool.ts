@@ -4,6 +4,7 @@
  * that may be connected; what is bounded here is what waits.
  */
 import type { Connector, Target } from './ports.ts'
+import { ReusingSocket } from './reusing-socket.ts'
 import { NOBODY, Wire } from './wire.ts'
 
 /** Idle connections that are kept in all, and to one endpoint for one identity. */
@@ -86,7 +87,11 @@ export class UpstreamPool implements Connector {
         settle()
         resolve(wire)
       }
-      const wire = Wire.dial(target, { ...NOBODY, gone: failed }, connected)
+      const socket = new ReusingSocket()
+      const wire = new Wire(socket, { ...NOBODY, gone: failed })
+      const { address: host, port, source } = target
+      const local = source === undefined ? {} : { localAddress: source }
+      socket.connect({ host, port, noDelay: true, ...local }, connected)
       const deadline = setTimeout(() => wire.destroy(), CONNECT_MS)
       this.dialling.add(wire)
     })

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { Outbound } from '../../../../agent/relay/outbound/outbound.ts'
 import type { Outcome, Target } from '../../../../agent/relay/outbound/ports.ts'
 import { UpstreamPool } from '../../../../agent/relay/outbound/upstream-pool.ts'
+import { ReusingSocket } from '../../../../agent/relay/outbound/reusing-socket.ts'
 import { WIRE_OPTIONS } from '../../../../agent/relay/outbound/wire.ts'
 import { createHttp1Parser, type Http1Event } from '../../../../pipelines/protocols/http1.ts'
 import type { Request } from '../../../../pipelines/protocols/http1-request.ts'
@@ -102,7 +103,7 @@ export async function slowPath(route: (request: Request) => Outcome): Promise<Sl
     reclaim: () => turns.push('reclaim'),
   }
   const server: Server = createServer({ ...WIRE_OPTIONS }, (socket) =>
-    outbound.take(socket, { turn, router: { route } }),
+    outbound.take(ReusingSocket.adopt(socket), { turn, router: { route } }),
   )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
