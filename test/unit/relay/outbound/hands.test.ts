@@ -79,6 +79,7 @@ test('an offer counts a local reply and a body that was left out', async () => {
   closing.push(() => one.close())
   const said = 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'
   one.say(said)
+  await one.until('\r\n\r\n')
   await eventually(() => denying.turns.length === 2)
   assert.deepEqual(denying.turns, ['begin', `offer ${said.length} ${one.text.length}`])
   assert.deepEqual([relay.turns, server.seen.length, client().text], [[], 0, ''])

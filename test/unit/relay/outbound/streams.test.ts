@@ -136,7 +136,7 @@ const BODY = randomBytes(2.5 * BIG)
 
 test('an endpoint whose client does not read is stopped, and all is there when it reads on', async () => {
   let poured = { bytes: 0 }
-  const { server, one } = await set((seen) => {
+  const { one } = await set((seen) => {
     seen.socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${BODY.length}\r\n\r\n`)
     poured = pour(seen.socket, BODY)
   })
