@@ -1,10 +1,14 @@
 /** What a generation's manifest says of routes, in the numbers of this node: which set is whose. Pure. */
 import { Limit } from '../bpf/abi/heddle.gen.ts'
-import type { Manifest, RouteEntry } from '../pipelines/contract/artifact.ts'
+import type { RouteEntry } from '../pipelines/contract/artifact.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
+import type { ServicePort } from '../pipelines/policy/route.ts'
 import { serviceKey } from '../pipelines/services/model.ts'
 import type { RouteChoice, RouteContent } from './ports.ts'
 import type { IdentityEntry } from './state.ts'
+
+/** Of a manifest. */
+export type ManifestRoutes = { services: readonly ServicePort[]; routes: readonly RouteEntry[] }
 
 /** The live data of a node: numbers of service ports by serviceKey(), and its label sets. */
 export type Live = { numbers: ReadonlyMap<string, number>; identities: readonly IdentityEntry[] }
@@ -15,7 +19,7 @@ export type Live = { numbers: ReadonlyMap<string, number>; identities: readonly 
  * Throws Failure('limit-exceeded').
  */
 export function routeContentFor(
-  { services, routes }: Pick<Manifest, 'services' | 'routes'>,
+  { services, routes }: ManifestRoutes,
   { numbers, identities }: Live,
 ): RouteContent {
   if (services.length > Limit.MAX_SERVICES) {

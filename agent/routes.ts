@@ -1,16 +1,15 @@
 /** Routes: every loaded generation's choices follow identities and the numbers of services. Needs no release. */
-import type { Manifest } from '../pipelines/contract/artifact.ts'
 import { readManifest } from './cache.ts'
 import type { Node } from './node.ts'
 import type { RouteContent } from './ports.ts'
-import { routeContentFor } from './route-choices.ts'
+import { type ManifestRoutes, routeContentFor } from './route-choices.ts'
 
-export function hasRoutes({ services, routes }: Pick<Manifest, 'services' | 'routes'>): boolean {
+export function hasRoutes({ services, routes }: ManifestRoutes): boolean {
   return services.length > 0 || routes.length > 0
 }
 
 /** For these routes, with what is remembered now. Throws Failure('limit-exceeded'). */
-export function routeContent(node: Node, manifest: Pick<Manifest, 'services' | 'routes'>): RouteContent {
+export function routeContent(node: Node, manifest: ManifestRoutes): RouteContent {
   const { services, identities } = node.state.current
   const numbers = new Map(services.map(({ service, number }) => [service, number]))
   return routeContentFor(manifest, { numbers, identities })
