@@ -104,18 +104,20 @@ function isServed(pins: Pins, cgroup: string): boolean {
 
 function readContent(pins: Pins): Omit<OutboundContent, 'served'> {
   const services = new Map<number, ServiceState>()
-  visit(pins, { name: 'services', keyBytes: 4, limit: Limit.MAX_SERVICES }, (key, value) => {
+  visitPlaces(pins, 'services', Limit.MAX_SERVICES, (number, value) => {
     const state = decodeState(value)
-    if (state.first > 0 || state.count > 0) services.set(key.readUInt32LE(), state)
+    if (state.first > 0 || state.count > 0) services.set(number, state)
   })
   const endpoints = new Map<number, EndpointEntry>()
-  visit(pins, { name: 'endpoints', keyBytes: 4, limit: Limit.MAX_ENDPOINTS }, (key, value) => {
+  visitPlaces(pins, 'endpoints', Limit.MAX_ENDPOINTS, (number, value) => {
     const endpoint = decodeEndpoint(value)
-    if (endpoint !== undefined) endpoints.set(key.readUInt32LE(), endpoint)
+    if (endpoint !== undefined) endpoints.set(number, endpoint)
   })
   const members = new Uint32Array(Limit.MAX_MEMBERS)
-  visit(pins, { name: 'members', keyBytes: 4, limit: Limit.MAX_MEMBERS }, (key, value) => {
-    members[key.readUInt32LE()] = value.readUInt32LE()
+  // Runs are where there was room first: behind the last one nobody reads.
+  const last = Math.max(0, ...[...services.values()].map(({ first, count }) => first + count))
+  visitPlaces(pins, 'members', Math.min(last, Limit.MAX_MEMBERS), (place, value) => {
+    members[place] = value.readUInt32LE()
   })
   const addresses: OutboundContent['addresses'] = []
   const { bytes, fields } = ServiceLayout
@@ -172,6 +174,27 @@ function visit(
   })
 }
 
+/** The same of an array, without the places that are all zeroes: most of them, and quickly told. */
+function visitPlaces(
+  pins: Pins,
+  name: LiveMap,
+  limit: number,
+  see: (place: number, value: Buffer) => void,
+): void {
+  if (!existsSync(pins.map(name))) return
+  withMap(pins.map(name), (map) => {
+    for (const { count, keys, values, valueBytes } of batches(map, 4, limit)) {
+      const bytes = values.subarray(0, count * valueBytes)
+      if (bytes.equals(Buffer.alloc(bytes.length))) continue
+      const nothing = Buffer.alloc(valueBytes)
+      for (let i = 0; i < count; i++) {
+        const value = bytes.subarray(i * valueBytes, (i + 1) * valueBytes)
+        if (!value.equals(nothing)) see(keys.readUInt32LE(4 * i), value)
+      }
+    }
+  })
+}
+
 function references(pins: Pins): OutboundReferences {
   const services = new Set<number>()
   visit(pins, { name: 'clients', keyBytes: 8, limit: 2 * Limit.MAX_CLIENTS }, (_cookie, client) => {
@@ -183,7 +206,7 @@ function references(pins: Pins): OutboundReferences {
     endpoints.add(pool.readUInt32LE(fields.endpoint.at))
   })
   const { use, endpoint } = UpstreamLayout.fields
-  visit(pins, { name: 'upstreams', keyBytes: 4, limit: Limit.MAX_UPSTREAMS }, (_index, upstream) => {
+  visitPlaces(pins, 'upstreams', Limit.MAX_UPSTREAMS, (_index, upstream) => {
     if (upstream.readUInt32LE(use.at) !== Use.USE_NONE) endpoints.add(upstream.readUInt32LE(endpoint.at))
   })
   return { services, endpoints }
