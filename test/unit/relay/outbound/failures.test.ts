@@ -150,6 +150,20 @@ test('what is no response, or says more than one thing, is 502', async () => {
   }
 })
 
+test('a head that breaks off is 502, whoever asked', async () => {
+  const { server, client } = await set((seen) => seen.socket.end('HTTP/1.1 200 OK\r\nContent-'))
+  assert.equal(await client(GET).until('\r\n\r\n'), BAD_GATEWAY)
+  assert.equal(server.seen.length, 1)
+})
+
+test('a server that switches before it has the request is not believed', async () => {
+  const { client } = await set((seen) =>
+    seen.socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'),
+  )
+  const one = client(POST.replace('hello', 'he').replace('Host', 'Upgrade: x\r\nHost'))
+  assert.equal(await one.until('\r\n\r\n'), BAD_GATEWAY)
+})
+
 test('bytes behind a response are nobody’s: its connection carries no other request', async () => {
   const { server, client } = await set((seen) => seen.socket.write(`${ok('fine')}HTTP/1.1 200 OK\r\n`))
   const one = client(GET)
