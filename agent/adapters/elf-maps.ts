@@ -43,6 +43,7 @@ function readMaps(elf: Buffer): Set<string> {
 }
 
 function section(elf: Buffer, base: number): Section {
+  if (base + SECTION_BYTES > elf.length) throw new RangeError('sections')
   return {
     name: elf.readUInt32LE(base),
     type: elf.readUInt32LE(base + 4),
