@@ -171,14 +171,6 @@ test('bytes behind a response are nobody’s: its connection carries no other re
   assert.equal(server.seen.length, 1)
 })
 
-test('an idle upstream that says something is ended', async () => {
-  const { server, relay, client } = await set((seen) => seen.socket.write(ok('fine')))
-  await client(GET).until('fine')
-  await eventually(() => relay.pool.waiting === 1)
-  server.seen[0]?.socket.write(ok('unasked'))
-  await eventually(() => relay.pool.waiting === 0)
-})
-
 test('a timeout before the response is 504, within it a reset; behind it there is none', async () => {
   const timeouts: Partial<Extract<Outcome, { kind: 'forward' }>>[] = [
     { requestTimeout: 30 },

@@ -152,6 +152,25 @@ test('an endpoint whose client does not read is stopped, and all is there when i
   assert.equal(got.digest(), sha(BODY))
 })
 
+test('a tunnel is read only as fast as its other side takes', async () => {
+  const tunnel: { up?: Socket } = {}
+  const { one } = await set((seen) => {
+    if (!tunnel.up) seen.socket.write(SWITCHED)
+    tunnel.up = seen.socket
+  })
+  one.say(UPGRADE)
+  await one.until('\r\n\r\n')
+  const up = tunnel.up as Socket
+  one.socket.pause()
+  const down = pour(up, BODY)
+  up.pause()
+  const rising = pour(one.socket, BODY)
+  await stalls(down)
+  await stalls(rising)
+  assert.ok(down.bytes < UNDER_WAY, `${down.bytes} bytes are under way`)
+  assert.ok(rising.bytes < UNDER_WAY, `${rising.bytes} bytes are under way`)
+})
+
 test('a client whose endpoint does not read is stopped, and all arrives when it reads on', async () => {
   const { server, one } = await set((seen) => {
     if (seen.text.endsWith('\r\n\r\n')) seen.socket.pause()
