@@ -53,7 +53,7 @@ function crowded(random: Random): RouteMatch {
   const exact = (name: string) => ({
     name,
     kind: 'exact' as const,
-    value: random.pick(['1', '1', '2', '1,2']),
+    value: random.pick(['1', '1', '1', '1,2', '1=2']),
   })
   const chosen = (names: readonly string[]) => names.filter(() => random.chance(40)).map(exact)
   return {
@@ -203,8 +203,16 @@ function target(random: Random, method: string): string {
   return `${path}?${some(random, 4, () => random.pick(QUERIES)).join('&')}`
 }
 
+/** What meets the demands of a crowd. */
+function crowdedHead(random: Random): string {
+  const fields = ['X-A: 1', 'X-B: 1', 'x-c: 1', 'x-a: 2'].filter((_, i) => random.chance(i < 3 ? 70 : 10))
+  const query = ['a=1', 'b=1', 'a=1=2'].filter(() => random.chance(60)).join('&')
+  return `GET /?${query} HTTP/1.1\r\nHost: echo\r\n${fields.map((line) => `${line}\r\n`).join('')}\r\n`
+}
+
 /** A canonical head, as text of one character a byte. */
 function head(random: Random): string {
+  if (random.chance(40)) return crowdedHead(random)
   const method = random.pick(METHODS)
   const fields = [
     ...some(random, 3, () => random.pick(FIELDS)),

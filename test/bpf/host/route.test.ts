@@ -40,6 +40,24 @@ const route = (rules: RouteRule[]): Route => ({
   rules,
 })
 
+/** Requests under a path, with this header or parameter. */
+const asking = (
+  path: string,
+  part: 'headers' | 'query' | null = null,
+  [name, value] = ['', '1'],
+): RouteRule => {
+  const named = [{ name: name as string, kind: 'exact' as const, value: value as string }]
+  const match = { source, path: { kind: 'prefix' as const, value: path }, headers: [], query: [] }
+  return {
+    source,
+    filters: [],
+    requestTimeout: 0,
+    backendTimeout: 0,
+    backends: [{ service: { namespace: 'n', name: 's', port: 80 }, weight: 1, filters: [] }],
+    matches: [part === null ? match : { ...match, [part]: named }],
+  }
+}
+
 /** What the kernel should say, and the kind of it. */
 function expected(set: PolicySet, walker: RouteWalker, number: number, question: Asked): [string, string] {
   const { request, text, random } = question
@@ -142,24 +160,15 @@ describe('routes, as the kernel finds them', () => {
   })
 
   test('a header that comes twice is the relay’s only where it decides', async () => {
-    const rule = (path: string, name?: string) => ({
-      source,
-      filters: [],
-      requestTimeout: 0,
-      backendTimeout: 0,
-      backends: [{ service: { namespace: 'n', name: 's', port: 80 }, weight: 1, filters: [] }],
-      matches: [
-        {
-          source,
-          path: { kind: 'prefix' as const, value: path },
-          headers: name === undefined ? [] : [{ name, kind: 'exact' as const, value: '1' }],
-          query: [],
-        },
-      ],
-    })
     const tables = built({
       policies: [],
-      routes: [route([rule('/free'), rule('/asks', 'x-a'), rule('/other', 'x-b')])],
+      routes: [
+        route([
+          asking('/free'),
+          asking('/asks', 'headers', ['x-a', '1']),
+          asking('/other', 'headers', ['x-b', '1']),
+        ]),
+      ],
     })
     const ask = (path: string) =>
       `ask 0 0 ${hex(`GET ${path} HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nX-B: 1\r\nx-a:2\r\n\r\n`)}`
@@ -169,5 +178,30 @@ describe('routes, as the kernel finds them', () => {
     ])
     const words = answers.map((answer) => answer.split(' ')[0]?.replace(/rule:\d+/, 'rule'))
     assert.deepEqual(words, ['rule', `slow:${RouteReason.ROUTE_REPEATED}`, 'rule', 'none'])
+  })
+
+  test('a parameter’s value is what stands behind its first equals sign, up to an ampersand', async () => {
+    const rules = [asking('/', 'query', ['a', '1=2']), asking('/', 'query', ['b', ''])]
+    const { blob } = built({ policies: [], routes: [route(rules)] })
+    const queries = [
+      'a=1=2',
+      'a=12',
+      'a=1=2&a=3',
+      'a=3&a=1=2',
+      'c&a=1=2',
+      'c=a=1=2',
+      'b',
+      'b=',
+      'b=&b=1',
+      'b=1',
+      'bb',
+      '?b',
+    ]
+    const answers = await router.run([
+      `load ${await router.tables(blob)}`,
+      ...queries.map((query) => `ask 0 0 ${hex(`GET /?${query} HTTP/1.1\r\nHost: h\r\n\r\n`)}`),
+    ])
+    const taken = queries.filter((_, i) => answers[i]?.startsWith('rule'))
+    assert.deepEqual(taken, ['a=1=2', 'a=1=2&a=3', 'c&a=1=2', 'b', 'b=', 'b=&b=1'])
   })
 })
