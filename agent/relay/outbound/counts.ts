@@ -1,7 +1,7 @@
 /** What became of requests and connections on the slow path, by names an operator understands. */
 
 /** `broken`: reset in the middle of a response. `abandoned`: by its client. */
-export const REQUEST_ENDS = [
+const REQUEST_ENDS = [
   'forwarded',
   'tunnelled',
   'routedReply',
@@ -23,6 +23,7 @@ export type OutboundCounts = {
   /** Requests sent once more, on another connection. */
   retries: number
   connections: { taken: number; turnedAway: number; open: number }
+  /** Of connections that are over. */
   bytes: { fromClients: number; toClients: number }
 }
 
@@ -30,5 +31,6 @@ export const newCounts = (): OutboundCounts => ({
   requests: Object.fromEntries(REQUEST_ENDS.map((end) => [end, 0])) as Record<RequestEnd, number>,
   retries: 0,
   connections: { taken: 0, turnedAway: 0, open: 0 },
+  /** Of connections that are over. */
   bytes: { fromClients: 0, toClients: 0 },
 })

@@ -22,7 +22,7 @@ export class Outbound {
     this.complain = complain
   }
 
-  /** `socket`: accepted with `WIRE_OPTIONS`. One that comes while the relay stops is told 503. */
+  /** `socket`: accepted with `WIRE_OPTIONS`, at best adopted (`ReusingSocket`). One that comes while the relay stops is told 503. */
   take(socket: Socket, ports: { turn: Turn; router: Router }): void {
     const { connections, counts } = this
     if (connections.size >= MAX_CONNECTIONS) {

@@ -33,7 +33,7 @@ export class Wire {
   private readonly socket: Socket
   private paused = false
 
-  /** `socket`: accepted with `WIRE_OPTIONS`, then adopted if large bodies are to cost less. */
+  /** `socket`: made with `WIRE_OPTIONS`. */
   constructor(socket: Source, owner: WireOwner) {
     this.socket = socket
     this.owner = owner

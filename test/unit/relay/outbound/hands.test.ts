@@ -1,5 +1,7 @@
 /** Whose a connection is: taken when bytes come, given back between two messages, and how all of it stops. */
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { after, test } from 'node:test'
 import {
   answering,
@@ -181,6 +183,34 @@ test('at the deadline what has no answer gets 503, what has half of one is reset
   assert.deepEqual([silent.end, half.end, partial.end], ['FIN', 'RST', 'RST'])
   await drained
   assert.equal(relay.outbound.counts.connections.open, 0)
+})
+
+test('a response that its client has not taken is no boundary, and no timeout’s business', async () => {
+  const { relay, server } = await set()
+  let taken: (() => void) | undefined
+  const client = new Duplex({
+    highWaterMark: 1,
+    read() {},
+    write: (_bytes, _encoding, done) => {
+      taken = done
+    },
+  })
+  const offers: number[] = []
+  const turn = {
+    begin: () => Promise.resolve(),
+    offer: (_read: number, written: number) => offers.push(written),
+    reclaim: () => {},
+  }
+  const router = { route: () => to(server, { requestTimeout: 40, backendTimeout: 40 }) }
+  relay.outbound.take(client as Socket, { turn, router })
+  client.push(get('/a'))
+  await eventually(() => taken !== undefined)
+  await new Promise((resolve) => setTimeout(resolve, 80))
+  assert.deepEqual([offers, client.destroyed], [[], false])
+  taken?.()
+  await eventually(() => offers.length === 1)
+  assert.deepEqual(offers, [ok('/a').length])
+  client.destroy()
 })
 
 test('what nobody reads holds up no end: a reset does not wait for it', async () => {

@@ -31,6 +31,7 @@ const VERSIONS: [string, string, boolean][] = [
   [KEPT, 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok', true],
   [KEPT, 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', false],
   [KEPT, 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok', false],
+  [KEPT, 'HTTP/1.0 200 OK\r\nConnection: keep-alive, close\r\nContent-Length: 2\r\n\r\nok', false],
   [CLOSED, 'HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok', false],
   ['GET / HTTP/1.1\r\nHost: x\r\n\r\n', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok', false],
   [
