@@ -25,7 +25,7 @@ const TOP_FOLDERS = ['pipelines', 'functions', 'agent', 'bpf', 'infra', 'test']
 const STAGES = ['receive', 'validate', 'compile', 'sign', 'publish', 'rollout']
 
 /** The ABI is one header by decision: whoever reads it needs all of it. */
-const LONGER: Record<string, number> = { 'bpf/abi/heddle.h': 500 }
+const LONGER: Record<string, number> = { 'bpf/abi/heddle.h': 850 }
 
 test('a file has at most 300 lines, C at most 400', () => {
   const limit = (path: string) => LONGER[path] ?? (c.includes(path) ? 400 : 300)

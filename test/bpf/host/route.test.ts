@@ -15,7 +15,7 @@ import { buildRouter, type Router } from './route-harness.ts'
 import { Random } from './streams.ts'
 
 const SEED = 20_261_202
-const SETS = process.env['HEDDLE_DEEP'] === '1' ? 4_000 : 120
+const SETS = process.env['HEDDLE_DEEP'] === '1' ? 2_000 : 120
 const REQUESTS = 60
 const MANY = 10_000
 const KINDS = ['exact', 'prefix', 'regex'] as const

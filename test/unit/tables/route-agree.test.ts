@@ -11,7 +11,7 @@ import { type Asked, asked, routedSet } from '../../bpf/host/route-cases.ts'
 import { Random } from '../../bpf/host/streams.ts'
 
 const SEED = 20_261_201
-const SETS = process.env['HEDDLE_DEEP'] === '1' ? 20_000 : 150
+const SETS = process.env['HEDDLE_DEEP'] === '1' ? 5_000 : 150
 const REQUESTS = 40
 
 const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'))
