@@ -602,9 +602,15 @@ export const UpstreamFlag = {
   UPSTREAM_REMOTE: 2,
 } as const
 
+/** enum heddle_way */
+export const Way = {
+  WAY_KERNEL: 0,
+  WAY_RELAY: 1,
+} as const
+
 /** struct heddle_upstream */
 export const UpstreamLayout = {
-  bytes: 312,
+  bytes: 320,
   fields: {
     server: { at: 0, bytes: 8 },
     client: { at: 8, bytes: 8 },
@@ -614,15 +620,18 @@ export const UpstreamLayout = {
     next: { at: 28, bytes: 4 },
     endpoint: { at: 32, bytes: 4 },
     identity: { at: 36, bytes: 4 },
-    pad: { at: 40, bytes: 16 },
-    response: { at: 56, bytes: 32 },
-    responses: { at: 88, bytes: 8 },
-    pad2: { at: 96, bytes: 24 },
-    generation: { at: 120, bytes: 8 },
-    epoch: { at: 128, bytes: 4 },
-    kind: { at: 132, bytes: 4 },
-    blocks: { at: 136, bytes: 128 },
-    pad3: { at: 264, bytes: 48 },
+    reader: { at: 40, bytes: 8 },
+    pad: { at: 48, bytes: 16 },
+    response: { at: 64, bytes: 32 },
+    responses: { at: 96, bytes: 8 },
+    writer: { at: 104, bytes: 8 },
+    way: { at: 112, bytes: 4 },
+    pad2: { at: 116, bytes: 12 },
+    generation: { at: 128, bytes: 8 },
+    epoch: { at: 136, bytes: 4 },
+    kind: { at: 140, bytes: 4 },
+    blocks: { at: 144, bytes: 128 },
+    pad3: { at: 272, bytes: 48 },
   },
 } as const
 
@@ -646,6 +655,7 @@ export const ClientReason = {
   SLOW_FOLLOWS: 9,
   KERNEL_ROUTED: 10,
   KERNEL_ANSWERED: 11,
+  SLOW_ENDLESS: 13,
   SLOW_REFUSED: 12,
   CLIENT_REASONS: 32,
 } as const
@@ -723,6 +733,12 @@ export const AskWhat = {
   ASK_OPENED: 7,
 } as const
 
+/** enum heddle_begin */
+export const Begin = {
+  BEGIN_RESPONSE: 1,
+  BEGIN_REST: 2,
+} as const
+
 /** struct heddle_ask */
 export const AskLayout = {
   bytes: 40,
@@ -746,7 +762,7 @@ export const EventKind = {
   EVENT_TURN: 4,
   EVENT_ABANDONED: 5,
   EVENT_UNFOLLOWED: 6,
-  EVENT_TO_CLOSE: 7,
+  EVENT_REST: 7,
 } as const
 
 /** struct heddle_event */

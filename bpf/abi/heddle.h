@@ -640,6 +640,13 @@ enum heddle_upstream_flag {
 	HEDDLE_UPSTREAM_REMOTE = 2,
 };
 
+/* How the rest of what is under way goes. Once by the relay, it stays so until it is complete. */
+enum heddle_way {
+	HEDDLE_WAY_KERNEL = 0,
+	/* By wire to the relay, which brings it to the client: `response` says where it stood then. */
+	HEDDLE_WAY_RELAY = 1,
+};
+
 /*
  * A connection of the relay to an endpoint: its own end, and the server's. A client keeps the one
  * that it has used until its next request goes elsewhere. So what it sent last is with the server
@@ -655,11 +662,14 @@ struct heddle_upstream {
 	__u32 next; /* in its pool: index + 1 of the one below */
 	__u32 endpoint;
 	__u32 identity;
+	__u64 reader; /* the client's socket in this kernel: how much of what it was given is unread */
 	__u32 pad[4];
 	/* The server's side alone. */
 	struct heddle_response response;
 	__u64 responses; /* complete ones */
-	__u32 pad2[6];
+	__u64 writer; /* the server's socket, or the relay's own: what it has not read, or not sent */
+	__u32 way; /* enum heddle_way */
+	__u32 pad2[3];
 	/* The client's side alone: what inbound rules make of its identity and this endpoint. */
 	__u64 generation;
 	__u32 epoch;
@@ -687,6 +697,7 @@ enum heddle_client_reason {
 	HEDDLE_SLOW_FOLLOWS = 9, /* more on a connection that the relay has */
 	HEDDLE_KERNEL_ROUTED = 10, /* decided and carried by the kernel */
 	HEDDLE_KERNEL_ANSWERED = 11, /* answered by the kernel itself */
+	HEDDLE_SLOW_ENDLESS = 13, /* a remote response that only the end of its connection ends */
 	HEDDLE_SLOW_REFUSED = 12, /* no route, no rule or no endpoint: the relay gives the answer */
 	HEDDLE_CLIENT_REASONS = 32,
 };
@@ -695,7 +706,8 @@ enum heddle_client_flag {
 	HEDDLE_CLIENT_CORKED = 1, /* the head that is being read came in pieces */
 	/* Has sent a request before the response to the one before: the relay keeps the order from then on. */
 	HEDDLE_CLIENT_PIPELINES = 2,
-	HEDDLE_CLIENT_REQUEST = 4, /* the body of a request goes on in the next message */
+	/* The body of a request goes on in the next message; to the relay, where that has the connection. */
+	HEDDLE_CLIENT_REQUEST = 4,
 };
 
 /* Which routes a client's requests are subject to. `identity` 0 = every client's that has no entry of its own. */
@@ -742,7 +754,7 @@ struct heddle_client {
 
 /* What the relay asks of the program `relay_ask`: what has to be one step beside the other programs. */
 enum heddle_ask_what {
-	/* The relay has bytes of client `cookie`. Answer 1: a response is under way, EVENT_TURN follows. */
+	/* The relay has bytes of client `cookie`. Answer: enum heddle_begin. */
 	HEDDLE_ASK_BEGIN = 1,
 	/* It has read `sent` and written `received` bytes, and nothing is under way: the kernel may go on. */
 	HEDDLE_ASK_OFFER = 2,
@@ -756,6 +768,12 @@ enum heddle_ask_what {
 	HEDDLE_ASK_RETURN = 6,
 	/* The relay's socket `cookie` to another node, which is in the socket maps, serves upstream `index`. */
 	HEDDLE_ASK_OPENED = 7,
+};
+
+enum heddle_begin {
+	HEDDLE_BEGIN_RESPONSE = 1, /* a response is under way: EVENT_TURN follows */
+	/* What comes is the rest of a request's body: `request` of the client says where it stands. */
+	HEDDLE_BEGIN_REST = 2,
 };
 
 struct heddle_ask {
@@ -776,7 +794,8 @@ enum heddle_event_kind {
 	HEDDLE_EVENT_TURN = 4, /* the response that client `cookie` waited for is complete: the relay may begin */
 	HEDDLE_EVENT_ABANDONED = 5, /* client `cookie` went while upstream `request` (an index) worked for it */
 	HEDDLE_EVENT_UNFOLLOWED = 6, /* a response can't be followed to its end: end both connections */
-	HEDDLE_EVENT_TO_CLOSE = 7, /* a remote response ends with its connection: the relay carries it, from its head on */
+	/* The rest of the response of upstream `request` (an index) to client `cookie` comes to the relay. */
+	HEDDLE_EVENT_REST = 7,
 };
 
 struct heddle_event {

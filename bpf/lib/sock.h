@@ -13,6 +13,11 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	struct {
+		struct {
+			int counter;
+		} rmem_alloc;
+	} sk_backlog;
 	int sk_wmem_queued;
 	int sk_sndbuf;
 } __attribute__((preserve_access_index));
@@ -28,6 +33,36 @@ struct tcp_sock {
 static __always_inline __u64 cookie_of(struct tcp_sock *tp)
 {
 	return ((struct sock *)tp)->__sk_common.skc_cookie.counter;
+}
+
+/*
+ * Bytes that were handed to a socket and that its application has not read. `sk` may have gone
+ * meanwhile: then the answer means nothing, and so does what is sent there.
+ */
+static __always_inline __u32 unread_by(__u64 sk)
+{
+	__u32 bytes = 0;
+
+	if (sk)
+		bpf_probe_read_kernel(&bytes, sizeof(bytes),
+				      __builtin_preserve_access_index(
+					      &((struct sock *)sk)->sk_backlog.rmem_alloc.counter));
+	return bytes;
+}
+
+/* Is there room for so many bytes in what a socket sends? Not known (0) is no. */
+static __always_inline int room_in(__u64 sk, __u32 bytes)
+{
+	int queued = 0, most = 0;
+
+	if (!sk)
+		return 0;
+	bpf_probe_read_kernel(
+		&queued, sizeof(queued),
+		__builtin_preserve_access_index(&((struct sock *)sk)->sk_wmem_queued));
+	bpf_probe_read_kernel(&most, sizeof(most),
+			      __builtin_preserve_access_index(&((struct sock *)sk)->sk_sndbuf));
+	return queued + (int)bytes + 4096 < most;
 }
 
 #endif /* HEDDLE_SOCK_H */

@@ -278,7 +278,8 @@ static __always_inline void connection_enters(struct bpf_sock_ops *ops, __u64 co
 	    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
 		enrol_failed(ops, cookie);
 	else if (c && c->kind == HEDDLE_KIND_UPSTREAM)
-		upstream_opened(cookie, c->requests);
+		upstream_opened(cookie, c->requests,
+				ops->sk ? (__u64)bpf_skc_to_tcp_sock(ops->sk) : 0);
 }
 
 static __always_inline void connection_changes(struct bpf_sock_ops *ops, __u64 cookie)

@@ -18,16 +18,21 @@ static __always_inline struct heddle_upstream *upstream_of(struct heddle_client 
 
 static __always_inline __u32 ask_begin(struct heddle_client *c)
 {
+	__u32 rest = c->flags & HEDDLE_CLIENT_REQUEST ? HEDDLE_BEGIN_REST : 0;
 	struct heddle_upstream *u;
 
 	hand_to_relay(c);
 	__sync_fetch_and_and(&c->hand, ~HEDDLE_HAND_OFFER);
 	u = upstream_of(c);
-	return u && work_now(u) & HEDDLE_WORK_RESPONSE ? work_watched(u) : 0;
+	if (u && work_now(u) & HEDDLE_WORK_RESPONSE && work_watched(u))
+		return HEDDLE_BEGIN_RESPONSE | rest;
+	return rest;
 }
 
 static __always_inline __u32 ask_offer(struct heddle_client *c, const struct heddle_ask *ask)
 {
+	/* Nobody else changes flags while the relay has the connection. */
+	c->flags &= ~HEDDLE_CLIENT_REQUEST;
 	c->offered_sent = ask->sent;
 	c->offered_received = ask->received;
 	return hand_change(c, HEDDLE_HAND_RELAY, HEDDLE_HAND_RELAY | HEDDLE_HAND_OFFER);
@@ -84,7 +89,7 @@ static __always_inline __u32 asked(const struct heddle_ask *ask)
 	if (ask->what == HEDDLE_ASK_RETURN)
 		return ask_return(ask->index);
 	if (ask->what == HEDDLE_ASK_OPENED) {
-		upstream_opened(cookie, ask->index);
+		upstream_opened(cookie, ask->index, 0);
 		return 0;
 	}
 	c = bpf_map_lookup_elem(&clients, &cookie);

@@ -22,6 +22,7 @@ struct call {
 	__u32 size;
 	__u32 bad; /* enum heddle_reason: the bytes are not what may go on */
 	__u32 pad;
+	__u64 socket; /* the client's, in this kernel */
 };
 
 /* In place of an action: the program of slot client->slot goes on. */
@@ -33,7 +34,9 @@ static __always_inline int to_relay(struct call *k, __u32 why)
 	__u64 cookie = k->client->cookie;
 
 	client_count(why);
-	k->client->flags &= ~HEDDLE_CLIENT_CORKED;
+	/* Written only while the connection is the kernel's: later the relay changes flags. */
+	if (k->client->flags & HEDDLE_CLIENT_CORKED)
+		k->client->flags &= ~HEDDLE_CLIENT_CORKED;
 	return bpf_msg_redirect_hash(k->msg, &sockets, &cookie, 0);
 }
 
@@ -120,9 +123,9 @@ static __always_inline void upstream_leave(struct heddle_client *c)
 }
 
 /* The upstream that the client has, or another one, to that endpoint; NULL = none is idle. */
-static __always_inline struct heddle_upstream *upstream_take(struct heddle_client *c,
-							     __u32 endpoint)
+static __always_inline struct heddle_upstream *upstream_take(struct call *k, __u32 endpoint)
 {
+	struct heddle_client *c = k->client;
 	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
 	struct heddle_pool_key key = { .endpoint = endpoint, .identity = c->identity };
 	struct heddle_pool *pool;
@@ -136,10 +139,12 @@ static __always_inline struct heddle_upstream *upstream_take(struct heddle_clien
 		return NULL;
 	c->upstream = pool_pop(pool);
 	u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
-	if (u)
-		u->client = c->cookie;
-	else
+	if (!u) {
 		__sync_fetch_and_add(&pool->missed, 1);
+		return NULL;
+	}
+	u->client = c->cookie;
+	u->reader = k->socket;
 	return u;
 }
 
@@ -209,9 +214,9 @@ static __always_inline int request_read(struct call *k)
 	if (r->flags & (HEDDLE_REQUEST_HTTP10 | HEDDLE_REQUEST_UPGRADE))
 		return hand_over(k, HEDDLE_SLOW_VERSION);
 	c->requests++;
-	if (route_service(c, k->window, &to) || route_endpoint(c, &to))
+	if (route_service(c, k->window, &to) || route_endpoint(&to))
 		return hand_over(k, to.why);
-	u = upstream_take(c, to.endpoint);
+	u = upstream_take(k, to.endpoint);
 	if (!u)
 		return hand_over(k, HEDDLE_SLOW_POOL);
 	if (!upstream_allows(c, u, k->window))
@@ -227,6 +232,17 @@ static __always_inline int request_read(struct call *k)
 	return call_upstream(k, u);
 }
 
+/*
+ * A redirect knows no window (see takes_relays_way() in upstream-response.h), and one that leaves by
+ * a socket whose buffer is full would fail with EAGAIN, of which no later event tells the client.
+ */
+static __always_inline int takes_more(struct heddle_upstream *u, __u32 bytes)
+{
+	if (u->flags & HEDDLE_UPSTREAM_REMOTE)
+		return room_in(u->writer, bytes);
+	return unread_by(u->writer) < HEDDLE_MAX_UNREAD;
+}
+
 /* More of the body of a request that is under way. */
 static __always_inline int request_goes_on(struct call *k)
 {
@@ -234,9 +250,13 @@ static __always_inline int request_goes_on(struct call *k)
 	struct heddle_upstream *u = upstream_at(c->upstream - 1);
 	__u64 server;
 
-	body_follow(k);
 	if (!u || u->client != c->cookie)
-		return to_relay(k, HEDDLE_SLOW_GONE);
+		return hand_over(k, HEDDLE_SLOW_GONE);
+	if (!takes_more(u, k->size)) {
+		upstream_gone(u); /* the rest comes by wire: no later request may stand before it */
+		return hand_over(k, HEDDLE_SLOW_UNREAD);
+	}
+	body_follow(k);
 	if (k->bad) {
 		client_tell(c->cookie, c->upstream - 1, HEDDLE_EVENT_UNFOLLOWED);
 		return to_relay(k, HEDDLE_SLOW_HEAD);
@@ -282,7 +302,7 @@ static __always_inline int request_or_body(struct call *k)
 static __always_inline int client_request(struct sk_msg_md *msg)
 {
 	struct tcp_sock *tp = msg->sk ? bpf_skc_to_tcp_sock(msg->sk) : NULL;
-	struct call k = { .msg = msg, .size = msg->size };
+	struct call k = { .msg = msg, .size = msg->size, .socket = (__u64)tp };
 	__u64 cookie;
 	__u32 hand;
 	int action;

@@ -12,6 +12,7 @@
 #include "../../maps/outbound.h"
 #include "../../protocols/http1/query.h"
 #include "../../protocols/http1/request.h"
+#include "balance.h"
 #include "context.h"
 #include "count.h"
 #include "epoch.h"
@@ -91,22 +92,11 @@ static __always_inline int route_service(struct heddle_client *c, struct heddle_
 	return 0;
 }
 
-/* One of the service's endpoints. */
-static __always_inline int route_endpoint(struct heddle_client *c, struct destination *to)
+/* One of the endpoints of the service that the request goes to. */
+static __always_inline int route_endpoint(struct destination *to)
 {
-	struct heddle_service_state *s = bpf_map_lookup_elem(&services, &to->service);
-	__u32 at, count, *member;
-
 	to->why = HEDDLE_SLOW_REFUSED;
-	if (!s || !s->count)
-		return -1;
-	count = s->local ? s->local : s->zone ? s->zone : s->count;
-	at = s->first + c->requests % count;
-	member = bpf_map_lookup_elem(&members, &at);
-	if (!member)
-		return -1;
-	to->endpoint = *member;
-	return 0;
+	return balance(to->service, &to->endpoint);
 }
 
 /* What inbound rules make of this identity at this endpoint. */

@@ -9,6 +9,7 @@
 
 #include "../../protocols/http1/response.h"
 #include "hand.h"
+#include "rest.h"
 #include "upstream-pool.h"
 #include "window.h"
 
@@ -101,18 +102,6 @@ static __always_inline void reply_read(struct reply *k)
 		p->phase = HEDDLE_RESPONSE_LOST;
 }
 
-/* Responses that only the end of their connection ends are the relay's: it alone can tell the client so. */
-static __always_inline int to_close(struct reply *k, __u32 index)
-{
-	struct heddle_upstream *u = k->upstream;
-
-	if (*(volatile __u32 *)&u->use == HEDDLE_USE_TAKEN) {
-		upstream_gone(u);
-		client_tell(u->client, index, HEDDLE_EVENT_TO_CLOSE);
-	}
-	return SK_PASS;
-}
-
 static __always_inline int remote_response(struct __sk_buff *skb)
 {
 	__u64 cookie = bpf_get_socket_cookie(skb), client;
@@ -123,13 +112,19 @@ static __always_inline int remote_response(struct __sk_buff *skb)
 	/* FIN, what nobody asked for, and what is the relay's by now: the relay reads it. */
 	if (!u || !skb->len || !(work_now(u) & HEDDLE_WORK_RESPONSE))
 		return SK_PASS;
-	if (u->response.phase == HEDDLE_RESPONSE_TO_CLOSE)
+	if (!u->writer && skb->sk)
+		u->writer = (__u64)bpf_skc_to_tcp_sock(skb->sk);
+	if (takes_relays_way(u, *index))
 		return SK_PASS;
 	client = u->client;
 	k.upstream = u;
 	reply_read(&k);
-	if (u->response.phase == HEDDLE_RESPONSE_TO_CLOSE)
-		return to_close(&k, *index);
+	/* What only the end of its connection ends, the relay alone can bring to an end. */
+	if (u->response.phase == HEDDLE_RESPONSE_TO_CLOSE) {
+		client_count(HEDDLE_SLOW_ENDLESS);
+		rest_to_relay(u, *index);
+		return SK_PASS;
+	}
 	if (k.ended) {
 		u->responses++;
 		/* A segment has one verdict: what stands behind the end can't be taken off. */

@@ -94,8 +94,8 @@ static __always_inline void upstream_gone(struct heddle_upstream *u)
 		use_change(u, HEDDLE_USE_OPENING, HEDDLE_USE_OVER);
 }
 
-/* Socket `cookie` is there, ready for a request. */
-static __always_inline void upstream_opened(__u64 cookie, __u32 index)
+/* Socket `cookie` is there, ready for a request; `writer` is its place in this kernel, 0 = not known yet. */
+static __always_inline void upstream_opened(__u64 cookie, __u32 index, __u64 writer)
 {
 	struct heddle_upstream *u = upstream_at(index);
 	struct heddle_pool *pool;
@@ -103,6 +103,7 @@ static __always_inline void upstream_opened(__u64 cookie, __u32 index)
 	if (!u)
 		return;
 	u->server = cookie;
+	u->writer = writer;
 	if (!use_change(u, HEDDLE_USE_OPENING, HEDDLE_USE_IDLE))
 		return;
 	pool = pool_of(u);

@@ -10,6 +10,7 @@
 #include "../../protocols/http1/response.h"
 #include "hand.h"
 #include "message.h"
+#include "rest.h"
 #include "upstream-pool.h"
 #include "window.h"
 
@@ -123,6 +124,8 @@ static __always_inline int upstream_response(struct sk_msg_md *msg, __u64 own, _
 		return own_way(msg, own);
 	}
 	client = u->client;
+	if (takes_relays_way(u, index))
+		return own_way(msg, own);
 	answer_follow(&a);
 	if (a.ended)
 		answer_ended(&a, index);
