@@ -59,7 +59,7 @@ export type OutboundStore =
   | { map: 'services'; number: number; state: ServiceState }
   | { map: 'service_addresses'; address: string; port: number; service: number | null }
 
-/** Numbers that connections and pools still name. */
+/** Numbers that connections, pools and the routes of loaded generations still name. */
 export type OutboundReferences = { services: Set<number>; endpoints: Set<number> }
 
 /**

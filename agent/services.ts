@@ -59,16 +59,24 @@ async function serviceTables(node: Node): Promise<ServiceTable[]> {
  * `slots` or a connection names them.
  */
 export async function serviceNumbers(node: Node, names: readonly string[]): Promise<Map<string, number>> {
-  const content = await node.kernel.outbound.read()
-  const taken = content === null ? new Set<number>() : numbersInUse(content)
-  await remember(node, assignServices(node.state.current.services, names, taken))
+  await remember(node, await assigned(node, node.state.current.services, names))
   return new Map(node.state.current.services.map(({ service, number }) => [service, number]))
+}
+
+/** A new number is none that the kernel still gives a meaning, also one that this node has no memory of. */
+async function assigned(node: Node, known: readonly ServiceEntry[], names: readonly string[]) {
+  const numbered = new Set(known.map(({ service }) => service))
+  if (names.every((name) => numbered.has(name))) return [...known]
+  const { outbound } = node.kernel
+  const content = await outbound.read()
+  const named = (await outbound.references()).services
+  return assignServices(known, names, new Set([...named, ...(content === null ? [] : numbersInUse(content))]))
 }
 
 async function numbered(node: Node, tables: readonly ServiceTable[], content: OutboundContent) {
   const names = tables.map(({ service }) => service)
   const known = recognisedServices(node.state.current.services, tables, content)
-  const entries = assignServices(known, names, numbersInUse(content))
+  const entries = await assigned(node, known, names)
   // Before the kernel hears of it: after a crash every number that it may name keeps its meaning.
   await remember(node, entries)
   return entries

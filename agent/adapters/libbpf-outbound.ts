@@ -25,6 +25,7 @@ import type {
 import { addressBytes, addressText } from './address-bytes.ts'
 import { type BeforeAct, currentDispatcher, withMap } from './attach.ts'
 import { u32, u64 } from './libbpf.ts'
+import { servicesRouted } from './libbpf-routes.ts'
 import { batches } from './map-batch.ts'
 import type { LiveMap, Pins } from './pins.ts'
 
@@ -200,6 +201,8 @@ function references(pins: Pins): OutboundReferences {
   visit(pins, { name: 'clients', keyBytes: 8, limit: 2 * Limit.MAX_CLIENTS }, (_cookie, client) => {
     services.add(client.readUInt32LE(ClientLayout.fields.service.at))
   })
+  for (let slot = 0; slot < Limit.SLOTS; slot++)
+    for (const service of servicesRouted(pins, slot)) services.add(service)
   const endpoints = new Set<number>()
   const { bytes, fields } = PoolKeyLayout
   visit(pins, { name: 'pools', keyBytes: bytes, limit: 2 * Limit.MAX_POOLS }, (pool) => {

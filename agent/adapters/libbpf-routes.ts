@@ -33,6 +33,12 @@ export function readRoutes(pins: Pins, slot: number): RouteContent | null {
   }
 }
 
+/** Numbers of services that the routes of a slot name. */
+export function servicesRouted(pins: Pins, slot: number): number[] {
+  const { choices, backends } = readRoutes(pins, slot) ?? { choices: [], backends: [] }
+  return [...choices.map(({ service }) => service), ...backends.filter((number) => number !== null)]
+}
+
 function hasRouteMaps(pins: Pins, slot: number): boolean {
   return Object.values(MAPS).every((name) => existsSync(pins.slotMap(slot, name)))
 }

@@ -41,7 +41,15 @@ export function memoryOutbound(
         if (outbound === null) throw new Error(`${store.map}: no such map`)
         apply(outbound, store)
       }),
-    references: async () => structuredClone(kernel().references),
+    references: async () => {
+      const { references, content } = kernel()
+      const services = new Set(references.services)
+      for (const { routes } of Object.values(content.slots)) {
+        for (const { service } of routes?.choices ?? []) services.add(service)
+        for (const number of routes?.backends ?? []) if (number !== null) services.add(number)
+      }
+      return { services, endpoints: new Set(references.endpoints) }
+    },
     cgroupIds: async (paths) => new Map([...kernel().cgroups].filter(([path]) => paths.includes(path))),
     setCgroups: (cgroups) =>
       act('setCgroups', () => {

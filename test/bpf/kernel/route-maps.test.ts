@@ -110,6 +110,8 @@ describe('maps of routes', { skip: whyNoKernel() }, () => {
       backends: content.backends.slice(0, last + 1),
     })
     assert.equal(content.choices.length, 6)
+    const { services } = await node.kernel.outbound.references()
+    assert.deepEqual([...services].sort(), [2, Limit.MAX_SERVICES - 1, 7])
     assert.deepEqual(
       artifact.routes.map(({ set }) => set),
       [0, 1, 2, 1],

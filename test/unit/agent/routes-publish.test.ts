@@ -1,9 +1,13 @@
 /** Routes of a node: whoever reads them finds those that the manifest says, whenever that is. */
 import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { restore } from '../../../agent/confirm.ts'
 import { reconcile } from '../../../agent/reconcile.ts'
 import { REST_MS } from '../../../agent/service-runs.ts'
+import { publishServices } from '../../../agent/services.ts'
+import { STATE_FILE } from '../../../agent/state.ts'
 import { Limit } from '../../../bpf/abi/heddle.gen.ts'
 import type { Fleet } from '../../fakes/node-fleet.ts'
 import {
@@ -113,6 +117,18 @@ describe('routes of a node', () => {
     await restore(running)
     assert.ok(checkReaders(running, fleet.kernel, 'after a reboot') > 0)
     assert.deepEqual(active()?.routes?.backends, [3, 1, 2])
+  })
+
+  test('a node that has lost its memory gives no number that they name to another service', async () => {
+    await fleet.release(6, 'two')
+    await fleet.pass()
+    assert.deepEqual(active()?.routes?.backends, [3, 1, 2])
+    await rm(join(fleet.directory, STATE_FILE))
+    fleet.services.push(service('new', '10.96.0.7'))
+    const running = await node()
+    await publishServices(running)
+    const numbers = running.state.current.services.map((each) => [each.service, each.number])
+    assert.deepEqual(Object.fromEntries(numbers), { 'shop/cart:80': 1, 'shop/web:80': 2, 'shop/new:80': 4 })
   })
 
   test('a slot whose programs are older than routes is left alone', async () => {

@@ -177,6 +177,7 @@ describe('service numbers', () => {
     const running = await node()
     await running.state.update({ services: [] })
     fleet.kernel.content.outbound = emptyOutbound()
+    for (const slot of Object.values(fleet.kernel.content.slots)) slot.routes = null
     const asked = await serviceNumbers(running, ['shop/later:80', 'shop/web:80'])
     assert.deepEqual(
       [...asked],
