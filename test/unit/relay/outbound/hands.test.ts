@@ -57,10 +57,10 @@ test('offers tell all bytes read and written, at message boundaries only, and ar
   await eventually(() => relay.turns.length === 2)
   const written = ok('/a').length + ok('/b').length
   const read = a.length + b.length
-  assert.deepEqual(relay.turns, ['begin', `offer ${read} ${written}`])
+  assert.deepEqual(relay.turns, ['take', `offer ${read} ${written}`])
   one.say(LATE)
   await eventually(() => relay.turns.length === 4)
-  assert.deepEqual(relay.turns.slice(2), ['reclaim', 'begin'])
+  assert.deepEqual(relay.turns.slice(2), ['take'])
   one.say('GET /c HT')
   late()
   await one.until('/late')
@@ -83,7 +83,7 @@ test('an offer counts a local reply and a body that was left out', async () => {
   one.say(said)
   await one.until('\r\n\r\n')
   await eventually(() => denying.turns.length === 2)
-  assert.deepEqual(denying.turns, ['begin', `offer ${said.length} ${one.text.length}`])
+  assert.deepEqual(denying.turns, ['take', `offer ${said.length} ${one.text.length}`])
   assert.deepEqual([relay.turns, server.seen.length, client().text], [[], 0, ''])
 })
 
@@ -121,7 +121,7 @@ test('a client that ends while the kernel answers it is ended after that', async
   done()
   await one.untilEnd()
   assert.equal(one.end, 'FIN')
-  assert.deepEqual(relay.turns.slice(2), ['reclaim', 'begin'])
+  assert.deepEqual(relay.turns.slice(2), ['take'])
 })
 
 test('a turn that can’t be had is a reset', async () => {
@@ -197,9 +197,8 @@ test('a response that its client has not taken is no boundary, and no timeout’
   })
   const offers: number[] = []
   const turn = {
-    begin: () => Promise.resolve(),
+    take: () => ({ done: Promise.resolve(), rest: undefined }),
     offer: (_read: number, written: number) => offers.push(written),
-    reclaim: () => {},
   }
   const router = { route: () => to(server, { requestTimeout: 40, backendTimeout: 40 }) }
   relay.outbound.take(client as Socket, { turn, router })

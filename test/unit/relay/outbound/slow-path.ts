@@ -80,7 +80,7 @@ export type SlowPath = {
   outbound: Outbound
   pool: UpstreamPool
   port: number
-  /** What was said to the kernel: `begin`, `reclaim`, `offer <read> <written>`. */
+  /** What was said to the kernel: `take`, `offer <read> <written>`. */
   turns: string[]
   /** Replaced by tests that let the kernel take its time. */
   kernel: { begin(): Promise<void> }
@@ -95,12 +95,11 @@ export async function slowPath(route: (request: Request) => Outcome): Promise<Sl
   const pool = new UpstreamPool(() => performance.now())
   const outbound = new Outbound(pool, (error) => complaints.push(error))
   const turn = {
-    begin: () => {
-      turns.push('begin')
-      return kernel.begin()
+    take: () => {
+      turns.push('take')
+      return { done: kernel.begin(), rest: undefined }
     },
     offer: (read: number, written: number) => turns.push(`offer ${read} ${written}`),
-    reclaim: () => turns.push('reclaim'),
   }
   const server: Server = createServer({ ...WIRE_OPTIONS }, (socket) =>
     outbound.take(ReusingSocket.adopt(socket), { turn, router: { route } }),

@@ -68,11 +68,11 @@ const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnectio
 
 test('after 101 bytes pass both ways until both sides have ended', async () => {
   const { server, relay, one } = await set((seen, bytes) => {
-    if (bytes.startsWith('GET /')) seen.socket.write(`${SWITCHED}hello`)
+    if (bytes === UPGRADE) seen.socket.write(`${SWITCHED}hello`)
     else seen.socket.write(bytes, 'latin1')
   })
-  one.say(UPGRADE)
-  await one.until('hello')
+  one.say(`${UPGRADE}early`)
+  await one.until('helloearly')
   one.say('GET x HTTP/9.9\n\n\0\xff')
   await one.until('\0\xff')
   server.seen[0]?.socket.end()
@@ -81,9 +81,9 @@ test('after 101 bytes pass both ways until both sides have ended', async () => {
   await eventually(() => server.seen[0]?.text.endsWith('last') ?? false)
   one.socket.end()
   await eventually(() => relay.outbound.counts.connections.open === 0)
-  assert.equal(one.text, `${SWITCHED}helloGET x HTTP/9.9\n\n\0\xff`)
+  assert.equal(one.text, `${SWITCHED}helloearlyGET x HTTP/9.9\n\n\0\xff`)
   assert.equal(one.end, 'FIN')
-  assert.deepEqual(relay.turns, ['begin'], 'a tunnel is nobody else’s')
+  assert.deepEqual(relay.turns, ['take'], 'a tunnel is nobody else’s')
   assert.equal(relay.outbound.counts.requests.tunnelled, 1)
 })
 
@@ -206,7 +206,7 @@ test('requests that are pipelined without end are read no further than a bound',
     },
     write: (_bytes, _encoding, done) => done(),
   })
-  const turn = { begin: () => Promise.resolve(), offer: () => {}, reclaim: () => {} }
+  const turn = { take: () => ({ done: Promise.resolve(), rest: undefined }), offer: () => {} }
   relay.outbound.take(client as Socket, { turn, router: { route: () => to(server) } })
   await eventually(() => server.seen.length === 1)
   await new Promise((resolve) => setTimeout(resolve, 50))
