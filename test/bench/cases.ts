@@ -15,6 +15,8 @@ export type Front = {
   mesh?: { routes: number; rerouted: boolean }
   /** Fronts whose numbers this one's are divided by. */
   against: readonly string[]
+  /** Why it can't be measured yet. */
+  absent?: string
 }
 
 /** The routes that requests ask for (rules.ts), and no more. */
@@ -39,6 +41,7 @@ export const FRONTS: Readonly<Record<string, Front>> = {
     hops: [],
     mesh: { routes: ROUTES, rerouted: false },
     against: ['direct-remote', 'haproxy-remote'],
+    absent: 'a connection to a service always leads to the relay of its own node so far',
   },
   'heddle-remote-rerouted': {
     server: 'far',
@@ -80,20 +83,31 @@ const LANES: readonly Lane[] = Object.keys(FRONTS)
 
 export type Choice = { only: RegExp | undefined; all: boolean; mesh: boolean }
 
-/**
- * The lanes of a run, in the order of the table. `absent`: names of cases that were asked for and can't
- * be measured, as there is no mesh to start. Throws when nothing is left to measure.
- */
-export function choose({ only, all, mesh }: Choice): { lanes: Lane[]; absent: string[] } {
+/** Names of cases that were asked for and can't be measured -> why. */
+type Absent = Record<string, string>
+
+/** The lanes of a run, in the order of the table. Throws when nothing is left to measure. */
+export function choose({ only, all, mesh }: Choice): { lanes: Lane[]; absent: Absent } {
   const asked = LANES.filter((lane) => (only === undefined ? all || isUsual(lane) : only.test(nameOf(lane))))
-  const isPossible = (lane: Lane) => mesh || FRONTS[lane.front]?.mesh === undefined
-  const lanes = asked.filter(isPossible)
-  const absent = asked.filter((lane) => !isPossible(lane)).map(nameOf)
+  const lanes = asked.filter((lane) => whyAbsent(lane, mesh) === undefined)
+  const absent = Object.fromEntries(
+    asked.flatMap((lane) => {
+      const why = whyAbsent(lane, mesh)
+      return why === undefined ? [] : [[nameOf(lane), why]]
+    }),
+  )
   if (lanes.length > 0) return { lanes, absent }
-  if (absent.length > 0) throw new Error(`nothing to measure: no mesh to start for ${absent.join(', ')}`)
+  const reasons = Object.entries(absent).map(([name, why]) => `${name}: ${why}`)
+  if (reasons.length > 0) throw new Error(`nothing to measure:\n${reasons.join('\n')}`)
   throw new Error(
     `no case matches ${only}; cases are FRONT/CONNECTIONS/BYTES: ${LANES.map(nameOf).join(' ')}`,
   )
+}
+
+function whyAbsent({ front }: Lane, mesh: boolean): string | undefined {
+  const { absent, mesh: needed } = FRONTS[front] ?? {}
+  if (needed !== undefined && !mesh) return 'there is no mesh to start'
+  return absent
 }
 
 /** Names of the cases of the same size that this one is compared with. */

@@ -18,7 +18,11 @@ import { laySites, nodesFor } from './sites.ts'
 import { halfOfSaturation, type Metric, ratios, type Sample, type Summary, summaries } from './statistics.ts'
 import { startWay, type Way } from './ways.ts'
 
-/** Before anything is measured: connections, caches and pools of a way are as they will be. */
+/**
+ * Before every sample: caches and pools of a way are as they will be. A mesh may keep no connection to a server
+ * for longer than the other cases take, and fewer of them than the next lane has clients. By the open loop,
+ * which breaks nothing off when it ends.
+ */
 const WARM_UP_SECONDS = 0.5
 /** /proc/stat counts in 10 ms: shorter says little. */
 const LOOK_MS = 200
@@ -38,14 +42,14 @@ type Samples = Map<string, Sample[]>
 type Tables = Record<string, Record<string, Summary>>
 type Result = { tables: Tables; facts: Record<string, unknown> }
 
-/** Without a mesh the cases that need one are not measured, and named as absent. */
+/** Cases that can't be measured are named as absent. */
 export async function datapath(
   dir: string,
   mesh: Mesh | undefined,
   options: Rounds & { all: boolean },
 ): Promise<Result> {
   const { lanes, absent } = choose({ ...options, mesh: mesh !== undefined })
-  if (absent.length > 0) options.say(`without a mesh: ${absent.join(' ')}`)
+  for (const [name, why] of Object.entries(absent)) options.say(`absent: ${name}: ${why}`)
   const fronts = [...new Set(lanes.map(({ front }) => front))]
   const pinning = pinningFor(cpus().length)
   const stack = await layFoundation(dir, nodesFor(fronts))
@@ -79,8 +83,9 @@ async function measureAll(
   const wayOf = (lane: Lane) => ways.get(lane.front) as Way
   const loadOf = (lane: Lane, seconds = options.seconds) => loadFor(wayOf(lane), lane, seconds)
   const quiet = whenQuiet(() => cpusBusy(LOOK_MS), LOOK_MS)
-  const turns = { ...options, lanes, quiet }
-  for (const lane of lanes) await pace(loadOf(lane, WARM_UP_SECONDS), 0)
+  const warmUp = (lane: Lane) => pace(loadOf(lane, WARM_UP_SECONDS), 0)
+  const turns = { ...options, lanes, quiet, warmUp }
+  for (const lane of lanes) await warmUp(lane)
   const saturation = await takeTurns(turns, 'saturation', (lane) => atSaturation(wayOf(lane), loadOf(lane)))
   const openLoop = await ceilingOf(wayOf(lanes[0] as Lane), loadOf(lanes[0] as Lane), pace)
   const rateOf = (lane: Lane) => halfOfSaturation(saturation.get(nameOf(lane)) ?? [])
@@ -94,16 +99,21 @@ async function measureAll(
   return { tables, facts: { quiet: quiet.told(), open_loop: openLoop } }
 }
 
+type Turns = Rounds & { lanes: readonly Lane[]; quiet: Quiet; warmUp: (lane: Lane) => Promise<unknown> }
+
 /** Every lane once a round, every second round backwards: neither the order nor a drift favours one. */
 async function takeTurns(
-  { lanes, quiet, rounds, say }: Rounds & { lanes: readonly Lane[]; quiet: Quiet },
+  { lanes, quiet, warmUp, rounds, say }: Turns,
   phase: string,
   take: (lane: Lane) => Promise<Sample>,
 ): Promise<Samples> {
   const samples: Samples = new Map(lanes.map((lane) => [nameOf(lane), []]))
   for (let round = 0; round < rounds; round++) {
     for (const lane of round % 2 === 0 ? lanes : lanes.toReversed()) {
-      const sample = await quiet.take(() => take(lane))
+      const sample = await quiet.take(async () => {
+        await warmUp(lane)
+        return take(lane)
+      })
       samples.get(nameOf(lane))?.push(sample)
       const { requests_per_second: requests = 0, p50_us: p50, p99_us: p99 } = sample
       const told = `${Math.round(requests)} requests/s, p50 ${p50} us, p99 ${p99} us`

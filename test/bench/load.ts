@@ -86,7 +86,9 @@ export function paceWith(program: string): Pace {
     const file = join(load.dir, 'heads')
     writeFileSync(file, requestHeads(load.bytes).join(''))
     const { hostname, port } = new URL(load.url)
+    // A URL says nothing of the usual port.
+    const to = [hostname, port === '' ? '80' : port]
     const numbers = [load.connections, load.bytes, rate, load.seconds * 1000].map(String)
-    return PacedResult.parse(JSON.parse(await runInPlace(load, [program, hostname, port, file, ...numbers])))
+    return PacedResult.parse(JSON.parse(await runInPlace(load, [program, ...to, file, ...numbers])))
   }
 }

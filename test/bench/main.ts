@@ -11,6 +11,7 @@ import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { datapath } from './datapath.ts'
 import { delivery } from './delivery.ts'
 import { compiler, enforce } from './enforce.ts'
+import { heddleMesh } from './heddle-mesh.ts'
 import { inbound, type Rounds } from './inbound.ts'
 import { machine } from './machine.ts'
 import type { Mesh } from './mesh.ts'
@@ -31,7 +32,7 @@ const { values, positionals } = parseArgs({
 })
 
 /** The one that the cases `heddle-*` of the suite datapath start; without it they are absent. */
-const MESH: Mesh | undefined = undefined
+const MESH: Mesh | undefined = heddleMesh
 
 /** `tables`: of spreads, a case each or a pair of cases; `facts`: what else a suite says. */
 type Outcome = { tables: Record<string, Record<string, Summary>>; facts?: Record<string, unknown> }
