@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseHttp1 } from '../../../pipelines/protocols/http1.ts'
 import { Route, type RouteMatch } from '../../../pipelines/policy/route.ts'
+import { buildTables } from '../../../pipelines/tables/build-tables.ts'
 import { mixedRoutes } from '../../bench/routes.ts'
 import { requestHeads } from '../../bench/rules.ts'
 
@@ -35,6 +36,10 @@ describe('the routes of the datapath benchmark', () => {
 
   test('begin with the same ten, whatever their number', () => {
     assert.deepEqual(mixedRoutes(1000, from, to).slice(0, 10), mixedRoutes(10, from, to))
+  })
+
+  test('have tables, a thousand of them', () => {
+    assert.equal(buildTables({ policies: [], routes: mixedRoutes(1000, from, to) }).ok, true)
   })
 
   test('match each request by exactly one of the first ten', () => {
