@@ -24,6 +24,12 @@ const PORT_AT = 2
 
 /** `address`: 16 bytes, network order, IPv4 as ::ffff:a.b.c.d. The kernel chooses the port. */
 export function boundSocket(address: Uint8Array): { socket: Socket; port: number } {
+  const { fd, port } = boundDescriptor(address)
+  return { socket: new Socket({ fd, allowHalfOpen: true }), port }
+}
+
+/** The same, for a socket of another make. */
+export function boundDescriptor(address: Uint8Array): { fd: number; port: number } {
   const ip4 = isMapped4(address)
   const name = Buffer.alloc(ip4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES)
   name.writeUInt16LE(ip4 ? AF_INET : AF_INET6, 0)
@@ -37,5 +43,5 @@ export function boundSocket(address: Uint8Array): { socket: Socket; port: number
     closeFd(fd)
     throw new BpfError('bind', errno)
   }
-  return { socket: new Socket({ fd, allowHalfOpen: true }), port: name.readUInt16BE(PORT_AT) }
+  return { fd, port: name.readUInt16BE(PORT_AT) }
 }

@@ -65,11 +65,18 @@ function skipData(cursor: Cursor, available: number): number {
   return count
 }
 
-/** A parser at the start of a connection. */
-export function createHttp1Parser(): Http1Parser {
+/** Within a message whose beginning somebody else has read: bytes of its body, or of its chunk, to come. */
+export type MessageRest = { framing: 'length' | 'chunk'; remaining: number }
+
+/** A parser at the start of a connection, or within a body. */
+export function createHttp1Parser(rest?: MessageRest): Http1Parser {
   let state: State | 'stopped' = 'method'
   let cursor = newCursor()
   let at = 0
+  if (rest !== undefined) {
+    state = rest.framing === 'length' ? 'body' : 'chunk-data'
+    cursor = { ...newMessage(0), remaining: BigInt(rest.remaining) }
+  }
 
   const finish = (events: Http1Event[]) => {
     events.push({ kind: 'end', start: cursor.start, at })

@@ -1,5 +1,5 @@
 /** What the relay asks of the kernel about clients and upstreams (struct heddle_ask): each is one step there. */
-import { AskLayout, AskWhat, Use } from '../../../bpf/abi/heddle.gen.ts'
+import { AskLayout, AskWhat, Begin, Use } from '../../../bpf/abi/heddle.gen.ts'
 import { SyscallProgram } from '../../adapters/bpf-run.ts'
 
 const { fields } = AskLayout
@@ -15,9 +15,13 @@ export class KernelAsk {
     this.program = new SyscallProgram(pin, AskLayout.bytes)
   }
 
-  /** True = a response is under way in the kernel; EVENT_TURN follows when it is complete. */
-  begin(cookie: bigint): boolean {
-    return this.ask(AskWhat.ASK_BEGIN, { cookie }) !== 0
+  /** `response`: one is under way in the kernel; EVENT_TURN follows when it is complete. `rest`: of a request. */
+  begin(cookie: bigint): { response: boolean; rest: boolean } {
+    const answer = this.ask(AskWhat.ASK_BEGIN, { cookie })
+    return {
+      response: (answer & Begin.BEGIN_RESPONSE) !== 0,
+      rest: (answer & Begin.BEGIN_REST) !== 0,
+    }
   }
 
   /** False = the connection is not the relay's to give. */

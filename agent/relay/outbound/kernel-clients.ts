@@ -1,6 +1,7 @@
 /** Clients as the kernel knows them: who is behind an accepted connection, and what it called. */
-import { ClientLayout, ServiceLayout } from '../../../bpf/abi/heddle.gen.ts'
+import { ClientLayout, Phase, RequestLayout, ServiceLayout } from '../../../bpf/abi/heddle.gen.ts'
 import { BpfMap, u64 } from '../../adapters/libbpf.ts'
+import type { MessageRest } from '../../../pipelines/protocols/http1.ts'
 import type { Pins } from '../../adapters/pins.ts'
 
 /** An address and a port, in host order; the address as 16 bytes in network order. */
@@ -40,6 +41,17 @@ export class KernelClients {
       },
       identity: value.readUInt32LE(fields.identity.at),
     }
+  }
+
+  /** Where in a request's body the kernel left it, and the index of the upstream that has its beginning. */
+  bodyOf(cookie: bigint): { rest: MessageRest; upstream: number } | undefined {
+    const value = this.clients.lookup(u64(cookie), ClientLayout.bytes)
+    const upstream = value?.readUInt32LE(fields.upstream.at) ?? 0
+    if (value === undefined || upstream === 0) return undefined
+    const request = fields.request.at
+    const chunk = value.readUInt8(request + RequestLayout.fields.phase.at) === Phase.CHUNK_DATA
+    const remaining = Number(value.readBigUInt64LE(request + RequestLayout.fields.remaining.at))
+    return { rest: { framing: chunk ? 'chunk' : 'length', remaining }, upstream: upstream - 1 }
   }
 
   close(): void {

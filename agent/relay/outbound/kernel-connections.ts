@@ -6,14 +6,16 @@
 import type { Socket } from 'node:net'
 import koffi from 'koffi'
 import { Relayed } from '../../../bpf/abi/heddle.gen.ts'
-import { addressText } from '../../adapters/address-bytes.ts'
+import { addressBytes, addressText } from '../../adapters/address-bytes.ts'
 import { BpfError } from '../../adapters/bpf-error.ts'
 import { BpfMap, u32, u64 } from '../../adapters/libbpf.ts'
 import type { DispatcherPins, Pins } from '../../adapters/pins.ts'
-import { boundSocket } from '../bound-socket.ts'
+import { boundDescriptor, boundSocket } from '../bound-socket.ts'
 import { type Flow, flowKey } from '../steering.ts'
 import type { KernelAsk } from './kernel-ask.ts'
 import type { SocketAddress } from './kernel-clients.ts'
+import type { Target } from './ports.ts'
+import { ReusingSocket } from './reusing-socket.ts'
 
 const libc = koffi.load('libc.so.6')
 const getsockopt = libc.func(
@@ -44,6 +46,22 @@ export class KernelConnections {
   /** Connecting, for upstream `index`; it is handed out once it is there. */
   open(index: number, place: Place): Socket {
     return place.local ? this.here(index, place.at) : this.elsewhere(index, place)
+  }
+
+  /**
+   * For the slow path. To a workload of this node it is announced as judged, so that neither its packets nor
+   * its bytes are judged again, by the relay's address; another node is called from the workload's own.
+   */
+  openJudged(target: Target, connected: () => void): ReusingSocket {
+    const { address: host, port, local, source } = target
+    if (local !== true) return opened(new ReusingSocket(), { host, port, source, connected })
+    const address = addressBytes(host)
+    const { fd, port: own } = boundDescriptor(address)
+    const flow: Flow = { remote: address, local: address, remotePort: own, localPort: port }
+    this.relayed.update(flowKey(flow), u32(Relayed.RELAYED_JUDGED))
+    const socket = new ReusingSocket({ fd, readable: true, writable: true })
+    socket.once('close', () => this.relayed.delete(flowKey(flow)))
+    return opened(socket, { host, port, source: undefined, connected })
   }
 
   close(): void {
@@ -80,6 +98,13 @@ export class KernelConnections {
     this.sockets.update(u64(cookie), u64(fd))
     this.ask.opened(index, cookie)
   }
+}
+
+type Call = { host: string; port: number; source: string | undefined; connected: () => void }
+
+function opened(socket: ReusingSocket, { host, port, source, connected }: Call): ReusingSocket {
+  socket.connect({ host, port, noDelay: true, ...(source && { localAddress: source }) }, connected)
+  return socket
 }
 
 function cookieOf(fd: number): bigint {

@@ -17,11 +17,13 @@ import { KernelConnections } from './kernel-connections.ts'
 import { KernelRouter } from './kernel-router.ts'
 import { KernelServices } from './kernel-routes.ts'
 import { Turns } from './kernel-turn.ts'
-import { KernelUpstreams, type UpstreamEnd } from './kernel-upstreams.ts'
-import { localReply } from './local-reply.ts'
+import { KernelUpstreams } from './kernel-upstreams.ts'
 import { Outbound } from './outbound.ts'
+import type { OutboundConnection } from './outbound-connection.ts'
+import { ReusingSocket } from './reusing-socket.ts'
 import { UpstreamPool } from './upstream-pool.ts'
-import { WIRE_OPTIONS } from './wire.ts'
+import type { ResponseRest } from './response-reader.ts'
+import { WIRE_OPTIONS, type Wire } from './wire.ts'
 
 /** Where call.h leads connect() to. */
 const LISTEN_AT = ['127.0.0.1', '::1'] as const
@@ -44,7 +46,7 @@ export class KernelOutbound {
   private readonly connections: KernelConnections
   private readonly upstreams: KernelUpstreams
   private readonly servers: Server[] = []
-  private readonly known = new Map<bigint, Socket>()
+  private readonly known = new Map<bigint, OutboundConnection>()
   /** Identity -> an address of a workload that has it. */
   private readonly sources = new Map<number, Uint8Array>()
   private readonly groups = new Map<string, Group>()
@@ -64,11 +66,21 @@ export class KernelOutbound {
     this.services = new KernelServices(pins)
     this.verdicts = new Verdicts(pins)
     this.router = new KernelRouter(pins, this.verdicts, this.services, parts.random)
-    this.turns = new Turns(this.ask)
     this.connections = new KernelConnections(pins, dispatcher, this.ask)
-    const { ask, connections } = this
-    this.upstreams = new KernelUpstreams(pins, { ask, connections }, (end) => this.upstreamEnded(end))
-    this.connector = new UpstreamPool(parts.now)
+    const { ask, clients, connections } = this
+    this.upstreams = new KernelUpstreams(
+      pins,
+      { ask, connections },
+      {
+        ended: (client, end) => this.known.get(client)?.kernelEnded(end),
+        rest: (client, wire, rest) => this.takeRest(client, wire, rest),
+        over: (client) => this.turns.come(client),
+      },
+    )
+    this.turns = new Turns({ ask, clients, upstream: (index) => this.upstreams.wire(index) })
+    this.connector = new UpstreamPool(parts.now, (target, connected) =>
+      connections.openJudged(target, connected),
+    )
     this.outbound = new Outbound(this.connector, parts.complain)
   }
 
@@ -108,7 +120,7 @@ export class KernelOutbound {
     else if (kind === EventKind.EVENT_ABANDONED) this.upstreams.end(index)
     else if (kind === EventKind.EVENT_UNFOLLOWED) {
       this.upstreams.end(index)
-      this.known.get(cookie)?.resetAndDestroy()
+      this.known.get(cookie)?.breakOff()
     } else return false
     return true
   }
@@ -164,13 +176,14 @@ export class KernelOutbound {
     }
   }
 
-  private serve(socket: Socket, client: KernelClient): void {
+  private serve(accepted: Socket, client: KernelClient): void {
     const group = this.join(client)
-    this.known.set(client.cookie, socket)
-    this.outbound.take(socket, {
+    const socket = ReusingSocket.adopt(accepted)
+    const connection = this.outbound.take(socket, {
       turn: this.turns.turn(client.cookie),
       router: this.router.for(client),
     })
+    if (connection) this.known.set(client.cookie, connection)
     socket.once('close', () => {
       this.known.delete(client.cookie)
       this.leave(client, group)
@@ -208,14 +221,9 @@ export class KernelOutbound {
         )
   }
 
-  /** The kernel's part of a client's request came to nothing, or its server said the last word. */
-  private upstreamEnded({ client, working, begun, closes }: UpstreamEnd): void {
-    const socket = this.known.get(client)
-    if (!socket) return
-    if (working && !begun) {
-      this.ask.begin(client)
-      socket.end(localReply(503, true))
-    } else if (closes) socket.end()
-    else if (working) socket.resetAndDestroy()
+  private takeRest(client: bigint, wire: Wire, rest: ResponseRest): void {
+    const connection = this.known.get(client)
+    if (connection) connection.takeRest(wire, rest)
+    else wire.reset()
   }
 }

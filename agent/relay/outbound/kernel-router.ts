@@ -2,14 +2,13 @@
 import { addressText } from '../../adapters/address-bytes.ts'
 import type { Pins } from '../../adapters/pins.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
-import { changedPath, type RequestChange, type HeaderChange } from '../../../pipelines/policy/route-change.ts'
-import { targetOf as targetParts } from '../../../pipelines/policy/route-match.ts'
+import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/policy/route-edits.ts'
 import type { RouteStep } from '../../../pipelines/tables/route-walk.ts'
 import type { Generation } from '../active-generation.ts'
 import type { Verdicts } from '../verdicts.ts'
 import type { KernelClient } from './kernel-clients.ts'
 import { type KernelEndpoint, type KernelServices, RouteMaps } from './kernel-routes.ts'
-import type { HeadEdits, Outcome, RoutedStatus, Router, Target } from './ports.ts'
+import type { Outcome, RoutedStatus, Router, Target } from './ports.ts'
 
 /** The address of a caller that is no workload's: the world's, and nobody's. */
 const NOBODYS = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0)
@@ -72,7 +71,7 @@ export class KernelRouter {
     const first = this.random() % near.length
     const order = [...near.slice(first), ...near.slice(0, first)] as [KernelEndpoint, ...KernelEndpoint[]]
     const refusal = this.refusal(client, request, order[0])
-    if (refusal) return { kind: 'deny' }
+    if (refusal) return { kind: refusal }
     const open = order.filter((each) => this.refusal(client, request, each) === undefined)
     return {
       kind: 'forward',
@@ -80,8 +79,8 @@ export class KernelRouter {
       requestTimeout: step?.rule.requestTimeout ?? 0,
       backendTimeout: step?.rule.backendTimeout ?? 0,
       ...(step && {
-        request: requestEdits(request, step.request),
-        response: headerEdits(step.response),
+        request: (head) => applyEdits(head, requestEdits(head, step.request)),
+        response: (head) => applyEdits(head, responseEdits(head, step.response)),
       }),
     }
   }
@@ -103,23 +102,8 @@ export class KernelRouter {
   }
 }
 
-function targetOf(client: KernelClient, { at }: KernelEndpoint): Target {
-  return { address: addressText(at.address), port: at.port, identity: client.identity }
-}
-
-function headerEdits({ drop, append }: HeaderChange): HeadEdits {
-  return { remove: drop, append: append.map(({ name, value }) => `${name}: ${value}`) }
-}
-
-function requestEdits(request: Request, { path, host, headers }: RequestChange): HeadEdits {
-  const edits = headerEdits(headers)
-  const { path: old, query } = targetParts(request)
-  const target =
-    path === null || old === undefined
-      ? {}
-      : { target: `${changedPath(old, path)}${query === undefined ? '' : `?${query}`}` }
-  if (host === null) return { ...edits, ...target }
-  return { remove: [...edits.remove, 'host'], append: [`Host: ${host}`, ...edits.append], ...target }
+function targetOf(client: KernelClient, { at, local }: KernelEndpoint): Target {
+  return { address: addressText(at.address), port: at.port, identity: client.identity, local }
 }
 
 function redirectOf(reply: Uint8Array): Outcome {

@@ -1,33 +1,52 @@
 /** The change of hands of a client's connection between kernel and relay. */
 import type { KernelAsk } from './kernel-ask.ts'
-import type { Turn } from './ports.ts'
+import type { KernelClients } from './kernel-clients.ts'
+import type { RequestRest, Turn } from './ports.ts'
+import type { Wire } from './wire.ts'
 
 /** Milliseconds after which it is asked again: the event may have been lost to a full ring. */
 const ASK_AGAIN_MS = 250
 
+type Parts = {
+  ask: KernelAsk
+  clients: KernelClients
+  /** The relay's end of an upstream; undefined = it has gone. */
+  upstream(index: number): Wire | undefined
+}
+
 export class Turns {
-  private readonly ask: KernelAsk
+  private readonly parts: Parts
   private readonly waiting = new Map<bigint, () => void>()
 
-  constructor(ask: KernelAsk) {
-    this.ask = ask
+  constructor(parts: Parts) {
+    this.parts = parts
   }
 
   turn(cookie: bigint): Turn {
     return {
-      begin: () => this.begin(cookie),
-      offer: (read, written) => void this.ask.offer(cookie, read, written),
-      reclaim: () => void this.ask.begin(cookie),
+      take: () => {
+        const begun = this.parts.ask.begin(cookie)
+        const done = begun.response ? this.wait(cookie) : Promise.resolve()
+        return { done, rest: begun.rest ? this.rest(cookie) : undefined }
+      },
+      offer: (read, written) => void this.parts.ask.offer(cookie, read, written),
     }
   }
 
-  /** EVENT_TURN: what a client waited for is complete. */
+  /** EVENT_TURN, or the upstream has ended: what a client waited for is over. */
   come(cookie: bigint): void {
     this.waiting.get(cookie)?.()
   }
 
-  private async begin(cookie: bigint): Promise<void> {
-    while (this.ask.begin(cookie)) {
+  private rest(cookie: bigint): RequestRest | undefined {
+    const body = this.parts.clients.bodyOf(cookie)
+    const upstream = body && this.parts.upstream(body.upstream)
+    if (!body || !upstream) throw new Error('the kernel left a body whose upstream has gone')
+    return { body: body.rest, upstream }
+  }
+
+  private async wait(cookie: bigint): Promise<void> {
+    do {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, ASK_AGAIN_MS)
         this.waiting.set(cookie, () => {
@@ -36,6 +55,6 @@ export class Turns {
         })
       })
       this.waiting.delete(cookie)
-    }
+    } while (this.parts.ask.begin(cookie).response)
   }
 }

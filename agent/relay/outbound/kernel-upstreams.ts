@@ -3,7 +3,6 @@
  * identity, grown with the clients that may use it, shrunk some time after they have gone.
  * The relay moves no byte on them; what it reads there was asked for by nobody.
  */
-import type { Socket } from 'node:net'
 import {
   Limit,
   PoolKeyLayout,
@@ -13,12 +12,16 @@ import {
   UpstreamFlag,
   UpstreamLayout,
   Use,
+  Way,
   Work,
 } from '../../../bpf/abi/heddle.gen.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { Pins } from '../../adapters/pins.ts'
 import type { KernelAsk } from './kernel-ask.ts'
 import type { KernelConnections, Place } from './kernel-connections.ts'
+import type { KernelEnd } from './outbound-connection.ts'
+import type { ResponseRest } from './response-reader.ts'
+import { NOBODY, Wire } from './wire.ts'
 
 /** Connections of one pool: what one server is asked to hold for one workload's clients. */
 const MAX_POOL = 1024
@@ -32,18 +35,23 @@ const KEEP_MS = 30_000
 const { fields } = UpstreamLayout
 const PHASE_AT = fields.response.at + ResponseLayout.fields.phase.at
 const FLAGS_AT = fields.response.at + ResponseLayout.fields.flags.at
+const REMAINING_AT = fields.response.at + ResponseLayout.fields.remaining.at
+const FRAMINGS = new Map<number, ResponseRest['framing']>([
+  [ResponsePhase.RESPONSE_BODY, 'length'],
+  [ResponsePhase.RESPONSE_CHUNK_DATA, 'chunk'],
+  [ResponsePhase.RESPONSE_TO_CLOSE, 'to-close'],
+])
 /** RESPONSE_CLOSE (bpf/protocols/http1/response.h). */
 const CLOSES = 8
 
-/** What ended: the client that had it, and how far its request had come. */
-export type UpstreamEnd = {
-  client: bigint
-  /** A request was with it whose response is not complete. */
-  working: boolean
-  /** Bytes of that response were handed on. */
-  begun: boolean
-  /** The response ends where the connection ends, or said that it would. */
-  closes: boolean
+/** What the kernel leaves to the relay. */
+export type UpstreamHooks = {
+  /** An upstream ended that `client` had. */
+  ended(client: bigint, end: KernelEnd): void
+  /** The rest of the response to `client` comes by `wire`; the hook makes itself its owner. */
+  rest(client: bigint, wire: Wire, rest: ResponseRest): void
+  /** What `client` may have waited for is over. */
+  over(client: bigint): void
 }
 
 export type PoolName = { number: number; identity: number; place: Place }
@@ -58,7 +66,7 @@ type Pool = {
   most: number
   since: number
   retryAt: number
-  open: Map<number, Socket>
+  open: Map<number, Wire>
 }
 
 export class KernelUpstreams {
@@ -70,16 +78,16 @@ export class KernelUpstreams {
   private readonly unused: number[]
   /** Closed, and still in their pool's list. */
   private readonly lingering = new Set<number>()
-  private readonly ended: (end: UpstreamEnd) => void
+  private readonly hooks: UpstreamHooks
 
   constructor(
     pins: Pins,
     { ask, connections }: { ask: KernelAsk; connections: KernelConnections },
-    ended: (end: UpstreamEnd) => void,
+    hooks: UpstreamHooks,
   ) {
     this.ask = ask
     this.connections = connections
-    this.ended = ended
+    this.hooks = hooks
     this.upstreams = BpfMap.pinned(pins.map('upstreams'))
     this.poolMap = BpfMap.pinned(pins.map('pools'))
     // What a killed relay left: its connections went with it.
@@ -113,7 +121,15 @@ export class KernelUpstreams {
 
   /** Ends those of an index that must not go on: its client broke off, or can't be followed. */
   end(index: number): void {
-    for (const pool of this.pools.values()) pool.open.get(index)?.resetAndDestroy()
+    this.wire(index)?.reset()
+  }
+
+  wire(index: number): Wire | undefined {
+    for (const pool of this.pools.values()) {
+      const found = pool.open.get(index)
+      if (found) return found
+    }
+    return undefined
   }
 
   /** Every now and then: surplus goes, what is missing comes, indexes come free. */
@@ -129,7 +145,7 @@ export class KernelUpstreams {
   }
 
   close(): void {
-    for (const pool of this.pools.values()) for (const socket of pool.open.values()) socket.resetAndDestroy()
+    for (const pool of this.pools.values()) for (const wire of pool.open.values()) wire.reset()
     for (const map of [this.upstreams, this.poolMap]) map.close()
   }
 
@@ -162,37 +178,43 @@ export class KernelUpstreams {
     const index = this.unused.pop() as number
     this.upstreams.update(u32(index), upstreamValue(pool))
     const socket = this.connections.open(index, pool.place)
-    pool.open.set(index, socket)
+    const wire: Wire = new Wire(socket, {
+      ...NOBODY,
+      bytes: (chunk) => this.heard(index, wire, chunk),
+      ended: () => wire.destroy(),
+    })
+    pool.open.set(index, wire)
     socket.on('error', () => {
       pool.retryAt = now + RETRY_MS
     })
-    // Nobody asked for what comes here: the server speaks out of turn.
-    socket.on('data', () => socket.resetAndDestroy())
-    socket.on('end', () => socket.destroy())
     socket.once('close', () => {
       pool.open.delete(index)
-      this.buried(index)
+      this.bury(index)
     })
   }
 
-  private buried(index: number): void {
+  /** The rest of a response, or what nobody asked for: then the server speaks out of turn. */
+  private heard(index: number, wire: Wire, chunk: Buffer): void {
+    const value = this.upstreams.lookup(u32(index), UpstreamLayout.bytes)
+    const rest = value && restOf(value)
+    if (!rest) {
+      wire.reset()
+      return
+    }
+    this.hooks.rest(value.readBigUInt64LE(fields.client.at), wire, rest)
+    wire.owner.bytes(chunk)
+  }
+
+  private bury(index: number): void {
     const value = this.upstreams.lookup(u32(index), UpstreamLayout.bytes)
     const gone = this.ask.bury(index)
-    if (value) this.tell(value)
+    const client = value?.readBigUInt64LE(fields.client.at) ?? 0n
+    if (value && client !== 0n) {
+      if (value.readUInt32LE(fields.way.at) === Way.WAY_KERNEL) this.hooks.ended(client, endOf(value))
+      this.hooks.over(client)
+    }
     if (gone) this.release(index)
     else this.lingering.add(index)
-  }
-
-  private tell(value: Buffer): void {
-    const client = value.readBigUInt64LE(fields.client.at)
-    if (client === 0n) return
-    const phase = value.readUInt8(PHASE_AT)
-    this.ended({
-      client,
-      working: (value.readUInt32LE(fields.work.at) & Work.WORK_RESPONSE) !== 0,
-      begun: phase !== ResponsePhase.RESPONSE_START,
-      closes: phase === ResponsePhase.RESPONSE_TO_CLOSE || (value.readUInt8(FLAGS_AT) & CLOSES) !== 0,
-    })
   }
 
   private release(index: number): void {
@@ -210,6 +232,22 @@ export class KernelUpstreams {
   private erase(index: number): void {
     this.upstreams.update(u32(index), Buffer.alloc(UpstreamLayout.bytes))
   }
+}
+
+function endOf(value: Buffer): KernelEnd {
+  const phase = value.readUInt8(PHASE_AT)
+  return {
+    working: (value.readUInt32LE(fields.work.at) & Work.WORK_RESPONSE) !== 0,
+    begun: phase !== ResponsePhase.RESPONSE_START,
+    closes: phase === ResponsePhase.RESPONSE_TO_CLOSE || (value.readUInt8(FLAGS_AT) & CLOSES) !== 0,
+  }
+}
+
+/** Undefined = what comes is no rest of a response. */
+function restOf(value: Buffer): ResponseRest | undefined {
+  if (value.readUInt32LE(fields.way.at) !== Way.WAY_RELAY) return undefined
+  const framing = FRAMINGS.get(value.readUInt8(PHASE_AT))
+  return framing && { framing, remaining: Number(value.readBigUInt64LE(REMAINING_AT)) }
 }
 
 function clientsOf({ clients }: Pool): number {

@@ -10,6 +10,8 @@ import { type LocalStatus, localReply } from './local-reply.ts'
 import { LeftBody, nextCanBeFound } from './left-body.ts'
 import type { ConnectionPorts } from './ports.ts'
 import { type Found, type RequestHead, RequestReader } from './request-reader.ts'
+import { RestOfResponse, type RestEnd } from './response-rest.ts'
+import type { ResponseRest } from './response-reader.ts'
 import { outcomeOf } from './routing.ts'
 import { Tunnel } from './tunnel.ts'
 import { type ExchangeEnd, type Forward, UpstreamExchange } from './upstream-exchange.ts'
@@ -23,17 +25,30 @@ const LINGER_MS = 5_000
 const LAST_LINGER_MS = 500
 
 /**
- * `kernel`: nothing was read since it was the kernel's to take. `turning`: the kernel is asked.
+ * `kernel`: nothing was read since it was the kernel's to take. `rest`: what comes is the rest of a body
+ * that the kernel began. `turning`: what the kernel has under way is not done.
  * `ours`: at a message boundary or within a head. `closing`: all is said.
  */
-type Stage = 'kernel' | 'turning' | 'ours' | 'exchange' | 'discarding' | 'tunnel' | 'closing'
+type Stage = 'kernel' | 'rest' | 'turning' | 'ours' | 'exchange' | 'discarding' | 'tunnel' | 'closing'
+
+/** How far a request in the kernel's hands had come when its upstream ended. */
+export type KernelEnd = {
+  /** Its response is not complete. */
+  working: boolean
+  /** Bytes of the response were handed on. */
+  begun: boolean
+  /** The response ends where the connection ends, or said that it would. */
+  closes: boolean
+}
 
 export class OutboundConnection implements WireOwner {
   private readonly ports: ConnectionPorts
   private readonly client: Wire
-  private readonly requests = new RequestReader()
+  private requests = new RequestReader()
   private stage: Stage = 'kernel'
-  private offered = false
+  /** Where the rest of a body goes. */
+  private restTo: Wire | undefined
+  private restOfResponse: RestOfResponse | undefined
   private clientEnded = false
   private draining: boolean
   private asked: RequestHead | undefined
@@ -59,6 +74,8 @@ export class OutboundConnection implements WireOwner {
       this.tunnel.bytes(chunk)
       return
     }
+    // Where its bytes belong is known only then.
+    if (this.stage === 'kernel') this.guarded(() => this.takeTurn())
     this.requests.push(chunk)
     this.guarded(() => this.advance())
     this.requests.keep()
@@ -73,6 +90,7 @@ export class OutboundConnection implements WireOwner {
   drained(): void {
     if (this.tunnel) this.tunnel.clientDrained()
     else this.exchange?.clientDrained()
+    this.restOfResponse?.clientDrained()
   }
 
   gone(): void {
@@ -82,6 +100,7 @@ export class OutboundConnection implements WireOwner {
     this.exchange?.abort()
     this.exchange = undefined
     this.tunnel?.clientGone()
+    this.restOfResponse?.abort()
     this.ports.counts.bytes.fromClients += this.client.read
     this.ports.counts.bytes.toClients += this.client.written
     this.ports.closed()
@@ -104,10 +123,43 @@ export class OutboundConnection implements WireOwner {
     else this.client.reset()
   }
 
+  /** The kernel gives up the response that it has under way: the rest of it comes by `upstream`. */
+  takeRest(upstream: Wire, rest: ResponseRest): void {
+    if (this.stage === 'closing') {
+      upstream.reset()
+      return
+    }
+    if (this.stage === 'kernel') this.guarded(() => this.takeTurn())
+    this.restOfResponse = new RestOfResponse(this.client, upstream, rest, (end) =>
+      this.guarded(() => this.endRest(end)),
+    )
+  }
+
+  /** What the kernel had under way came to nothing, or its server said the last word. */
+  kernelEnded({ working, begun, closes }: KernelEnd): void {
+    if (this.stage === 'closing' || this.tunnel || this.exchange) return
+    if (working && !begun) {
+      this.count('unavailable')
+      this.ports.turn.take()
+      this.client.write(localReply(503, true))
+      this.close()
+    } else if (closes) this.close()
+    else if (working) {
+      this.count('broken')
+      this.client.reset()
+    }
+  }
+
+  /** What the kernel has under way can't be brought to an end. */
+  breakOff(): void {
+    this.count('broken')
+    this.client.reset()
+  }
+
   /** Goes as far as the bytes that are there allow. */
   private advance(): void {
-    if (this.stage === 'kernel' && (this.requests.held > 0 || this.clientEnded || this.draining))
-      this.takeTurn()
+    if (this.stage === 'kernel' && (this.clientEnded || this.draining)) this.takeTurn()
+    if (this.stage === 'rest') this.passRest()
     while (this.stage === 'ours' || this.stage === 'discarding') {
       if (this.stage === 'discarding') {
         if (!this.discard()) break
@@ -126,18 +178,45 @@ export class OutboundConnection implements WireOwner {
   }
 
   private takeTurn(): void {
-    this.stage = 'turning'
-    if (this.offered) this.ports.turn.reclaim()
-    this.offered = false
+    const { rest, done } = this.ports.turn.take()
+    this.stage = rest ? 'rest' : 'turning'
+    this.restTo = rest?.upstream
+    if (rest) {
+      this.requests = new RequestReader(rest.body)
+      const { owner } = rest.upstream
+      rest.upstream.owner = { ...delegate(owner), drained: () => this.guarded(() => this.advance()) }
+    }
     const failed = (error: unknown) => {
       this.ports.complain(error)
       this.client.reset()
     }
-    this.ports.turn.begin().then(() => {
+    done.then(() => {
+      // A response before the end of its request: what is left of that is nobody's.
+      if (this.stage === 'rest') this.close()
       if (this.stage !== 'turning') return
       this.stage = 'ours'
       this.guarded(() => this.advance())
     }, failed)
+  }
+
+  /** The rest of a body, to the upstream that has its beginning. */
+  private passRest(): void {
+    const upstream = this.restTo
+    if (!upstream || upstream.backlog > 0) return
+    const found = this.requests.part()
+    if (found.kind !== 'part') {
+      upstream.reset()
+      return
+    }
+    if (found.bytes.length > 0) upstream.write(found.bytes)
+    if (found.last) this.stage = 'turning'
+    else if (this.clientEnded) upstream.reset()
+  }
+
+  private endRest(end: RestEnd): void {
+    this.restOfResponse = undefined
+    if (end.kind === 'broken') this.breakOff()
+    else if (end.closes) this.close()
   }
 
   /** No head is whole. */
@@ -147,7 +226,6 @@ export class OutboundConnection implements WireOwner {
     } else if (this.clientEnded || this.draining) this.close()
     else {
       this.stage = 'kernel'
-      this.offered = true
       this.ports.turn.offer(this.client.read, this.client.written)
     }
   }
@@ -165,12 +243,13 @@ export class OutboundConnection implements WireOwner {
     if (outcome.kind === 'forward') {
       this.stage = 'exchange'
       this.begin(head, outcome)
-    } else if (outcome.kind === 'deny') {
-      this.count('denied')
-      this.answer(403, head)
-    } else {
+    } else if (outcome.kind === 'reply') {
       this.count('routedReply')
       this.answer(outcome.status, head, outcome.fields)
+    } else {
+      this.count('denied')
+      if (outcome.kind === 'deny') this.answer(403, head)
+      else this.client.reset()
     }
   }
 
@@ -279,7 +358,8 @@ export class OutboundConnection implements WireOwner {
 
   private pace(): void {
     if (this.stage === 'closing' || this.stage === 'tunnel') return
-    if (this.requests.held >= MAX_HELD_BYTES || this.exchange?.blocked) this.client.pause()
+    const blocked = this.exchange?.blocked || (this.restTo !== undefined && this.restTo.backlog > 0)
+    if (this.requests.held >= MAX_HELD_BYTES || blocked) this.client.pause()
     else this.client.resume()
   }
 
@@ -295,5 +375,15 @@ export class OutboundConnection implements WireOwner {
       this.ports.complain(error)
       this.client.reset()
     }
+  }
+}
+
+/** The methods of an owner, as a plain object: one of them may be exchanged. */
+function delegate(owner: WireOwner): WireOwner {
+  return {
+    bytes: (chunk) => owner.bytes(chunk),
+    ended: () => owner.ended(),
+    drained: () => owner.drained(),
+    gone: () => owner.gone(),
   }
 }

@@ -23,13 +23,13 @@ export class Outbound {
   }
 
   /** `socket`: accepted with `WIRE_OPTIONS`, at best adopted (`ReusingSocket`). One that comes while the relay stops is told 503. */
-  take(socket: Socket, ports: { turn: Turn; router: Router }): void {
+  take(socket: Socket, ports: { turn: Turn; router: Router }): OutboundConnection | undefined {
     const { connections, counts } = this
     if (connections.size >= MAX_CONNECTIONS) {
       counts.connections.turnedAway++
       socket.on('error', () => {})
       socket.resetAndDestroy()
-      return
+      return undefined
     }
     counts.connections.taken++
     const { connector, complain } = this
@@ -43,6 +43,7 @@ export class Outbound {
     const connection = new OutboundConnection(wire, parts, this.draining)
     connections.add(connection)
     counts.connections.open = connections.size
+    return connection
   }
 
   /**

@@ -1,5 +1,6 @@
 /** What a client's connection needs of the kernel, of the policy, and of the endpoints. */
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
+import type { MessageRest } from '../../../pipelines/protocols/http1.ts'
 import type { OutboundCounts } from './counts.ts'
 import type { Wire } from './wire.ts'
 
@@ -8,13 +9,14 @@ import type { Wire } from './wire.ts'
  * the connection's start, as the relay's own socket sees them.
  */
 export interface Turn {
-  /** Resolves when what the kernel has under way for this client is done: all of it is with the client. */
-  begin(): Promise<void>
+  /** The relay has it from now on. `done`: what the kernel has under way for this client is with the client. */
+  take(): { done: Promise<void>; rest: RequestRest | undefined }
   /** At a message boundary with nothing under way: the kernel may have the connection back. */
   offer(read: number, written: number): void
-  /** More came although it was offered; `begin` follows. */
-  reclaim(): void
 }
+
+/** What the client sends is the rest of a body whose beginning the kernel has handed on. */
+export type RequestRest = { body: MessageRest; upstream: Wire }
 
 /** What the policy says of one request. A failure of its own is answered with 500. */
 export interface Router {
@@ -26,8 +28,8 @@ export type Outcome =
       kind: 'forward'
       /** The first is tried first; the others after it failed before a response began. At least one. */
       targets: readonly [Target, ...Target[]]
-      request?: HeadEdits
-      response?: HeadEdits
+      request?: HeadEdit
+      response?: HeadEdit
       /** Milliseconds from the request's head to the response's last byte; 0 = none. */
       requestTimeout: number
       /** The same for what one endpoint takes. */
@@ -39,7 +41,8 @@ export type Outcome =
       /** Whole lines without their CRLF: `Location: /new`. */
       fields: readonly string[]
     }
-  | { kind: 'deny' }
+  /** `drop`: no rule of any kind lets it in, so that nobody answers. */
+  | { kind: 'deny' | 'drop' }
 
 /** What a route may answer by itself. */
 export type RoutedStatus = 301 | 302 | 303 | 307 | 308 | 404 | 500 | 503
@@ -51,21 +54,12 @@ export type Target = {
   identity: number
   /** Address to call from. */
   source?: string
+  /** A workload of this node: the relay has judged for it. */
+  local?: boolean
 }
 
-/**
- * Edits of a head: lines of these names go, these lines follow behind the last one that stays,
- * the request target is exchanged. All else stays byte for byte. `set` of a route is
- * both, `add` is `append` alone. What frames a message can't be edited (500).
- */
-export type HeadEdits = {
-  /** Lower case. */
-  remove: readonly string[]
-  /** Whole lines without their CRLF. */
-  append: readonly string[]
-  /** Of a request: its new target, query included. */
-  target?: string
-}
+/** A head with a route's edits (policy/route-edits.ts): whole, its empty line included. */
+export type HeadEdit = (head: Uint8Array) => Uint8Array
 
 /** Connections to endpoints, of the relay's own. */
 export interface Connector {

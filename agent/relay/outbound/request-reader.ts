@@ -4,7 +4,13 @@
  * one at hand are held, parsed, until their turn comes.
  */
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
-import { type Body, createHttp1Parser, type Http1Event } from '../../../pipelines/protocols/http1.ts'
+import {
+  type Body,
+  createHttp1Parser,
+  type Http1Event,
+  type Http1Parser,
+  type MessageRest,
+} from '../../../pipelines/protocols/http1.ts'
 
 export type RequestHead = {
   request: Request
@@ -33,11 +39,16 @@ const textOf = (bytes: Uint8Array) =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 
 export class RequestReader {
-  private readonly parser = createHttp1Parser()
+  private readonly parser: Http1Parser
   private readonly events: Http1Event[] = []
   private kept: Buffer = NOTHING
   /** Offset in the stream of kept[0]. */
   private base = 0
+
+  /** `rest`: what comes first is the rest of a body. */
+  constructor(rest?: MessageRest) {
+    this.parser = createHttp1Parser(rest)
+  }
 
   push(bytes: Buffer): void {
     this.kept = this.kept.length === 0 ? bytes : Buffer.concat([this.kept, bytes])

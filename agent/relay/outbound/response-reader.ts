@@ -20,6 +20,9 @@ type Phase = 'head' | 'length' | 'chunk-line' | 'chunk-data' | 'chunk-end' | 'tr
 /** `bytes`: the whole head. It began before the chunk at hand where it is longer than what was read of that. */
 export type FoundHead = { head: ResponseHead; bytes: Buffer; at: number }
 
+/** Where in a response: so many bytes of its body, or of its chunk with the line end, are to come. */
+export type ResponseRest = { framing: 'length' | 'chunk' | 'to-close'; remaining: number }
+
 /** The server says what no response can say. */
 export class BadResponse extends Error {}
 
@@ -30,8 +33,17 @@ export class ResponseReader {
   private remaining = 0
   private trailers = 0
 
-  constructor(asked: Asked) {
+  /** `rest`: the response began elsewhere; what comes is the rest of it. */
+  constructor(asked: Asked, rest?: ResponseRest) {
     this.asked = asked
+    if (rest === undefined) return
+    this.phase = rest.framing === 'chunk' ? 'chunk-data' : rest.framing
+    this.remaining = rest.remaining
+    if (rest.framing !== 'chunk') return
+    // The chunk's line end is counted with it.
+    this.remaining = Math.max(0, rest.remaining - 2)
+    if (this.remaining === 0) this.phase = 'chunk-end'
+    if (rest.remaining === 1) this.kept = Buffer.from('\r')
   }
 
   /** Nothing of a response has been seen. */

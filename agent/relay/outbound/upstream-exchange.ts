@@ -3,7 +3,6 @@
  * read only as fast as the other takes. An upstream that closes before a response began
  * is exchanged for another where the request may be said twice (RFC 9110 9.2.2).
  */
-import { editHead } from './head-edits.ts'
 import type { Connector, Outcome, Target } from './ports.ts'
 import { mayRepeat, type Sent } from './repeat.ts'
 import type { RequestHead, Found } from './request-reader.ts'
@@ -60,7 +59,7 @@ export class UpstreamExchange implements WireOwner {
     this.asked = asked
     this.forward = forward
     // It outlives the client's next read.
-    this.head = forward.request ? editHead(asked.bytes, forward.request) : Buffer.from(asked.bytes)
+    this.head = Buffer.from(forward.request ? forward.request(asked.bytes) : asked.bytes)
     this.target = forward.targets[0]
     this.reader = this.newReader()
     const { requestTimeout } = forward
@@ -211,7 +210,7 @@ export class UpstreamExchange implements WireOwner {
     if (found.head.status === 101 && this.sent !== 'all') throw new BadResponse('101 within the request')
     this.response = found.head
     const edits = this.forward.response
-    return edits && editHead(found.bytes, edits)
+    return edits && Buffer.from(edits(found.bytes))
   }
 
   private write(out: Buffer[]): void {

@@ -15,6 +15,16 @@ const IDLE_MS = 4_000
 /** Milliseconds until a connection is there: two lost SYNs. */
 const CONNECT_MS = 3_500
 
+/** A socket on its way to the target. */
+export type Open = (target: Target, connected: () => void) => ReusingSocket
+
+const openSocket: Open = ({ address: host, port, source }, connected) => {
+  const local = source === undefined ? {} : { localAddress: source }
+  const socket = new ReusingSocket()
+  socket.connect({ host, port, noDelay: true, ...local }, connected)
+  return socket
+}
+
 type Idle = { wire: Wire; since: number }
 
 export class UpstreamPool implements Connector {
@@ -22,14 +32,16 @@ export class UpstreamPool implements Connector {
   private readonly idle = new Map<string, Idle[]>()
   private readonly dialling = new Set<Wire>()
   private readonly clock: () => number
+  private readonly open: Open
   private sweeper: NodeJS.Timeout | undefined
   private closed = false
   private count = 0
   readonly counts = { dialled: 0, failed: 0, reused: 0 }
 
-  /** `clock`: milliseconds, never backwards. */
-  constructor(clock: () => number) {
+  /** `clock`: milliseconds, never backwards. `open`: connects. */
+  constructor(clock: () => number, open: Open = openSocket) {
     this.clock = clock
+    this.open = open
   }
 
   get waiting(): number {
@@ -87,11 +99,8 @@ export class UpstreamPool implements Connector {
         settle()
         resolve(wire)
       }
-      const socket = new ReusingSocket()
+      const socket = this.open(target, connected)
       const wire = new Wire(socket, { ...NOBODY, gone: failed })
-      const { address: host, port, source } = target
-      const local = source === undefined ? {} : { localAddress: source }
-      socket.connect({ host, port, noDelay: true, ...local }, connected)
       const deadline = setTimeout(() => wire.destroy(), CONNECT_MS)
       this.dialling.add(wire)
     })

@@ -247,11 +247,13 @@ export class OutboundFixture {
   }
 }
 
-type Said = { id: number; event: string; bytes?: string; peer?: string; code?: string }
+type Said = { id: number; event: string; bytes?: string | number; sum?: number; peer?: string; code?: string }
 
 /** What one connection of the client's process heard. */
 export class Connection {
   text = ''
+  /** Of what came since the command `sum`. */
+  total = { bytes: 0, sum: 0 }
   peer: string | undefined
   end: 'FIN' | undefined
   failure: string | undefined
@@ -263,9 +265,10 @@ export class Connection {
     this.command = command
   }
 
-  heard({ event, bytes = '', peer, code }: Said): void {
+  heard({ event, bytes = '', sum = 0, peer, code }: Said): void {
     if (event === 'open') this.peer = peer ?? ''
-    else if (event === 'data') this.text += Buffer.from(bytes, 'base64').toString('latin1')
+    else if (event === 'total') this.total = { bytes: Number(bytes), sum }
+    else if (event === 'data') this.text += Buffer.from(`${bytes}`, 'base64').toString('latin1')
     else if (event === 'end') this.end = 'FIN'
     else if (event === 'error') this.failure = code ?? 'unknown'
     else if (event === 'close') this.closed = true

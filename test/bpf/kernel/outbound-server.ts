@@ -1,7 +1,8 @@
 /**
  * A server of many manners, for what is routed to it. The target says what it answers with:
  *
- *     /…/plain /chunked /interim /204 /304 /close /eof /early /pieces /never /die /half /big-BYTES
+ *     /…/plain /chunked /interim /204 /304 /close /eof /early /pieces /never /die /half
+ *     /big-BYTES /bigchunks-BYTES /bigeof-BYTES, and /stall, which reads its body only after a while
  *
  * A body names the server, the number of the request on its connection, the target, and the
  * bytes of the request's body and their sum, so that each answer shows what it belongs to.
@@ -13,6 +14,12 @@ import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import { createHttp1Parser } from '../../../pipelines/protocols/http1.ts'
 
 const [name = 'a', host = '127.0.0.1'] = process.argv.slice(2)
+
+/** Its length is prime, so that what was lost or doubled shows in a sum. */
+const PATTERN = Array.from({ length: 251 }, (_, i) => String.fromCharCode(33 + (i % 90))).join('')
+const CHUNK = 100_000
+/** Milliseconds for which a stalled server does not read. */
+const STALL_MS = 300
 
 type Asked = { target: string; method: string; number: number; fields: string }
 
@@ -26,7 +33,7 @@ const fieldsOf = ({ fields }: Request) =>
 function respond(socket: Socket, { target, method, number, fields }: Asked, sum: string): void {
   const body = `${name} ${number} ${method} ${target} ${sum} ${fields}`
   const manner = target.split('?')[0]?.split('/').at(-1) ?? ''
-  const big = /^big-(\d+)$/.exec(manner)?.[1]
+  const big = /^(big|bigchunks|bigeof)-(\d+)$/.exec(manner)
   const plain = `Content-Length: ${body.length}\r\n\r\n${method === 'HEAD' ? '' : body}`
   const ok = (rest: string) => socket.write(`HTTP/1.1 200 OK\r\n${rest}`, 'latin1')
   if (manner === 'never') return
@@ -50,9 +57,21 @@ function respond(socket: Socket, { target, method, number, fields }: Asked, sum:
     ok(`\r\n${body}`)
     socket.end()
   } else if (manner === 'pieces') pieces(socket, `HTTP/1.1 200 OK\r\n${plain}`)
-  else if (big !== undefined) {
-    ok(`Content-Length: ${big}\r\n\r\n`)
-    socket.write(Buffer.alloc(Number(big), name))
+  else if (big) {
+    const bytes = Buffer.alloc(Number(big[2]), PATTERN)
+    if (big[1] === 'big') ok(`Content-Length: ${bytes.length}\r\n\r\n`)
+    else if (big[1] === 'bigeof') ok('\r\n')
+    else ok('Transfer-Encoding: chunked\r\n\r\n')
+    if (big[1] === 'bigchunks') {
+      for (let at = 0; at < bytes.length; at += CHUNK) {
+        const chunk = bytes.subarray(at, at + CHUNK)
+        socket.write(`${chunk.length.toString(16)}\r\n`)
+        socket.write(chunk)
+        socket.write('\r\n')
+      }
+      socket.write('0\r\n\r\n')
+    } else socket.write(bytes)
+    if (big[1] === 'bigeof') socket.end()
   } else ok(plain)
 }
 
@@ -97,6 +116,10 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
         const target = text(request.target)
         asked = { target, method: text(request.method), number: ++number, fields: fieldsOf(request) }
         if (target.endsWith('/early')) respond(socket, asked, 'early')
+        if (target.endsWith('/stall')) {
+          socket.pause()
+          setTimeout(() => socket.resume(), STALL_MS)
+        }
       } else if (event.kind === 'end') {
         sum.add(take(event.at))
         if (asked && !asked.target.endsWith('/early')) respond(socket, asked, `${sum}`)

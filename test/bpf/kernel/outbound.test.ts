@@ -138,4 +138,54 @@ describe('outbound', { skip, concurrency: false }, () => {
     await client.get('/b/plain')
     assert.equal(node.ways().KERNEL_ROUTED, before + 2)
   })
+
+  for (const manner of ['big', 'bigchunks', 'bigeof'])
+    it(`a reader that stalls gets all of a large response (${manner}) when it goes on, and is not run over before`, async () => {
+      const client = await node.openWarm()
+      const before = node.ways().SLOW_UNREAD
+      client.command('sum')
+      client.command('pause')
+      client.send(get(`/a/${manner}-${LARGE}`))
+      await node.until(async () => node.ways().SLOW_UNREAD > before)
+      client.command('resume')
+      const length = lengthOf(manner)
+      await client.until(() => client.total.bytes >= length)
+      assert.deepEqual(client.total, { bytes: length, sum: sumOf(manner) })
+      if (manner === 'bigeof') await client.until(() => client.end === 'FIN')
+    })
+
+  it('a server that stalls gets all of a large body when it goes on', async () => {
+    const client = await node.openWarm()
+    const before = node.ways().SLOW_UNREAD
+    const body = PATTERN.repeat(80_000)
+    client.send(`POST /a/stall HTTP/1.1\r\nHost: front\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    await client.until(() => responses(client.text) === 1)
+    assert.match(client.text, new RegExp(`a \\d+ POST /a/stall ${body.length}:${sum(Buffer.from(body))} $`))
+    assert.ok(node.ways().SLOW_UNREAD > before)
+    assert.match(await client.get('/b/plain'), /b \d+ GET/)
+  })
 })
+
+const LARGE = 24_000_000
+const CHUNK = 100_000
+const PATTERN = Array.from({ length: 251 }, (_, i) => String.fromCharCode(33 + (i % 90))).join('')
+
+/** What outbound-server.ts says, head and all. */
+function largeResponse(manner: string): Buffer[] {
+  const bytes = Buffer.alloc(LARGE, PATTERN)
+  if (manner === 'big') return [Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`), bytes]
+  if (manner === 'bigeof') return [Buffer.from('HTTP/1.1 200 OK\r\n\r\n'), bytes]
+  const parts = [Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')]
+  for (let at = 0; at < LARGE; at += CHUNK)
+    parts.push(Buffer.from(`${CHUNK.toString(16)}\r\n`), bytes.subarray(at, at + CHUNK), Buffer.from('\r\n'))
+  return [...parts, Buffer.from('0\r\n\r\n')]
+}
+
+const lengthOf = (manner: string) => largeResponse(manner).reduce((length, part) => length + part.length, 0)
+const sumOf = (manner: string) => sum(...largeResponse(manner))
+
+function sum(...parts: Buffer[]): number {
+  let total = 0
+  for (const part of parts) for (const byte of part) total = (total * 31 + byte) % 1_000_000_007
+  return total
+}

@@ -59,18 +59,18 @@ test('offers tell all bytes read and written, at message boundaries only, and ar
   const read = a.length + b.length
   assert.deepEqual(relay.turns, ['take', `offer ${read} ${written}`])
   one.say(LATE)
-  await eventually(() => relay.turns.length === 4)
+  await eventually(() => relay.turns.length === 3)
   assert.deepEqual(relay.turns.slice(2), ['take'])
   one.say('GET /c HT')
   late()
   await one.until('/late')
   await soon()
-  assert.equal(relay.turns.length, 4, 'part of a head is no boundary')
+  assert.equal(relay.turns.length, 3, 'part of a head is no boundary')
   one.say('TP/1.1\r\nHost: x\r\n\r\n')
   await one.until('/c')
-  await eventually(() => relay.turns.length === 5)
+  await eventually(() => relay.turns.length === 4)
   const all = read + LATE.length + get('/c').length
-  assert.equal(relay.turns[4], `offer ${all} ${one.text.length}`)
+  assert.equal(relay.turns[3], `offer ${all} ${one.text.length}`)
 })
 
 test('an offer counts a local reply and a body that was left out', async () => {
@@ -115,7 +115,7 @@ test('a client that ends while the kernel answers it is ended after that', async
       done = resolve
     })
   one.socket.end()
-  await eventually(() => relay.turns.length === 4)
+  await eventually(() => relay.turns.length === 3)
   await soon()
   assert.equal(one.end, undefined)
   done()
