@@ -99,17 +99,23 @@ static __always_inline int route_endpoint(struct destination *to)
 	return balance(to->service, &to->endpoint);
 }
 
-/* What inbound rules make of this identity at this endpoint. */
-static __always_inline void upstream_context(struct heddle_client *c, struct heddle_upstream *u)
+/*
+ * What inbound rules make of this identity at this endpoint. By itself: a context is too much for the
+ * stack of a program that reads heads.
+ */
+SEPARATE int upstream_context(struct heddle_client *c, struct heddle_upstream *u,
+			      struct heddle_endpoint *e)
 {
-	struct heddle_endpoint *e = bpf_map_lookup_elem(&endpoints, &u->endpoint);
-	struct context x = { .protocol = 6, .peer = u->identity };
+	struct context x = { .protocol = 6 };
 
+	if (!c || !u)
+		return -1;
+	x.peer = u->identity;
 	u->generation = c->generation;
 	u->epoch = c->epoch;
 	u->kind = HEDDLE_KIND_DROP;
 	if (!e)
-		return;
+		return 0;
 	/* A process that is no workload's is the world's, by an address that is nobody's. */
 	x.remote[10] = x.remote[11] = 0xff;
 	__builtin_memcpy(x.local, e->address, 16);
@@ -117,6 +123,7 @@ static __always_inline void upstream_context(struct heddle_client *c, struct hed
 	context_make(&x);
 	__builtin_memcpy(u->blocks, x.blocks, sizeof(u->blocks));
 	u->kind = x.kind;
+	return 0;
 }
 
 /* Where the inbound rules' own paths lead with this target: read once more, where routes were read first. */
@@ -156,7 +163,7 @@ static __always_inline int upstream_allows(struct heddle_client *c, struct heddl
 	if (u->flags & HEDDLE_UPSTREAM_REMOTE)
 		return 1; /* its own node judges it, by the address that the relay calls from */
 	if (u->generation != c->generation || u->epoch != c->epoch)
-		upstream_context(c, u);
+		upstream_context(c, u, bpf_map_lookup_elem(&endpoints, &u->endpoint));
 	if (u->kind != HEDDLE_KIND_JUDGE) {
 		if (u->kind == HEDDLE_KIND_PASS)
 			count(HEDDLE_PASSED);
