@@ -186,6 +186,27 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 	return hand_over(k, HEDDLE_SLOW_GONE);
 }
 
+/*
+ * A redirect knows no window (see takes_relays_way() in rest.h). One that leaves by a socket whose
+ * buffer is full is taken in part or fails with EAGAIN, of which no later event tells the client.
+ */
+static __always_inline int takes_more(struct heddle_upstream *u, __u32 bytes)
+{
+	if (u->flags & HEDDLE_UPSTREAM_REMOTE)
+		return room_in(u->writer, bytes);
+	return unread_by(u->writer) < HEDDLE_MAX_UNREAD;
+}
+
+/* Bytes that fit into what a connection sends when nothing was sent by it before. */
+#define FITS_A_NEW_SOCKET 4096
+
+/* The first message of a request: nothing is under way, so only much of it can be too much. */
+static __always_inline int takes_first(struct heddle_upstream *u, __u32 bytes)
+{
+	return bytes <= FITS_A_NEW_SOCKET || !(u->flags & HEDDLE_UPSTREAM_REMOTE) ||
+	       room_in(u->writer, bytes);
+}
+
 /* A message begins with the first byte of this one. */
 static __always_inline int request_read(struct call *k)
 {
@@ -219,28 +240,22 @@ static __always_inline int request_read(struct call *k)
 	u = upstream_take(k, to.endpoint);
 	if (!u)
 		return hand_over(k, HEDDLE_SLOW_POOL);
+	if (!takes_first(u, k->size))
+		return hand_over(k, HEDDLE_SLOW_UNREAD);
 	if (!upstream_allows(c, u, k->window))
 		return hand_over(k, HEDDLE_SLOW_REFUSED);
 	k->at = k->window->pos;
 	request_body(r);
 	body_follow(k);
+	if (u->flags & HEDDLE_UPSTREAM_REMOTE && r->flags & HEDDLE_REQUEST_CHUNKED &&
+	    r->phase != HEDDLE_START)
+		return hand_over(k, HEDDLE_SLOW_UNREAD); /* its chunk headers may meet a full buffer */
 	/* A corked message has one verdict for all of it. */
 	if (k->bad || (k->at < k->size && c->flags & HEDDLE_CLIENT_CORKED))
 		return hand_over(k, HEDDLE_SLOW_HEAD);
 	if (k->at < k->size)
 		bpf_msg_apply_bytes(k->msg, k->at);
 	return call_upstream(k, u);
-}
-
-/*
- * A redirect knows no window (see takes_relays_way() in upstream-response.h), and one that leaves by
- * a socket whose buffer is full would fail with EAGAIN, of which no later event tells the client.
- */
-static __always_inline int takes_more(struct heddle_upstream *u, __u32 bytes)
-{
-	if (u->flags & HEDDLE_UPSTREAM_REMOTE)
-		return room_in(u->writer, bytes);
-	return unread_by(u->writer) < HEDDLE_MAX_UNREAD;
 }
 
 /* More of the body of a request that is under way. */
@@ -252,7 +267,9 @@ static __always_inline int request_goes_on(struct call *k)
 
 	if (!u || u->client != c->cookie)
 		return hand_over(k, HEDDLE_SLOW_GONE);
-	if (!takes_more(u, k->size)) {
+	/* Within a chunk header nobody else could go on: that is a few bytes. */
+	if (!takes_more(u, k->size) &&
+	    (c->request.phase == HEDDLE_BODY || c->request.phase == HEDDLE_CHUNK_DATA)) {
 		upstream_gone(u); /* the rest comes by wire: no later request may stand before it */
 		return hand_over(k, HEDDLE_SLOW_UNREAD);
 	}
