@@ -72,7 +72,7 @@ export class KernelOutbound {
       pins,
       { ask, connections },
       {
-        ended: (client, end) => this.known.get(client)?.kernelEnded(end),
+        ended: (client, end) => this.known.get(client)?.hands.ended(end),
         rest: (client, wire, rest) => this.takeRest(client, wire, rest),
         over: (client) => this.turns.come(client),
       },
@@ -120,7 +120,7 @@ export class KernelOutbound {
     else if (kind === EventKind.EVENT_ABANDONED) this.upstreams.end(index)
     else if (kind === EventKind.EVENT_UNFOLLOWED) {
       this.upstreams.end(index)
-      this.known.get(cookie)?.breakOff()
+      this.known.get(cookie)?.hands.breakOff()
     } else return false
     return true
   }
@@ -223,7 +223,7 @@ export class KernelOutbound {
 
   private takeRest(client: bigint, wire: Wire, rest: ResponseRest): void {
     const connection = this.known.get(client)
-    if (connection) connection.takeRest(wire, rest)
+    if (connection) connection.hands.takeRest(wire, rest)
     else wire.reset()
   }
 }

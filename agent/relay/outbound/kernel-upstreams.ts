@@ -19,7 +19,7 @@ import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { Pins } from '../../adapters/pins.ts'
 import type { KernelAsk } from './kernel-ask.ts'
 import type { KernelConnections, Place } from './kernel-connections.ts'
-import type { KernelEnd } from './outbound-connection.ts'
+import type { KernelEnd } from './ports.ts'
 import type { ResponseRest } from './response-reader.ts'
 import { NOBODY, Wire } from './wire.ts'
 
@@ -31,6 +31,11 @@ const SPARE = 2
 const RETRY_MS = 500
 /** Milliseconds that connections wait for clients to come back, as many as there were. */
 const KEEP_MS = 30_000
+/**
+ * Milliseconds until a client hears that the server on another node has closed behind a whole response: a
+ * worker of the kernel brings that response to the client, and an end must not overtake it. Most have closed by then.
+ */
+const SETTLE_MS = 1_000
 
 const { fields } = UpstreamLayout
 const PHASE_AT = fields.response.at + ResponseLayout.fields.phase.at
@@ -210,11 +215,18 @@ export class KernelUpstreams {
     const gone = this.ask.bury(index)
     const client = value?.readBigUInt64LE(fields.client.at) ?? 0n
     if (value && client !== 0n) {
-      if (value.readUInt32LE(fields.way.at) === Way.WAY_KERNEL) this.hooks.ended(client, endOf(value))
+      if (value.readUInt32LE(fields.way.at) === Way.WAY_KERNEL) this.tellEnd(client, value)
       this.hooks.over(client)
     }
     if (gone) this.release(index)
     else this.lingering.add(index)
+  }
+
+  private tellEnd(client: bigint, value: Buffer): void {
+    const end = endOf(value)
+    const remote = (value.readUInt32LE(fields.flags.at) & UpstreamFlag.UPSTREAM_REMOTE) !== 0
+    if (!remote || end.working) this.hooks.ended(client, end)
+    else setTimeout(() => this.hooks.ended(client, end), SETTLE_MS).unref()
   }
 
   private release(index: number): void {

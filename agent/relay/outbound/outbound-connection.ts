@@ -6,12 +6,12 @@
  * or, once that has nothing under way, the relay's again.
  */
 import { FAILURE_ENDS, type RequestEnd } from './counts.ts'
+import { KernelHands } from './kernel-hands.ts'
 import { type LocalStatus, localReply } from './local-reply.ts'
 import { LeftBody, nextCanBeFound } from './left-body.ts'
+import { Farewell } from './farewell.ts'
 import type { ConnectionPorts } from './ports.ts'
 import { type Found, type RequestHead, RequestReader } from './request-reader.ts'
-import { RestOfResponse, type RestEnd } from './response-rest.ts'
-import type { ResponseRest } from './response-reader.ts'
 import { outcomeOf } from './routing.ts'
 import { Tunnel } from './tunnel.ts'
 import { type ExchangeEnd, type Forward, UpstreamExchange } from './upstream-exchange.ts'
@@ -19,36 +19,15 @@ import type { Wire, WireOwner } from './wire.ts'
 
 /** Bytes of requests that wait for their turn; with one read more (64 KB) all that a client's connection holds. */
 const MAX_HELD_BYTES = 65_536
-/** Milliseconds in which a client reads the last answer, and is read in turn: unread bytes would reset it. */
-const LINGER_MS = 5_000
-/** The same where the relay's own time is over. */
-const LAST_LINGER_MS = 500
-
-/**
- * `kernel`: nothing was read since it was the kernel's to take. `rest`: what comes is the rest of a body
- * that the kernel began. `turning`: what the kernel has under way is not done.
- * `ours`: at a message boundary or within a head. `closing`: all is said.
- */
-type Stage = 'kernel' | 'rest' | 'turning' | 'ours' | 'exchange' | 'discarding' | 'tunnel' | 'closing'
-
-/** How far a request in the kernel's hands had come when its upstream ended. */
-export type KernelEnd = {
-  /** Its response is not complete. */
-  working: boolean
-  /** Bytes of the response were handed on. */
-  begun: boolean
-  /** The response ends where the connection ends, or said that it would. */
-  closes: boolean
-}
+/** `kernel`: it has a part in it (KernelHands). `ours`: at a message boundary or within a head. `closing`: all is said. */
+type Stage = 'kernel' | 'ours' | 'exchange' | 'discarding' | 'tunnel' | 'closing'
 
 export class OutboundConnection implements WireOwner {
   private readonly ports: ConnectionPorts
   private readonly client: Wire
   private requests = new RequestReader()
   private stage: Stage = 'kernel'
-  /** Where the rest of a body goes. */
-  private restTo: Wire | undefined
-  private restOfResponse: RestOfResponse | undefined
+  readonly hands: KernelHands
   private clientEnded = false
   private draining: boolean
   private asked: RequestHead | undefined
@@ -57,14 +36,25 @@ export class OutboundConnection implements WireOwner {
   private exchange: UpstreamExchange | undefined
   private tunnel: Tunnel | undefined
   private left = new LeftBody()
-  private lingerMs = LINGER_MS
-  private linger: NodeJS.Timeout | undefined
+  private readonly farewell: Farewell
 
   /** `draining`: the relay stops already; the first request is told so. */
   constructor(client: Wire, ports: ConnectionPorts, draining: boolean) {
     this.client = client
     this.ports = ports
     this.draining = draining
+    this.farewell = new Farewell(client)
+    this.hands = new KernelHands({
+      client,
+      turn: ports.turn,
+      count: (end) => this.count(end),
+      complain: (error) => ports.complain(error),
+      ours: () => this.begins(),
+      more: () => this.guarded(() => this.advance()),
+      reads: (reader) => (this.requests = reader),
+      close: () => this.close(),
+      guarded: (act) => this.guarded(act),
+    })
     client.owner = this
   }
 
@@ -75,7 +65,7 @@ export class OutboundConnection implements WireOwner {
       return
     }
     // Where its bytes belong is known only then.
-    if (this.stage === 'kernel') this.guarded(() => this.takeTurn())
+    if (this.hands.state === 'kernel') this.guarded(() => this.hands.take())
     this.requests.push(chunk)
     this.guarded(() => this.advance())
     this.requests.keep()
@@ -90,17 +80,17 @@ export class OutboundConnection implements WireOwner {
   drained(): void {
     if (this.tunnel) this.tunnel.clientDrained()
     else this.exchange?.clientDrained()
-    this.restOfResponse?.clientDrained()
+    this.hands.clientDrained()
   }
 
   gone(): void {
-    clearTimeout(this.linger)
+    this.farewell.over()
     this.stage = 'closing'
     if (this.exchange) this.count('abandoned')
     this.exchange?.abort()
     this.exchange = undefined
     this.tunnel?.clientGone()
-    this.restOfResponse?.abort()
+    this.hands.clientGone()
     this.ports.counts.bytes.fromClients += this.client.read
     this.ports.counts.bytes.toClients += this.client.written
     this.ports.closed()
@@ -115,7 +105,7 @@ export class OutboundConnection implements WireOwner {
   /** No more time: what has no answer yet gets 503. */
   expire(): void {
     const { exchange } = this
-    this.lingerMs = LAST_LINGER_MS
+    this.farewell.hurry()
     if (exchange?.answered === 'nothing') {
       exchange.abort()
       this.endExchange({ kind: 'failed', status: 503 })
@@ -123,43 +113,10 @@ export class OutboundConnection implements WireOwner {
     else this.client.reset()
   }
 
-  /** The kernel gives up the response that it has under way: the rest of it comes by `upstream`. */
-  takeRest(upstream: Wire, rest: ResponseRest): void {
-    if (this.stage === 'closing') {
-      upstream.reset()
-      return
-    }
-    if (this.stage === 'kernel') this.guarded(() => this.takeTurn())
-    this.restOfResponse = new RestOfResponse(this.client, upstream, rest, (end) =>
-      this.guarded(() => this.endRest(end)),
-    )
-  }
-
-  /** What the kernel had under way came to nothing, or its server said the last word. */
-  kernelEnded({ working, begun, closes }: KernelEnd): void {
-    if (this.stage === 'closing' || this.tunnel || this.exchange) return
-    if (working && !begun) {
-      this.count('unavailable')
-      this.ports.turn.take()
-      this.client.write(localReply(503, true))
-      this.close()
-    } else if (closes) this.close()
-    else if (working) {
-      this.count('broken')
-      this.client.reset()
-    }
-  }
-
-  /** What the kernel has under way can't be brought to an end. */
-  breakOff(): void {
-    this.count('broken')
-    this.client.reset()
-  }
-
   /** Goes as far as the bytes that are there allow. */
   private advance(): void {
-    if (this.stage === 'kernel' && (this.clientEnded || this.draining)) this.takeTurn()
-    if (this.stage === 'rest') this.passRest()
+    if (this.hands.state === 'kernel' && (this.clientEnded || this.draining)) this.hands.take()
+    if (this.hands.state === 'rest') this.hands.pass(() => this.requests.part(), this.clientEnded)
     while (this.stage === 'ours' || this.stage === 'discarding') {
       if (this.stage === 'discarding') {
         if (!this.discard()) break
@@ -177,46 +134,11 @@ export class OutboundConnection implements WireOwner {
     this.pace()
   }
 
-  private takeTurn(): void {
-    const { rest, done } = this.ports.turn.take()
-    this.stage = rest ? 'rest' : 'turning'
-    this.restTo = rest?.upstream
-    if (rest) {
-      this.requests = new RequestReader(rest.body)
-      const { owner } = rest.upstream
-      rest.upstream.owner = { ...delegate(owner), drained: () => this.guarded(() => this.advance()) }
-    }
-    const failed = (error: unknown) => {
-      this.ports.complain(error)
-      this.client.reset()
-    }
-    done.then(() => {
-      // A response before the end of its request: what is left of that is nobody's.
-      if (this.stage === 'rest') this.close()
-      if (this.stage !== 'turning') return
-      this.stage = 'ours'
-      this.guarded(() => this.advance())
-    }, failed)
-  }
-
-  /** The rest of a body, to the upstream that has its beginning. */
-  private passRest(): void {
-    const upstream = this.restTo
-    if (!upstream || upstream.backlog > 0) return
-    const found = this.requests.part()
-    if (found.kind !== 'part') {
-      upstream.reset()
-      return
-    }
-    if (found.bytes.length > 0) upstream.write(found.bytes)
-    if (found.last) this.stage = 'turning'
-    else if (this.clientEnded) upstream.reset()
-  }
-
-  private endRest(end: RestEnd): void {
-    this.restOfResponse = undefined
-    if (end.kind === 'broken') this.breakOff()
-    else if (end.closes) this.close()
+  /** The kernel has no part in it any more. */
+  private begins(): void {
+    if (this.stage !== 'kernel') return
+    this.stage = 'ours'
+    this.guarded(() => this.advance())
   }
 
   /** No head is whole. */
@@ -226,7 +148,7 @@ export class OutboundConnection implements WireOwner {
     } else if (this.clientEnded || this.draining) this.close()
     else {
       this.stage = 'kernel'
-      this.ports.turn.offer(this.client.read, this.client.written)
+      this.hands.offer()
     }
   }
 
@@ -348,17 +270,15 @@ export class OutboundConnection implements WireOwner {
     return next === 'last'
   }
 
-  /** All is said: an end, and the time to read it. */
   private close(): void {
     this.stage = 'closing'
-    this.client.end()
-    this.client.resume()
-    this.linger = setTimeout(() => this.client.destroy(), this.lingerMs)
+    this.hands.leave()
+    this.farewell.say()
   }
 
   private pace(): void {
     if (this.stage === 'closing' || this.stage === 'tunnel') return
-    const blocked = this.exchange?.blocked || (this.restTo !== undefined && this.restTo.backlog > 0)
+    const blocked = this.exchange?.blocked || this.hands.blocked
     if (this.requests.held >= MAX_HELD_BYTES || blocked) this.client.pause()
     else this.client.resume()
   }
@@ -375,15 +295,5 @@ export class OutboundConnection implements WireOwner {
       this.ports.complain(error)
       this.client.reset()
     }
-  }
-}
-
-/** The methods of an owner, as a plain object: one of them may be exchanged. */
-function delegate(owner: WireOwner): WireOwner {
-  return {
-    bytes: (chunk) => owner.bytes(chunk),
-    ended: () => owner.ended(),
-    drained: () => owner.drained(),
-    gone: () => owner.gone(),
   }
 }

@@ -78,3 +78,13 @@ export type ConnectionPorts = {
   complain(error: unknown): void
   closed(): void
 }
+
+/** How far a request in the kernel's hands had come when its upstream ended. */
+export type KernelEnd = {
+  /** Its response is not complete. */
+  working: boolean
+  /** Bytes of the response were handed on. */
+  begun: boolean
+  /** The response ends where the connection ends, or said that it would. */
+  closes: boolean
+}
