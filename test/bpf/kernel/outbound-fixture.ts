@@ -9,14 +9,16 @@ import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { BpfMap, u32 } from '../../../agent/adapters/libbpf.ts'
+import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { assign, rowsFor } from '../../../agent/identities.ts'
+import { routeContentFor } from '../../../agent/route-choices.ts'
 import { askRelay } from '../../../agent/relay/stats.ts'
-import { ClientReason, RouteChoiceLayout, RouteKeyLayout } from '../../../bpf/abi/heddle.gen.ts'
+import { ClientReason } from '../../../bpf/abi/heddle.gen.ts'
 import type { Policy, Workload } from '../../../pipelines/policy/model.ts'
 import type { Route } from '../../../pipelines/policy/route.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
 import { KernelFixture } from './kernel-fixture.ts'
+import { Connection, type Said } from './outbound-connection.ts'
 
 const RELAY = fileURLToPath(new URL('../../../agent/relay/main.js', import.meta.url))
 const SERVER = fileURLToPath(new URL('./outbound-server.js', import.meta.url))
@@ -29,7 +31,7 @@ const NUMBERS = { front: 1, a: 2, b: 3, empty: 4 } as const
 /** Milliseconds; a machine under load is slow, a hang is for ever. */
 const PATIENCE = 15_000
 
-export const CALLER: Workload = {
+const CALLER: Workload = {
   name: 'caller',
   namespace: 'shop',
   labels: { app: 'caller' },
@@ -51,7 +53,7 @@ const rule = (prefix: string, name: string): Route['rules'][number] => ({
   backendTimeout: 0,
 })
 
-export const FRONT_ROUTE: Route = {
+const FRONT_ROUTE: Route = {
   name: 'front',
   namespace: 'shop',
   source,
@@ -95,19 +97,9 @@ export class OutboundFixture {
     const { identities, addresses } = assign({ identities: [], published: [] }, [CALLER])
     const slot = generation % 8
     await this.node.stage(slot, elf, rowsFor(blocks, identities))
-    const numberOf = (name: string) => NUMBERS[name as keyof typeof NUMBERS]
-    this.withSlotMap(slot, 'route_choices', (map) => {
-      for (const { service, set } of entries) {
-        const key = Buffer.alloc(RouteKeyLayout.bytes)
-        key.writeUInt32LE(numberOf(service.name))
-        const choice = Buffer.alloc(RouteChoiceLayout.bytes)
-        choice.writeUInt32LE(set + 1)
-        map.update(key, choice)
-      }
-    })
-    this.withSlotMap(slot, 'backend_services', (map) => {
-      for (const [index, { name }] of services.entries()) map.update(u32(index), u32(1 + numberOf(name)))
-    })
+    const numbers = new Map(Object.entries(NUMBERS).map(([name, number]) => [`shop/${name}:80`, number]))
+    const content = routeContentFor({ services, routes: entries }, { numbers, identities })
+    await this.node.kernel.setRoutes(slot, content)
     await this.node.kernel.setAddresses(addresses)
     const [identity] = identities
     const id = statSync(this.node.cgroup, { bigint: true }).ino
@@ -235,87 +227,5 @@ export class OutboundFixture {
       this.connections.get(said.id)?.heard(said)
     })
     await once(lines, 'line')
-  }
-
-  private withSlotMap(slot: number, name: string, use: (map: BpfMap) => void): void {
-    const map = BpfMap.pinned(this.node.pins.slotMap(slot, name))
-    try {
-      use(map)
-    } finally {
-      map.close()
-    }
-  }
-}
-
-type Said = { id: number; event: string; bytes?: string | number; sum?: number; peer?: string; code?: string }
-
-/** What one connection of the client's process heard. */
-export class Connection {
-  text = ''
-  /** Of what came since the command `sum`. */
-  total = { bytes: 0, sum: 0 }
-  peer: string | undefined
-  end: 'FIN' | undefined
-  failure: string | undefined
-  closed = false
-  readonly command: (op: string, more?: Record<string, unknown>) => void
-  private wake = () => {}
-
-  constructor(command: (op: string, more?: Record<string, unknown>) => void) {
-    this.command = command
-  }
-
-  heard({ event, bytes = '', sum = 0, peer, code }: Said): void {
-    if (event === 'open') this.peer = peer ?? ''
-    else if (event === 'total') this.total = { bytes: Number(bytes), sum }
-    else if (event === 'data') this.text += Buffer.from(`${bytes}`, 'base64').toString('latin1')
-    else if (event === 'end') this.end = 'FIN'
-    else if (event === 'error') this.failure = code ?? 'unknown'
-    else if (event === 'close') this.closed = true
-    this.wake()
-  }
-
-  send(text: string): void {
-    this.command('send', { bytes: Buffer.from(text, 'latin1').toString('base64') })
-  }
-
-  forget(): void {
-    this.text = ''
-  }
-
-  /** One GET, and its whole response. */
-  async get(target: string): Promise<string> {
-    this.forget()
-    this.send(`GET ${target} HTTP/1.1\r\nHost: front\r\n\r\n`)
-    await this.until(() => responses(this.text) >= 1)
-    return this.text
-  }
-
-  async until(holds: () => boolean): Promise<void> {
-    const end = Date.now() + PATIENCE
-    while (!holds()) {
-      const left = end - Date.now()
-      assert.ok(left > 0, `${this.failure ?? this.end ?? 'open'}, got ${JSON.stringify(this.text)}`)
-      let timer: NodeJS.Timeout | undefined
-      await new Promise<void>((resolve) => {
-        this.wake = resolve
-        timer = setTimeout(resolve, left)
-      })
-      clearTimeout(timer)
-    }
-  }
-}
-
-/** Complete responses in a text; bodies by Content-Length only. */
-export function responses(text: string): number {
-  let count = 0
-  let at = 0
-  for (;;) {
-    const end = text.indexOf('\r\n\r\n', at)
-    if (end < 0) return count
-    const length = /content-length: *(\d+)/i.exec(text.slice(at, end))?.[1]
-    at = end + 4 + Number(length ?? 0)
-    if (at > text.length) return count
-    count++
   }
 }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { whyNoKernel } from './kernel-fixture.ts'
-import { EMPTY, FRONT, OutboundFixture, responses } from './outbound-fixture.ts'
+import { responses } from './outbound-connection.ts'
+import { EMPTY, FRONT, OutboundFixture } from './outbound-fixture.ts'
 
 const skip = whyNoKernel()
 
