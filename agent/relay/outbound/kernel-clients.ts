@@ -61,7 +61,7 @@ export class KernelClients {
 }
 
 /** Key of struct heddle_service. */
-export function serviceKey({ address, port }: SocketAddress): Buffer {
+function serviceKey({ address, port }: SocketAddress): Buffer {
   const key = Buffer.alloc(ServiceLayout.bytes)
   key.set(address, ServiceLayout.fields.address.at)
   key.writeUInt16LE(port, ServiceLayout.fields.port.at)
