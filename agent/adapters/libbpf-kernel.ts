@@ -6,7 +6,15 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { release } from 'node:os'
-import { AddressLayout, ConnLayout, Limit, NodeLayout, SelfLayout } from '../../bpf/abi/heddle.gen.ts'
+import {
+  AddressLayout,
+  ClientFlag,
+  ClientLayout,
+  ConnLayout,
+  Limit,
+  NodeLayout,
+  SelfLayout,
+} from '../../bpf/abi/heddle.gen.ts'
 import type { AddressIdentity, IdentityRows, Kernel } from '../ports.ts'
 import { addressBytes } from './address-bytes.ts'
 import { decodeConnection, inMessage } from './connection.ts'
@@ -171,7 +179,21 @@ function busySlots(pins: Pins): Set<number> {
       if (connection && inMessage(connection)) busy.add(connection.slot)
     }
   })
+  for (const slot of slotsOfClients(pins)) busy.add(slot)
   return busy
+}
+
+/** Of clients whose request's body goes on: its end is read by the generation that read its head. */
+function slotsOfClients(pins: Pins): number[] {
+  if (!existsSync(pins.map('clients'))) return []
+  const { flags, slot } = ClientLayout.fields
+  return withMap(pins.map('clients'), (map) =>
+    [...map.keys(8, Limit.MAX_CLIENTS)]
+      .map((key) => map.lookup(key, ClientLayout.bytes))
+      .filter((value) => value !== undefined)
+      .filter((value) => (value.readUInt32LE(flags.at) & ClientFlag.CLIENT_REQUEST) !== 0)
+      .map((value) => value.readUInt32LE(slot.at)),
+  )
 }
 
 async function unstage(pins: Pins, slot: number): Promise<void> {

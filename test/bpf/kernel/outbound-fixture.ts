@@ -53,7 +53,7 @@ const rule = (prefix: string, name: string): Route['rules'][number] => ({
   backendTimeout: 0,
 })
 
-const FRONT_ROUTE: Route = {
+export const FRONT_ROUTE: Route = {
   name: 'front',
   namespace: 'shop',
   source,

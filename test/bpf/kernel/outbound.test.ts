@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { whyNoKernel } from './kernel-fixture.ts'
 import { responses } from './outbound-connection.ts'
-import { EMPTY, FRONT, OutboundFixture } from './outbound-fixture.ts'
+import type { Route } from '../../../pipelines/policy/route.ts'
+import { EMPTY, FRONT, FRONT_ROUTE, OutboundFixture } from './outbound-fixture.ts'
 
 const skip = whyNoKernel()
 
@@ -143,6 +144,20 @@ describe('outbound', { skip, concurrency: false }, () => {
     })
   })
 
+  it('flips between two requests of a connection, and a body that has begun ends where it began', async () => {
+    const client = await node.openWarm()
+    client.send('POST /a/plain HTTP/1.1\r\nHost: front\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel')
+    await node.enforce(2, [], [swapped(FRONT_ROUTE)])
+    assert.deepEqual([...(await node.node.kernel.busySlots())], [1])
+    client.send('lo\r\n0\r\n\r\n')
+    await client.until(() => responses(client.text) === 1)
+    assert.match(client.text, /a \d+ POST \/a\/plain 15:/)
+    assert.match(await client.get('/a/plain'), /b \d+ GET \/a\/plain/)
+    await node.enforce(3, [])
+    assert.match(await client.get('/a/plain'), /a \d+ GET \/a\/plain/)
+    assert.deepEqual([...(await node.node.kernel.busySlots())], [])
+  })
+
   for (const manner of ['big', 'bigchunks', 'bigeof'])
     it(`a reader that stalls gets all of a large response (${manner}) when it goes on, and is not run over before`, async () => {
       const client = await node.openWarm()
@@ -192,4 +207,11 @@ function sum(...parts: Buffer[]): number {
   let total = 0
   for (const part of parts) for (const byte of part) total = (total * 31 + byte) % 1_000_000_007
   return total
+}
+
+/** The same route with its two backends in each other's place. */
+function swapped(route: Route): Route {
+  const backends = route.rules.map((rule) => rule.backends)
+  const rules = route.rules.map((rule, i) => ({ ...rule, backends: backends[i < 2 ? 1 - i : i] ?? [] }))
+  return { ...route, rules }
 }
