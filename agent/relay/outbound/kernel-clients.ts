@@ -43,6 +43,11 @@ export class KernelClients {
     }
   }
 
+  /** Is it a client's, still? */
+  has(cookie: bigint): boolean {
+    return this.clients.lookup(u64(cookie), ClientLayout.bytes) !== undefined
+  }
+
   /** Where in a request's body the kernel left it, and the index of the upstream that has its beginning. */
   bodyOf(cookie: bigint): { rest: MessageRest; upstream: number } | undefined {
     const value = this.clients.lookup(u64(cookie), ClientLayout.bytes)

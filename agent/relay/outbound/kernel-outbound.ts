@@ -47,6 +47,8 @@ export class KernelOutbound {
   private readonly upstreams: KernelUpstreams
   private readonly servers: Server[] = []
   private readonly known = new Map<bigint, OutboundConnection>()
+  /** By client: what came for connections that the kernel serves already and that are not accepted yet. */
+  private readonly early = new Map<bigint, ((connection: OutboundConnection) => void)[]>()
   /** Identity -> an address of a workload that has it. */
   private readonly sources = new Map<number, Uint8Array>()
   private readonly groups = new Map<string, Group>()
@@ -72,7 +74,7 @@ export class KernelOutbound {
       pins,
       { ask, connections },
       {
-        ended: (client, end) => this.known.get(client)?.hands.ended(end),
+        ended: (client, end) => this.whenKnown(client, ({ hands }) => hands.ended(end)),
         rest: (client, wire, rest) => this.takeRest(client, wire, rest),
         over: (client) => this.turns.come(client),
       },
@@ -120,7 +122,7 @@ export class KernelOutbound {
     else if (kind === EventKind.EVENT_ABANDONED) this.upstreams.end(index)
     else if (kind === EventKind.EVENT_UNFOLLOWED) {
       this.upstreams.end(index)
-      this.known.get(cookie)?.hands.breakOff()
+      this.whenKnown(cookie, ({ hands }) => hands.breakOff())
     } else return false
     return true
   }
@@ -131,6 +133,7 @@ export class KernelOutbound {
     // Another node knows a workload by its address; loopback is nobody's there.
     for (const address of addresses.filter((each) => !isLoopback(each)))
       this.sources.set(this.verdicts.identityAt(address), address)
+    for (const client of this.early.keys()) if (!this.clients.has(client)) this.early.delete(client)
     for (const group of this.groups.values()) this.fit(group)
     this.upstreams.sweep(this.now())
   }
@@ -183,11 +186,24 @@ export class KernelOutbound {
       turn: this.turns.turn(client.cookie),
       router: this.router.for(client),
     })
-    if (connection) this.known.set(client.cookie, connection)
+    if (connection) this.met(client.cookie, connection)
     socket.once('close', () => {
       this.known.delete(client.cookie)
       this.leave(client, group)
     })
+  }
+
+  private met(client: bigint, connection: OutboundConnection): void {
+    this.known.set(client, connection)
+    for (const act of this.early.get(client) ?? []) act(connection)
+    this.early.delete(client)
+  }
+
+  /** The kernel may bring a client's requests to an end before the relay has accepted its connection. */
+  private whenKnown(client: bigint, act: (connection: OutboundConnection) => void): void {
+    const connection = this.known.get(client)
+    if (connection) act(connection)
+    else if (this.clients.has(client)) this.early.set(client, [...(this.early.get(client) ?? []), act])
   }
 
   private join({ service, identity }: KernelClient): Group {
@@ -224,6 +240,9 @@ export class KernelOutbound {
   private takeRest(client: bigint, wire: Wire, rest: ResponseRest): void {
     const connection = this.known.get(client)
     if (connection) connection.hands.takeRest(wire, rest)
-    else wire.reset()
+    else {
+      wire.reset()
+      this.whenKnown(client, ({ hands }) => hands.breakOff())
+    }
   }
 }

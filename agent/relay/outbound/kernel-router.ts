@@ -16,6 +16,9 @@ const NOBODYS = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0,
 /** No endpoint takes it. */
 const NONE: Outcome = { kind: 'reply', status: 503, fields: [] }
 
+/** The route names what this node has no service for (HTTPRouteRule.backendRefs). */
+const UNKNOWN: Outcome = { kind: 'reply', status: 500, fields: [] }
+
 type Forward = Extract<RouteStep, { kind: 'forward' }>
 type Refusal = 'deny' | 'drop'
 
@@ -62,7 +65,7 @@ export class KernelRouter {
     if (step.kind === 'status') return { kind: 'reply', status: step.status, fields: [] }
     if (step.kind === 'redirect') return redirectOf(step.reply)
     const live = routes.live(step.service)
-    return live === undefined ? NONE : this.forward(client, request, live, step)
+    return live === undefined ? UNKNOWN : this.forward(client, request, live, step)
   }
 
   private forward(client: KernelClient, request: Request, service: number, step?: Forward): Outcome {
