@@ -42,6 +42,14 @@ export type CaseTest = {
   absent: string | undefined
 }
 
+let times = 0
+
+/** The same case as a request of its own to servers that fail a number of times for each. */
+export function oneTime(item: Case): Case {
+  if (!item.request.target.includes('succeedAfter=')) return item
+  return { ...item, request: { ...item.request, target: `${item.request.target}&uuid=${++times}` } }
+}
+
 const MESH_CLIENT = 'gateway-conformance-mesh'
 const CONSUMER = 'gateway-conformance-mesh-consumer'
 const HTTP_PORT = 80
@@ -105,7 +113,7 @@ function ownManifests({ manifests }: CorpusTest): Manifest[] | string {
 
 type Asked = Pick<CaseTest, 'cases' | 'refused'>
 
-function asked(test: CorpusTest, own: readonly Manifest[]): Asked {
+function askedOf(test: CorpusTest, own: readonly Manifest[]): Asked {
   const tables = rowsOf(test)
   const protocol = otherProtocol(tables.flat())
   if (protocol !== undefined) throw new Untranslatable(`the client speaks ${protocol.replace(/^\$.*\./, '')}`)
@@ -131,7 +139,7 @@ export function caseTest(test: CorpusTest): CaseTest {
   const own = ownManifests(test)
   if (typeof own === 'string') return { test, rows, cases: [], refused: [], absent: own }
   try {
-    return { test, rows, ...asked(test, own), absent: undefined }
+    return { test, rows, ...askedOf(test, own), absent: undefined }
   } catch (error) {
     if (!(error instanceof RefusedManifest || error instanceof Untranslatable)) throw error
     return { test, rows, cases: [], refused: [{ rows, reason: error.message }], absent: undefined }

@@ -10,6 +10,7 @@ import { parseHttp1 } from '../../pipelines/protocols/http1.ts'
 import { type Case, caseTest, type CaseTest } from './gateway-cases.ts'
 import { differences, type Fields, type Seen } from './gateway-check.ts'
 import { hasCorpus, httpRouteTests, isMesh } from './gateway-corpus.ts'
+import { type Line, sumOf, table } from './gateway-table.ts'
 
 const lines = (fields: Fields) => fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
 /** Fields of a head that this test made, so of a simple one. */
@@ -73,8 +74,6 @@ function failuresOf(item: Case): string[] {
   return [...failures].map((failure) => `${item.name}: ${failure}`)
 }
 
-type Line = { name: string; pass: number; refused: number; failed: string[]; absent: number; why: string }
-
 function lineOf({ test: { shortName: name }, rows, cases, refused, absent }: CaseTest): Line {
   const failures = cases.map(failuresOf)
   const reasons = refused.map(({ reason }) => reason)
@@ -86,28 +85,6 @@ function lineOf({ test: { shortName: name }, rows, cases, refused, absent }: Cas
     absent: absent === undefined ? 0 : rows,
     why: (absent === undefined ? reasons : [`not in the corpus: ${absent}`]).join('; '),
   }
-}
-
-const COLUMNS = ['pass', 'refused', 'failed', 'absent'] as const
-type Column = (typeof COLUMNS)[number]
-const count = (line: Line, column: Column) => (column === 'failed' ? line.failed.length : line[column])
-const sumOf = (list: readonly Line[], column: Column) =>
-  list.reduce((sum, line) => sum + count(line, column), 0)
-const NAME_WIDTH = 50
-const COLUMN_WIDTH = 8
-
-/** A line a test, and the sums. */
-function table(list: readonly Line[]): string[] {
-  const cells = (texts: readonly (string | number)[]) =>
-    texts.map((text) => String(text).padStart(COLUMN_WIDTH)).join('')
-  return [
-    'test'.padEnd(NAME_WIDTH) + cells(COLUMNS),
-    ...list.map((line) => {
-      const counts = COLUMNS.map((column) => count(line, column) || '')
-      return `${line.name.padEnd(NAME_WIDTH)}${cells(counts)}  ${line.why}`.trimEnd()
-    }),
-    'rows'.padEnd(NAME_WIDTH) + cells(COLUMNS.map((column) => sumOf(list, column))),
-  ]
 }
 
 /** Rows that the corpus has manifests for, and that are not refused. */
