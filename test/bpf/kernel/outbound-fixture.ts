@@ -70,6 +70,8 @@ export class OutboundFixture {
   private relay: ChildProcess | undefined
   private client: ChildProcess | undefined
   private readonly connections = new Map<number, Connection>()
+  /** Last targets of connections that servers have seen closed. */
+  readonly closed: string[] = []
 
   private constructor(node: KernelFixture) {
     this.node = node
@@ -211,10 +213,12 @@ export class OutboundFixture {
 
   private async startServer(name: string): Promise<number> {
     const child = this.node.spawnManaged(process.execPath, [SERVER, name])
-    const [line] = (await once(
-      createInterface({ input: child.stdout as NodeJS.ReadableStream }),
-      'line',
-    )) as [string]
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
+    lines.on('line', (said) => {
+      const { closed } = JSON.parse(said) as { closed?: string }
+      if (closed !== undefined) this.closed.push(closed)
+    })
+    const [line] = (await once(lines, 'line')) as [string]
     return (JSON.parse(line) as { port: number }).port
   }
 

@@ -2,6 +2,7 @@
  * A server of many manners, for what is routed to it. The target says what it answers with:
  *
  *     /…/plain /chunked /interim /204 /304 /close /eof /early /pieces /never /die /half
+ *     /fickle: as plain, then closes after a moment without a word
  *     /big-BYTES /bigchunks-BYTES /bigeof-BYTES, and /stall, which reads its body only after a while
  *
  * A body names the server, the number of the request on its connection, the target, and the
@@ -18,6 +19,7 @@ const [name = 'a', host = '127.0.0.1'] = process.argv.slice(2)
 /** Its length is prime, so that what was lost or doubled shows in a sum. */
 const PATTERN = Array.from({ length: 251 }, (_, i) => String.fromCharCode(33 + (i % 90))).join('')
 const CHUNK = 100_000
+const FICKLE_MS = 20
 /** Milliseconds for which a stalled server does not read. */
 const STALL_MS = 300
 
@@ -53,6 +55,9 @@ function respond(socket: Socket, { target, method, number, fields }: Asked, sum:
   } else if (manner === 'close') {
     ok(`Connection: close\r\n${plain}`)
     socket.end()
+  } else if (manner === 'fickle') {
+    ok(plain)
+    setTimeout(() => socket.end(), FICKLE_MS)
   } else if (manner === 'eof') {
     ok(`\r\n${body}`)
     socket.end()
@@ -97,6 +102,7 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
   const parser = createHttp1Parser()
   let asked: Asked | undefined
   let number = 0
+  let last = ''
   let base = 0
   let held = Buffer.alloc(0)
   let sum = new Sum()
@@ -114,6 +120,7 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
         sum = new Sum()
         const { request } = event
         const target = text(request.target)
+        last = target
         asked = { target, method: text(request.method), number: ++number, fields: fieldsOf(request) }
         if (target.endsWith('/early')) respond(socket, asked, 'early')
         if (target.endsWith('/stall')) {
@@ -131,7 +138,7 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
   socket.on('data', events)
   socket.on('error', () => {})
   socket.on('end', () => socket.end())
-  socket.on('close', () => process.stdout.write(`${JSON.stringify({ closed: number })}\n`))
+  socket.on('close', () => process.stdout.write(`${JSON.stringify({ closed: last })}\n`))
 })
 server.listen(0, host, 4096, () => {
   const address = server.address()

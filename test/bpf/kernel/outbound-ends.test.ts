@@ -1,0 +1,126 @@
+/** The client side where something ends or is refused: clients, servers, the relay; and inbound rules on this way. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { Policy } from '../../../pipelines/policy/model.ts'
+import { whyNoKernel } from './kernel-fixture.ts'
+import { responses } from './outbound-connection.ts'
+import { OutboundFixture } from './outbound-fixture.ts'
+
+const skip = whyNoKernel()
+const source = { file: 'ends.yaml', line: 1, column: 1 }
+const get = (target: string) => `GET ${target} HTTP/1.1\r\nHost: front\r\n\r\n`
+
+/** Workloads `app` of namespace shop may ask for what ends in plain; everybody else for nothing. */
+const plainFor = (app: string): Policy => ({
+  name: 'plain',
+  namespace: 'shop',
+  source,
+  subject: { namespaces: ['shop'], requirements: [] },
+  unparsed: 'refuse',
+  selects: true,
+  allow: [
+    {
+      source,
+      peers: [
+        {
+          kind: 'endpoints',
+          selector: {
+            namespaces: ['shop'],
+            requirements: [{ key: 'app', operator: 'In', values: [app] }],
+          },
+        },
+      ],
+      ports: null,
+      http: [{ source, method: 'GET', path: '/.*/plain', headers: [] }],
+    },
+  ],
+  deny: [],
+})
+
+describe('outbound ends', { skip, concurrency: false }, () => {
+  let node: OutboundFixture
+  before(async () => {
+    node = await OutboundFixture.create()
+  })
+  after(() => node.close())
+
+  it('a client that goes away takes the request with it that its server works on', async () => {
+    const client = await node.openWarm()
+    client.send(get('/a/never'))
+    await node.until(async () => node.ways().KERNEL_ROUTED > 0)
+    client.command('destroy')
+    await node.until(async () => node.closed.includes('/a/never'))
+  })
+
+  it('a client that ends its side still gets its answer, and then an end', async () => {
+    const client = await node.openWarm()
+    client.send(get('/a/plain'))
+    client.command('end')
+    await client.until(() => client.end === 'FIN')
+    assert.match(client.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]+a \d+ GET \/a\/plain 0:0 $/)
+  })
+
+  it('what a client kept serves the next one', async () => {
+    const first = await node.openWarm()
+    await first.get('/a/plain')
+    const open = async () => (await node.stats()).outbound?.['upstreams']
+    const before = await open()
+    first.command('destroy')
+    await first.until(() => first.closed)
+    const second = await node.openWarm()
+    assert.match(await second.get('/a/plain'), /a \d+ GET/)
+    assert.equal(await open(), before)
+  })
+
+  it('a server that closes a connection between two requests costs its client nothing', async () => {
+    const client = await node.openWarm()
+    for (let i = 0; i < 5; i++) {
+      assert.match(await client.get('/a/fickle'), /^HTTP\/1\.1 200 /)
+      const closed = node.closed.length
+      await node.until(async () => node.closed.length > closed)
+      assert.match(await client.get('/b/plain'), /^HTTP\/1\.1 200 /)
+    }
+    assert.match(await client.get('/a/plain'), /^HTTP\/1\.1 200 /)
+  })
+
+  it('inbound rules judge by the identity of the caller, and a refused request leaves the connection open', async () => {
+    const client = await node.openWarm()
+    await node.enforce(2, [plainFor('caller')])
+    assert.match(await client.get('/a/plain'), /a \d+ GET/)
+    assert.match(await client.get('/a/204'), /^HTTP\/1\.1 403 /)
+    assert.match(await client.get('/b/plain'), /b \d+ GET/)
+    client.forget()
+    client.send(get('/a/plain') + get('/a/no') + get('/b/plain'))
+    await client.until(() => responses(client.text) === 3)
+    assert.match(client.text, /a \d+ GET \/a\/plain[\s\S]+ 403 [\s\S]+b \d+ GET \/b\/plain/)
+    // No rule of any kind for this caller: that is no request to be answered.
+    await node.enforce(3, [plainFor('somebody-else')])
+    client.send(get('/a/plain'))
+    await client.until(() => client.closed)
+    assert.equal(client.failure, 'ECONNRESET')
+    await node.enforce(4, [])
+    assert.match(await (await node.openWarm()).get('/a/plain'), /a \d+ GET/)
+  })
+
+  it('a relay that is told to stop ends connections at a message boundary; the next one serves at once', async () => {
+    const idle = await node.openWarm()
+    await node.stopRelay('SIGTERM')
+    await idle.until(() => idle.end === 'FIN' || idle.closed)
+    assert.equal(idle.failure, undefined)
+    const refused = await node.open()
+    assert.equal(refused.failure, 'ECONNREFUSED')
+    await node.startRelay()
+    assert.match(await (await node.openWarm()).get('/a/plain'), /a \d+ GET/)
+  })
+
+  it('a relay that is killed leaves nobody waiting, and nothing that the next one trips over', async () => {
+    const waiting = await node.openWarm()
+    waiting.send(get('/a/never'))
+    await node.stopRelay('SIGKILL')
+    await waiting.until(() => waiting.end === 'FIN' || waiting.closed)
+    assert.equal((await node.open()).failure, 'ECONNREFUSED')
+    await node.startRelay()
+    const client = await node.openWarm()
+    for (let i = 0; i < 20; i++) assert.match(await client.get(`/${i % 2 ? 'a' : 'b'}/plain`), /200 OK/)
+  })
+})
