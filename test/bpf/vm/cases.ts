@@ -3,6 +3,7 @@
  * plays the steps on real sockets, the test compares what it saw with `expect`.
  */
 import type { Reason } from '../../../bpf/abi/heddle.gen.ts'
+import type { CallLine } from './outbound-cases.ts'
 
 /**
  * Bytes to send; wait for so many replies in all; wait until the kernel is in mid-message;
@@ -218,6 +219,7 @@ export type Line =
   | { kind: 'syn'; name: string; family: Family; connected: boolean; counted: Expectation['counted'] }
   | { kind: 'attached'; hooks: string[]; active: { slot: number; generation: number } | null }
   | { kind: 'detached'; installed: boolean }
+  | CallLine
   | { kind: 'failed'; message: string }
   | { kind: 'done' }
 

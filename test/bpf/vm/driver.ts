@@ -27,6 +27,7 @@ import { converse } from './conversation.ts'
 import { connect } from 'node:net'
 import { BLOCKS } from './hand-tables.ts'
 import { type Service, startService, WAYS } from './network.ts'
+import { OutboundLane } from './outbound-lane.ts'
 
 /** An emulated machine on a busy host: about 20 s of CPU, far more on the clock. */
 const WATCHDOG_MS = 240_000
@@ -159,6 +160,15 @@ async function drive(service: Service): Promise<void> {
   say({ kind: 'detached', installed: (await kernel.inspect()) !== null })
 }
 
+async function driveOutbound(): Promise<void> {
+  const lane = new OutboundLane({ kernel, bpffs, cgroup, programs, cpus: cpus() })
+  try {
+    await lane.drive(say)
+  } finally {
+    await lane.stop()
+  }
+}
+
 const watchdog = setTimeout(() => {
   say({ kind: 'failed', message: `not done after ${WATCHDOG_MS} ms` })
   process.exit(1)
@@ -175,6 +185,7 @@ try {
   } finally {
     service.stop()
   }
+  await driveOutbound()
   say({ kind: 'done' })
 } catch (error) {
   say({ kind: 'failed', message: error instanceof Error ? `${error.stack}` : String(error) })

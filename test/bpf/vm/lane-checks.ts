@@ -3,7 +3,27 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { CASES, type Case, DETACH, type Expectation, FAMILIES, type Family, type Line } from './cases.ts'
 
-const HOOKS = ['cgroup_egress', 'cgroup_ingress', 'msg_verdict', 'sock_ops', 'stream_verdict']
+import {
+  CALL_CASES,
+  CALL_FAMILIES,
+  type CallCase,
+  type CallFamily,
+  CALLS,
+  NO_RELAY,
+  REFUSED,
+} from './outbound-cases.ts'
+
+const HOOKS = [
+  ...[
+    'cgroup_egress',
+    'cgroup_ingress',
+    'client_msg_verdict',
+    'client_stream_verdict',
+    'connect4',
+    'connect6',
+  ],
+  ...['getpeername4', 'getpeername6', 'msg_verdict', 'remote_stream_verdict', 'sock_ops', 'stream_verdict'],
+]
 
 type Run = () => Promise<Line[] | string>
 
@@ -47,6 +67,12 @@ export function checkLane(name: string, run: Run, release: RegExp): void {
     check('after a detach nothing is installed', () => {
       assert.equal(lines.find((line) => line.kind === 'detached')?.installed, false)
     })
+    for (const family of CALL_FAMILIES) {
+      for (const what of NO_RELAY)
+        check(`${family}: ${what.name}`, () => checkCall(lines, what, family, REFUSED))
+      for (const what of CALL_CASES)
+        check(`calls, ${family}: ${what.name}`, () => checkCall(lines, what, family, CALLS[family].peer))
+    }
   })
 }
 
@@ -61,4 +87,10 @@ function checkCase(lines: Line[], what: Case, family: Family): void {
   const line = lines.find((said) => said.kind === 'case' && said.name === what.name && said.family === family)
   assert.ok(line?.kind === 'case', 'the driver did not say')
   assert.deepEqual(line.saw, what.expect satisfies Expectation)
+}
+
+function checkCall(lines: Line[], what: CallCase, family: CallFamily, peer: string): void {
+  const line = lines.find((said) => said.kind === 'call' && said.name === what.name && said.family === family)
+  assert.ok(line?.kind === 'call', 'the driver did not say')
+  assert.deepEqual(line.saw, { peer, ...what.expect })
 }

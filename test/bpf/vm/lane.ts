@@ -10,6 +10,7 @@ import { kernelImage } from '../../../infra/ci/vm-image.ts'
 import type { Entry } from '../../../infra/ci/vm-archive.ts'
 import { findCgroup2, makeCgroup, removeCgroup } from '../../../infra/local/cgroup.ts'
 import { type Line, MARK } from './cases.ts'
+import { buildRoutedGenerations } from './outbound-programs.ts'
 import { buildPrograms } from './programs.ts'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
@@ -17,8 +18,10 @@ const DRIVER = 'dist/test/bpf/vm/driver.js'
 /** Beyond the watchdog of the driver, which says more. */
 const TIMEOUT_MS = 270_000
 const TOOLS = ['bpftool', 'ip', 'unshare']
-/** What the driver and the agent's adapter load at run time. */
-const PACKAGES = ['koffi', '@koromix/koffi-linux-x64', 'execa', 'zod']
+/** What the driver, the agent's adapter and the relay load at run time. */
+const PACKAGES = ['koffi', '@koromix/koffi-linux-x64', 'execa', 'yaml', 'zod']
+/** In this order: a link between namespaces, and what the relay asks about sockets. */
+const MODULES = ['drivers/net/veth.ko', 'net/ipv4/inet_diag.ko', 'net/ipv4/tcp_diag.ko']
 const COMPILED = ['dist/agent', 'dist/bpf', 'dist/pipelines', 'dist/test/bpf/vm']
 
 function linesIn(console: string[]): Line[] {
@@ -32,6 +35,7 @@ async function withPrograms<T>(use: (directory: string) => Promise<T>): Promise<
   const directory = await mkdtemp(join(tmpdir(), 'heddle-lane-'))
   try {
     await buildPrograms(root, directory)
+    await buildRoutedGenerations(directory)
     return await use(directory)
   } finally {
     await rm(directory, { recursive: true, force: true })
@@ -94,7 +98,7 @@ async function machineFiles(programs: string): Promise<Map<string, Entry>> {
     addTree(files, `node_modules/${name}`, `/heddle/node_modules/${name}`, /\.(c?js|json|node)$/)
   for (const folder of COMPILED) addTree(files, folder, `/heddle/${folder}`, /\.js$/)
   files.set('/heddle/package.json', { file: join(root, 'package.json') })
-  for (const name of readdirSync(programs).filter((file) => file.endsWith('.o')))
+  for (const name of readdirSync(programs).filter((file) => /\.(o|json)$/.test(file)))
     files.set(`/programs/${name}`, { file: join(programs, name) })
   return files
 }
@@ -116,7 +120,7 @@ export async function machineLane(): Promise<Line[] | string> {
   return withPrograms(async (directory) => {
     const console = await boot({
       image,
-      modules: ['drivers/net/veth.ko'],
+      modules: MODULES,
       programs: TOOLS,
       libraries: [await libbpf()],
       files: await machineFiles(directory),

@@ -1,0 +1,265 @@
+/**
+ * The client side in a lane: services by number, the agent's own adapter, the real relay beside the
+ * managed cgroup, and in it a process that is both the callers and the servers.
+ */
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { BpfMap, u32 } from '../../../agent/adapters/libbpf.ts'
+import { Pins } from '../../../agent/adapters/pins.ts'
+import { assign, rowsFor } from '../../../agent/identities.ts'
+import type { Kernel } from '../../../agent/ports.ts'
+import { askRelay } from '../../../agent/relay/stats.ts'
+import { ClientLayout, ClientReason, Hand, UpstreamLayout, Use } from '../../../bpf/abi/heddle.gen.ts'
+import type { Workload } from '../../../pipelines/policy/model.ts'
+import {
+  CALL_CASES,
+  CALL_FAMILIES,
+  type CallCase,
+  type CallFamily,
+  type CallLine,
+  CALLS,
+  NO_RELAY,
+} from './outbound-cases.ts'
+import type { Act, FromPeer, Play, Played, ToPeer } from './outbound-peer.ts'
+import type { RoutedGeneration } from './outbound-programs.ts'
+
+const RELAY = fileURLToPath(new URL('../../../agent/relay/main.js', import.meta.url))
+const PEER = fileURLToPath(new URL('./outbound-peer.js', import.meta.url))
+/** Live numbers of the services. */
+const NUMBERS: Record<string, number> = { front: 1, a: 2, b: 3 }
+const SLOTS = { front: 2, swapped: 3 }
+/** Indexes of upstreams that are looked at: the relay gives low ones first, and a lane has one caller at a time. */
+const LOOKED_AT = 32
+/** An emulated machine starts Node in seconds. */
+const PATIENCE_MS = 30_000
+/** Both servers and all callers; loopback is theirs. */
+const WORKLOAD: Workload = {
+  name: 'lane',
+  namespace: 'lane',
+  labels: { app: 'lane' },
+  addresses: ['127.0.0.1'],
+  mode: 'kernel',
+}
+
+export type Place = { kernel: Kernel; bpffs: string; cgroup: string; programs: string; cpus: number }
+
+export class OutboundLane {
+  private readonly place: Place
+  private readonly pins: Pins
+  private readonly directory = mkdtempSync(join(tmpdir(), 'heddle-lane-relay-'))
+  private peer: ChildProcess | undefined
+  private relay: ChildProcess | undefined
+  private generation = 0
+
+  constructor(place: Place) {
+    this.place = place
+    this.pins = new Pins(place.bpffs)
+  }
+
+  /** All cases, a line each. */
+  async drive(say: (line: CallLine) => void): Promise<void> {
+    const [early, late] = NO_RELAY as [CallCase, CallCase]
+    await this.enforce()
+    await this.describe(await this.startPeer())
+    for (const family of CALL_FAMILIES) say(await this.play(early, family))
+    await this.startRelay()
+    for (const family of CALL_FAMILIES) for (const what of CALL_CASES) say(await this.play(what, family))
+    await this.killRelay()
+    for (const family of CALL_FAMILIES) say(await this.play(late, family))
+  }
+
+  async stop(): Promise<void> {
+    await this.killRelay()
+    this.peer?.kill('SIGKILL')
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  private async enforce(): Promise<void> {
+    const { kernel, programs, cgroup } = this.place
+    await kernel.install(`${programs}/dispatcher.o`)
+    const { identities, addresses } = assign({ identities: [], published: [] }, [WORKLOAD])
+    for (const [name, slot] of Object.entries(SLOTS)) {
+      const { blocks, services, routes } = JSON.parse(
+        readFileSync(`${programs}/${name}.json`, 'utf8'),
+      ) as RoutedGeneration
+      await kernel.stage(slot, `${programs}/${name}.o`, rowsFor(blocks, identities))
+      const number = (service: { name: string }) => NUMBERS[service.name] as number
+      await kernel.setRoutes(slot, {
+        choices: routes.map(({ service, set }) => ({
+          service: number(service),
+          identity: 0,
+          set,
+          own: false,
+        })),
+        backends: services.map(number),
+      })
+    }
+    await kernel.setAddresses(addresses)
+    const id = statSync(cgroup, { bigint: true }).ino
+    await kernel.outbound.setCgroups([{ id, identity: identities[0]?.number ?? 0 }])
+    await this.flip('front')
+  }
+
+  private async flip(name: keyof typeof SLOTS): Promise<void> {
+    await this.place.kernel.flip(SLOTS[name], ++this.generation)
+  }
+
+  /** What the agent would write: services, one endpoint each, and where front is called. */
+  private async describe(ports: number[]): Promise<void> {
+    const { outbound } = this.place.kernel
+    for (const [at, port] of ports.entries()) {
+      const endpoint = { address: '127.0.0.1', port, local: true, weight: 1 }
+      await outbound.write({ map: 'endpoints', number: at + 1, endpoint })
+      const state = { first: at, count: 1, local: 1, zone: 1 }
+      await outbound.write({ map: 'services', number: at + 2, state })
+    }
+    await outbound.write({ map: 'members', first: 0, endpoints: [1, 2] })
+    const state = { first: 0, count: 1, local: 1, zone: 1 }
+    await outbound.write({ map: 'services', number: NUMBERS['front'] as number, state })
+    for (const address of new Set(CALL_FAMILIES.map((family) => CALLS[family].host)))
+      await outbound.write({
+        map: 'service_addresses',
+        address,
+        port: 80,
+        service: NUMBERS['front'] as number,
+      })
+  }
+
+  /** Ports of server a and server b. */
+  private async startPeer(): Promise<number[]> {
+    this.peer = fork(PEER, [this.place.cgroup], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const message = await this.heard()
+    if (!('ports' in message)) throw new Error(`the peer did not start: ${JSON.stringify(message)}`)
+    return message.ports
+  }
+
+  private async heard(): Promise<FromPeer> {
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    return (await once(this.peer as ChildProcess, 'message', { signal }))[0] as FromPeer
+  }
+
+  private tell(message: ToPeer): void {
+    this.peer?.send(message)
+  }
+
+  private async startRelay(): Promise<void> {
+    const { bpffs, cgroup } = this.place
+    const [config, workloads, stats] = ['relay.json', 'workloads.json', 'stats'].map((name) =>
+      join(this.directory, name),
+    ) as [string, string, string]
+    writeFileSync(workloads, JSON.stringify({ workloads: [WORKLOAD] }))
+    const times = { sweepMs: 250, stopMs: 500 }
+    const own = { schema: 'heddle.relay/1', node: 'lane', bpffs, cgroup, workloads, stats, ...times }
+    writeFileSync(config, JSON.stringify(own))
+    this.relay = spawn(process.execPath, [RELAY, '--config', config], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    await until('the relay serves services', async () => {
+      const said = (await askRelay(stats).catch(() => undefined)) as { outbound: unknown } | undefined
+      return said !== undefined && said.outbound !== null && this.port() !== 0
+    })
+  }
+
+  private async killRelay(): Promise<void> {
+    const { relay } = this
+    this.relay = undefined
+    if (relay === undefined || relay.exitCode !== null) return
+    const gone = once(relay, 'exit')
+    relay.kill('SIGKILL')
+    await gone
+  }
+
+  private async play(what: CallCase, family: CallFamily): Promise<CallLine> {
+    const before = this.ways()
+    const way = { host: CALLS[family].host, port: 80 }
+    const steps = this.relay ? [{ warm: true } as const, ...what.steps] : what.steps
+    const expected = what.expect.replies.filter((reply) => reply !== 'end').length
+    const played = await this.playedBy({ way, steps, expected })
+    const after = this.ways()
+    if (what.steps.some((step) => typeof step === 'object' && 'flip' in step)) await this.flip('front')
+    const told = what.expect.kernel !== null
+    const kernel = told ? after.kernel - before.kernel : null
+    const relay = told ? after.relay - before.relay : null
+    return { kind: 'call', name: what.name, family, saw: { ...played, kernel, relay } }
+  }
+
+  private async playedBy(play: Play): Promise<Played> {
+    this.tell({ play })
+    for (;;) {
+      const message = await this.heard()
+      if ('played' in message) return message.played
+      if (!('act' in message)) throw new Error(JSON.stringify(message))
+      await this.act(message.act)
+      this.tell({ acted: true })
+    }
+  }
+
+  private async act(step: Act): Promise<void> {
+    if ('flip' in step) await this.flip(step.flip)
+    else if ('warm' in step) await until('idle upstreams to both servers', () => this.idle().size === 2)
+    else await until('the kernel is offered the connection', () => this.isOffered())
+  }
+
+  /** Endpoints that an upstream waits for. */
+  private idle(): Set<number> {
+    return this.withMap('upstreams', (map) => {
+      const values = Array.from({ length: LOOKED_AT }, (_, index) =>
+        map.lookup(u32(index), UpstreamLayout.bytes),
+      )
+      const { use, endpoint } = UpstreamLayout.fields
+      const idle = values.filter((value) => value?.readUInt32LE(use.at) === Use.USE_IDLE)
+      return new Set(idle.map((value) => value?.readUInt32LE(endpoint.at) ?? 0))
+    })
+  }
+
+  /** There is one client at a time. */
+  private isOffered(): boolean {
+    return this.withMap('clients', (map) => {
+      const [key] = [...map.keys(8, 2)]
+      const hand = key && map.lookup(key, ClientLayout.bytes)?.readUInt32LE(ClientLayout.fields.hand.at)
+      return ((hand ?? 0) & Hand.HAND_OFFER) !== 0
+    })
+  }
+
+  private port(): number {
+    return this.withMap('outbound_port', (map) => map.lookup(u32(0), 4)?.readUInt32LE() ?? 0)
+  }
+
+  /** Requests that the kernel took so far, and those that it left to the relay. */
+  private ways(): { kernel: number; relay: number } {
+    return this.withMap('client_counters', (map) => {
+      const ways = { kernel: 0, relay: 0 }
+      for (const [name, reason] of Object.entries(ClientReason)) {
+        const value = name === 'CLIENT_REASONS' ? undefined : map.lookup(u32(reason), 8 * this.place.cpus)
+        for (let at = 0; value && at < value.length; at += 8)
+          ways[name === 'KERNEL_ROUTED' ? 'kernel' : 'relay'] += Number(value.readBigUInt64LE(at))
+      }
+      return ways
+    })
+  }
+
+  private withMap<T>(
+    name: 'clients' | 'upstreams' | 'outbound_port' | 'client_counters',
+    use: (map: BpfMap) => T,
+  ): T {
+    const map = BpfMap.pinned(this.pins.map(name))
+    try {
+      return use(map)
+    } finally {
+      map.close()
+    }
+  }
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`still not: ${what}`)
+    await sleep(5)
+  }
+}
