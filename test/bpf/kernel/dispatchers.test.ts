@@ -206,7 +206,10 @@ describe('dispatchers', { skip: whyNoKernel() }, () => {
       assert.equal(status, target.startsWith('/odd/') ? 403 : 200, `${target} was misjudged`)
     assert.equal(judged, answered.length, 'a request was answered and not judged')
     assert.ok(marks(node) > 0, 'the next dispatcher had nothing to do')
-    assert.deepEqual(attached(node), CGROUP_HOOKS.map(() => 1))
+    assert.deepEqual(
+      attached(node),
+      CGROUP_HOOKS.map(() => 1),
+    )
     t.diagnostic(`requests ${sent.length}, refused ${sent.filter(({ status }) => status === 403).length}`)
   })
 
@@ -251,7 +254,11 @@ describe('dispatchers', { skip: whyNoKernel() }, () => {
         assert.ok(died || status === 0, stderr)
         if (died) deaths++
         const when = `killed before act ${acts}`
-        assert.deepEqual(attached(node), CGROUP_HOOKS.map(() => 1), when)
+        assert.deepEqual(
+          attached(node),
+          CGROUP_HOOKS.map(() => 1),
+          when,
+        )
         await checkJudged(fixture, server.port, when)
         old.get('/secret')
         await old.until(() => / 403 /.test(old.text))
