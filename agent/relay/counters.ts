@@ -1,19 +1,20 @@
-/** Verdicts by name, summed over CPUs. */
+/** What programs count, by name, summed over CPUs. */
 import { readFileSync } from 'node:fs'
-import { Reason } from '../../bpf/abi/heddle.gen.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
 
 const COUNTER_BYTES = 8
 
-/** Reads the pinned map `counters`; reasons that never happened are left out. */
-export function readCounters(path: string): Record<string, number> {
+/**
+ * Reads a pinned map of counters, `names` by number (an enum of the ABI; its end marker is no entry of
+ * the map). What never happened is left out.
+ */
+export function readCounters(path: string, names: Readonly<Record<string, number>>): Record<string, number> {
   const cpus = possibleCpus()
   const map = BpfMap.pinned(path)
   const found: Record<string, number> = {}
   try {
-    for (const [name, reason] of Object.entries(Reason)) {
-      if (reason === Reason.REASONS) continue
-      const perCpu = map.lookup(u32(reason), COUNTER_BYTES * cpus)
+    for (const [name, number] of Object.entries(names)) {
+      const perCpu = map.lookup(u32(number), COUNTER_BYTES * cpus)
       let sum = 0n
       for (let cpu = 0; perCpu && cpu < cpus; cpu++) sum += perCpu.readBigUInt64LE(COUNTER_BYTES * cpu)
       if (sum > 0n) found[name] = Number(sum)

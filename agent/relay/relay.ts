@@ -4,6 +4,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { currentDispatcher, oldDispatchers } from '../adapters/attach.ts'
+import { Reason } from '../../bpf/abi/heddle.gen.ts'
 import type { Workload } from '../../pipelines/policy/model.ts'
 import { addressBytes } from '../adapters/address-bytes.ts'
 import { Pins } from '../adapters/pins.ts'
@@ -184,7 +185,8 @@ export class Relay {
 
   /** Once a dispatcher is attached that knows of services. */
   private async serveOutbound(parts: Parts, workloads: readonly Workload[]): Promise<void> {
-    const addresses = workloads.flatMap((each) => each.addresses.map((text) => addressBytes(text)))
+    const own = workloads.filter(({ node = this.config.node }) => node === this.config.node)
+    const addresses = own.flatMap((each) => each.addresses.map((text) => addressBytes(text)))
     if (parts.outbound) {
       parts.outbound.sweep(addresses)
       return
@@ -268,7 +270,7 @@ export class Relay {
       uptimeMs: Math.round(process.uptime() * 1000),
       rssBytes: memory,
       cpuMs: Math.round((cpu.user + cpu.system) / 1000),
-      counters: session?.isCurrent() ? readCounters(this.pins.map('counters')) : {},
+      counters: session?.isCurrent() ? readCounters(this.pins.map('counters'), Reason) : {},
       events: this.events,
       endings: this.outcomes,
       pending: parts?.endings.pending ?? { ending: 0, owing: 0 },

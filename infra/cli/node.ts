@@ -7,6 +7,7 @@ import { readConfig } from '../../agent/config.ts'
 import { assign } from '../../agent/identities.ts'
 import { askRelay } from '../../agent/relay/stats.ts'
 import { enroll } from '../node/enroll.ts'
+import { parseStats, statsText } from '../node/stats.ts'
 import { servicesText, supportOf, viewServices } from '../node/services.ts'
 import { openSubject } from '../node/subject.ts'
 import { systemdUnit } from '../node/systemd.ts'
@@ -91,9 +92,11 @@ async function services({ config, json }: Look): Promise<void> {
   else process.stdout.write(servicesText(view))
 }
 
-/** Verdicts by reason, endings, modes: what the node's relay counts. */
-async function stats({ config, socket }: Look & { socket?: string }): Promise<void> {
-  print(await askRelay(socket ?? join(dirname(resolve(config)), RELAY_SOCKET)))
+/** What the node's relay counts: verdicts by reason, how requests to services went, endings, modes. */
+async function stats({ config, json, socket }: Look & { socket?: string }): Promise<void> {
+  const said = await askRelay(socket ?? join(dirname(resolve(config)), RELAY_SOCKET))
+  if (json === true) print(said)
+  else process.stdout.write(statsText(parseStats(said)))
 }
 
 async function detach({ config, yes }: Look & { yes?: boolean }): Promise<void> {
@@ -144,7 +147,12 @@ export function register(program: Command): void {
   look(node, 'services', 'services of this node, their endpoints in order, and where each is known from')
     .option('--json', 'as data')
     .action(services)
-  look(node, 'stats', 'verdicts by reason and what the relay did, as its relay counts them')
+  look(
+    node,
+    'stats',
+    'verdicts by reason, and how much of the traffic to services took the slow path and why',
+  )
+    .option('--json', 'as data: all that the relay says')
     .option('--socket <path>', "the relay's stats socket, when it is not beside the configuration")
     .action(stats)
   look(node, 'unit', 'print a systemd unit for the agent').action(unit)

@@ -5,11 +5,12 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { EventKind } from '../../../bpf/abi/heddle.gen.ts'
+import { ClientReason, EventKind } from '../../../bpf/abi/heddle.gen.ts'
 import { addressBytes, isLoopback } from '../../adapters/address-bytes.ts'
 import type { RelayEvent } from '../../adapters/connection.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { DispatcherPins, Pins } from '../../adapters/pins.ts'
+import { readCounters } from '../counters.ts'
 import { Verdicts } from '../verdicts.ts'
 import { KernelAsk } from './kernel-ask.ts'
 import { type KernelClient, KernelClients } from './kernel-clients.ts'
@@ -22,6 +23,7 @@ import { Outbound } from './outbound.ts'
 import type { OutboundConnection } from './outbound-connection.ts'
 import { ReusingSocket } from './reusing-socket.ts'
 import { UpstreamPool } from './upstream-pool.ts'
+import type { Router } from './ports.ts'
 import type { ResponseRest } from './response-reader.ts'
 import { WIRE_OPTIONS, type Wire } from './wire.ts'
 
@@ -30,8 +32,11 @@ const LISTEN_AT = ['127.0.0.1', '::1'] as const
 /** A port that is free on one loopback may be taken on the other. */
 const LISTEN_TRIES = 16
 
-/** Clients of one service and identity, which share pools. */
-type Group = { client: Pick<KernelClient, 'service' | 'identity'>; count: number }
+/** Milliseconds between two looks at what a group may need, where its requests keep coming to the relay. */
+const FIT_MS = 100
+
+/** Clients of one service and identity, which share pools; `at`: when these were made to fit last. */
+type Group = { client: Pick<KernelClient, 'service' | 'identity'>; count: number; at: number }
 
 export class KernelOutbound {
   readonly outbound: Outbound
@@ -52,6 +57,9 @@ export class KernelOutbound {
   /** Identity -> an address of a workload that has it. */
   private readonly sources = new Map<number, Uint8Array>()
   private readonly groups = new Map<string, Group>()
+  private readonly counts: () => Record<string, number>
+  /** What was counted before this relay: then kernel and relay say what they did in one and the same time. */
+  private readonly before: Record<string, number>
   private readonly now: () => number
   private readonly complain: (error: unknown) => void
 
@@ -62,6 +70,8 @@ export class KernelOutbound {
   ) {
     this.now = parts.now
     this.complain = parts.complain
+    this.counts = () => readCounters(pins.map('client_counters'), ClientReason)
+    this.before = this.counts()
     this.ask = new KernelAsk(dispatcher.program('relay_ask'))
     this.port = BpfMap.pinned(pins.map('outbound_port'))
     this.clients = new KernelClients(pins)
@@ -139,7 +149,16 @@ export class KernelOutbound {
   }
 
   get stats(): Record<string, unknown> {
-    return { ...this.outbound.counts, upstreams: this.upstreams.open }
+    const since = Object.entries(this.counts()).map(([name, count]) => [
+      name,
+      count - (this.before[name] ?? 0),
+    ])
+    return {
+      ...this.outbound.counts,
+      upstreams: this.upstreams.open,
+      /** By enum heddle_client_reason. */
+      counters: Object.fromEntries(since.filter(([, count]) => count !== 0)),
+    }
   }
 
   /** New connections are refused from now on; what is under way is finished within that time. */
@@ -184,13 +203,32 @@ export class KernelOutbound {
     const socket = ReusingSocket.adopt(accepted)
     const connection = this.outbound.take(socket, {
       turn: this.turns.turn(client.cookie),
-      router: this.router.for(client),
+      router: this.growing(group, this.router.for(client)),
     })
     if (connection) this.met(client.cookie, connection)
     socket.once('close', () => {
       this.known.delete(client.cookie)
       this.leave(client, group)
     })
+  }
+
+  /** A request that the kernel left may have lacked an upstream: the routes or endpoints are others by now. */
+  private growing(group: Group, { route }: Router): Router {
+    return {
+      route: (request) => {
+        if (this.now() - group.at >= FIT_MS) setImmediate(() => this.refit(group))
+        return route(request)
+      },
+    }
+  }
+
+  private refit(group: Group): void {
+    if (group.count === 0 || this.now() - group.at < FIT_MS) return
+    try {
+      this.fit(group)
+    } catch (error) {
+      this.complain(error)
+    }
   }
 
   private met(client: bigint, connection: OutboundConnection): void {
@@ -208,7 +246,7 @@ export class KernelOutbound {
 
   private join({ service, identity }: KernelClient): Group {
     const key = `${service}/${identity}`
-    const group = this.groups.get(key) ?? { client: { service, identity }, count: 0 }
+    const group = this.groups.get(key) ?? { client: { service, identity }, count: 0, at: 0 }
     this.groups.set(key, group)
     group.count++
     this.fit(group)
@@ -222,7 +260,9 @@ export class KernelOutbound {
   }
 
   /** Each endpoint of this node that the group's requests may go to has a connection for each client. */
-  private fit({ client, count }: Group): void {
+  private fit(joint: Group): void {
+    const { client, count } = joint
+    joint.at = this.now()
     const group = `${client.service}/${client.identity}`
     for (const service of this.router.reaches(client))
       for (const { number, at, local } of this.services.nearest(service))
