@@ -6,12 +6,13 @@ import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
 import { checkoutCode } from '../trust/checkout-code.ts'
 import { custodyOfStack, initTrust } from '../trust/custody.ts'
 import { makeCgroup } from './cgroup.ts'
-import { RINGS, workloads } from './fleet.ts'
+import { RINGS, services, workloads } from './fleet.ts'
 import type { Foundation } from './foundation.ts'
 import { Clone } from './git.ts'
 import { type HostConfig, statusDirectory } from './host-config.ts'
 import type { Enrolment } from './nodes.ts'
 import { launch, type Running, untilReady } from './process.ts'
+import { SERVICE_PORT } from './service.ts'
 
 const FUNCTIONS = fileURLToPath(new URL('./functions-host.js', import.meta.url))
 const BRANCH = 'main'
@@ -63,9 +64,12 @@ export async function startFunctions(
 
   const workloadsFile = join(dir, 'workloads.json')
   writeFileSync(workloadsFile, JSON.stringify({ workloads: workloads(stack.nodes, stack.client) }, null, 2))
+  const servicesFile = join(dir, 'services.json')
+  writeFileSync(servicesFile, JSON.stringify({ services: services(SERVICE_PORT) }, null, 2))
   const clone = new Clone(join(stack.dir, 'policies'), BRANCH)
   await clone.start(config.repository.path, stack.cloud.namespace)
-  const enrolment = { store: config.store, root: config.rootFile, workloads: workloadsFile, nats }
+  const files = { root: config.rootFile, workloads: workloadsFile, services: servicesFile }
+  const enrolment = { store: config.store, ...files, nats }
   const statusOf = (commit: string) => readStatus(join(statusDirectory(config), `${commit}.json`))
   return { functions, store: config.store, clone, enrolment, statusOf }
 }

@@ -1,8 +1,9 @@
-/** The policies that the demo pushes: two that are good, three that are broken each in its own way. */
-import { NAMESPACE } from './fleet.ts'
+/** The policies that the demo pushes: two that are good, three that are broken each in its own way, and a route. */
+import { FRONT, FRONT_V2, NAMESPACE } from './fleet.ts'
 import { SERVICE_PORT } from './service.ts'
 
 export const POLICY_FILE = `policies/${NAMESPACE}/api.yaml`
+export const ROUTE_FILE = `policies/${NAMESPACE}/front.yaml`
 export const BROKEN_FILE = `policies/${NAMESPACE}/orders.yaml`
 
 export const TENANTS_FILE = 'tenants.yaml'
@@ -40,6 +41,36 @@ ${extra}`
 export const SECOND_POLICY = goodPolicy(`              - method: GET
                 path: /reports/[0-9]+
 `)
+
+/** What it asks for goes to version 2. */
+export const V2_PREFIX = '/public/v2'
+
+/** Requests to the front service: below a prefix to another service, all else to its own endpoints. */
+export const routeTo = (name: string): string => `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: front
+  namespace: ${NAMESPACE}
+spec:
+  parentRefs:
+    - group: ""
+      kind: Service
+      name: ${FRONT.name}
+      port: ${FRONT.port}
+  rules:
+    - matches:
+        - path:
+            type: PathPrefix
+            value: ${V2_PREFIX}
+      backendRefs:
+        - name: ${name}
+          port: ${FRONT_V2.port}
+    - backendRefs:
+        - name: ${FRONT.name}
+          port: ${FRONT.port}
+`
+
+export const ROUTE = routeTo(FRONT_V2.name)
 
 const broken = (rules: string): string => `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy

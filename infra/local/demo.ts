@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: the whole pipe on this machine, in five scenes, with measured
+ * `npm run demo`: the whole pipe on this machine, in seven scenes, with measured
  * times. Exit 1 when a promise was not kept, 2 when it could not be shown.
  *
  *     demo.js [--dir DIR] [--soak-ms N]
@@ -9,6 +9,7 @@ import { freshnessOf, replayOlderRelease, tamperWithArtifact } from './scene-att
 import { searchSbin } from './sbin.ts'
 import { auditNode } from './scene-audit.ts'
 import { pushBrokenPolicies } from './scene-broken.ts'
+import { pushRoute } from './scene-route.ts'
 import { pushGoodPolicy, tellLoss } from './scene-push.ts'
 import { type Stack, up } from './stack.ts'
 import { openTimeline, type Timeline } from './timeline.ts'
@@ -35,6 +36,9 @@ async function play(stack: Stack, timeline: Timeline): Promise<void> {
 
   timeline.scene('heddle audit: from the attached program back to the commit')
   await auditNode(stack, timeline)
+
+  timeline.scene('git push of a route: each request of a live connection on its own way')
+  await pushRoute(stack, timeline)
 
   const stats = await stack.client.stop()
   timeline.scene('the whole run, and its end')

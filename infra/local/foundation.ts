@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { findCgroup2, makeCgroup } from './cgroup.ts'
 import { type Journal, living, livingProcess, openJournal, ownerOf, undo } from './journal.ts'
-import { type Host, hostOf, makeNetwork } from './network.ts'
+import { hostOf, makeNetwork, type StackHost } from './network.ts'
 import { perform } from './perform.ts'
 
 const JANITOR_DEADLINE_MS = 20_000
@@ -20,9 +20,9 @@ export type Foundation = {
   /** Names this stack's namespaces and cgroup: a stack's directory is its identity. */
   id: string
   cgroup: string
-  cloud: Host
-  nodes: Host[]
-  client: Host
+  cloud: StackHost
+  nodes: StackHost[]
+  client: StackHost
   /** Mount a BPF file system for `name`; the result is its mount point. */
   mountBpffs(name: string): string
   /** Take everything down. Acting twice is fine. */

@@ -9,15 +9,20 @@ import { perform } from './perform.ts'
 
 /** 10.77.<group>.<index> and fd77::<group>:<index>. Groups: 0 cloud, 1 nodes, 2 clients. */
 export type Host = { namespace: string; address4: string; address6: string }
+/** With further addresses, for further workloads: 10.77.<10 + group>.<index> and 10.77.<20 + group>.<index>. */
+export type StackHost = Host & { second4: string; third4: string }
 
 const GROUPS = { cloud: 0, node: 1, client: 2 }
 
-export function hostOf(stack: string, group: keyof typeof GROUPS, index: number): Host {
+export function hostOf(stack: string, group: keyof typeof GROUPS, index: number): StackHost {
   const suffix = { cloud: 'net', node: `n${index}`, client: `c${index}` }[group]
+  const number = GROUPS[group]
   return {
     namespace: `hdl-${stack}-${suffix}`,
-    address4: `10.77.${GROUPS[group]}.${index}`,
-    address6: `fd77::${GROUPS[group]}:${index}`,
+    address4: `10.77.${number}.${index}`,
+    address6: `fd77::${number}:${index}`,
+    second4: `10.77.${10 + number}.${index}`,
+    third4: `10.77.${20 + number}.${index}`,
   }
 }
 
@@ -32,15 +37,17 @@ function addNamespace(journal: Journal, name: string): void {
 }
 
 /** nodad: an address in a namespace of ours is nobody else's, and waiting for proof costs a second. */
-const addressLines = (host: Host, device: string) => [
+const addressLines = (host: StackHost, device: string) => [
   'link set lo up',
   `link set ${device} up`,
   `addr add ${host.address4}/16 dev ${device}`,
+  `addr add ${host.second4}/16 dev ${device}`,
+  `addr add ${host.third4}/16 dev ${device}`,
   `addr add ${host.address6}/64 dev ${device} nodad`,
 ]
 
 /** Make the wire and join every host to it. */
-export function makeNetwork(journal: Journal, cloud: Host, hosts: Host[]): void {
+export function makeNetwork(journal: Journal, cloud: StackHost, hosts: StackHost[]): void {
   addNamespace(journal, cloud.namespace)
   ipBatch(cloud.namespace, ['link add br0 type bridge', ...addressLines(cloud, 'br0')])
   for (const [index, host] of hosts.entries()) {

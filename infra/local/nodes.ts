@@ -6,9 +6,9 @@ import { RelayConfig } from '../../agent/relay/config.ts'
 import { agentCommand } from '../node/agent-command.ts'
 import { enroll } from '../node/enroll.ts'
 import { makeCgroup } from './cgroup.ts'
-import { ringOf } from './fleet.ts'
+import { CALLER_CGROUP, ringOf } from './fleet.ts'
 import type { Foundation } from './foundation.ts'
-import type { Host } from './network.ts'
+import type { StackHost } from './network.ts'
 import { launch, type Running } from './process.ts'
 import { startService } from './service.ts'
 
@@ -19,7 +19,7 @@ const RELAY_CONFIG = 'relay.json'
 export type LocalNode = {
   name: string
   ring: string
-  host: Host
+  host: StackHost
   dir: string
   bpffs: string
   /** What `heddle node` and `heddle audit` read as well. */
@@ -28,6 +28,8 @@ export type LocalNode = {
   log: string
   /** Processes of Heddle itself stay out of the cgroup whose sockets are managed. */
   workloadCgroup: string
+  /** Below it: who is in there calls services as a workload of its own. */
+  callerCgroup: string
   systemCgroup: string
   service: Running
 }
@@ -37,13 +39,15 @@ export type Enrolment = {
   store: string
   root: string
   workloads: string
+  services: string
   nats: { url: string; seedOf(node: string): string }
 }
 
-export async function startNode(stack: Foundation, name: string, host: Host): Promise<LocalNode> {
+export async function startNode(stack: Foundation, name: string, host: StackHost): Promise<LocalNode> {
   const dir = join(stack.dir, 'nodes', name)
   mkdirSync(dir, { recursive: true })
   const workloadCgroup = makeCgroup(join(stack.cgroup, name, 'workload'))
+  const callerCgroup = makeCgroup(join(workloadCgroup, CALLER_CGROUP))
   const systemCgroup = makeCgroup(join(stack.cgroup, name, 'system'))
   const bpffs = stack.mountBpffs(name)
   const service = await startService(join(dir, 'service'), name, host, workloadCgroup)
@@ -58,6 +62,7 @@ export async function startNode(stack: Foundation, name: string, host: Host): Pr
     config,
     log,
     workloadCgroup,
+    callerCgroup,
     systemCgroup,
     service,
   }
@@ -76,6 +81,7 @@ export async function enrol(node: LocalNode, enrolment: Enrolment, pollMs: numbe
     bpffs: node.bpffs,
     cgroup: node.workloadCgroup,
     workloads: enrolment.workloads,
+    services: enrolment.services,
     pollMs,
     repin: false,
   })

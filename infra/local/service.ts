@@ -1,13 +1,13 @@
-/** The service of a node: a real nginx with one worker, in the node's cgroup and namespace. */
+/** The two versions of a node's service: a real nginx with one worker, in the node's cgroup and namespace. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Host } from './network.ts'
+import type { StackHost } from './network.ts'
 import { launch, type Running, untilReady } from './process.ts'
 
 export const SERVICE_PORT = 8080
 
 /** Keep-alive without end: a connection that closes in the demo was closed by Heddle, or is a bug. */
-const config = (dir: string, node: string, host: Host) => `
+const config = (dir: string, node: string, host: StackHost) => `
 daemon off;
 user root;
 worker_processes 1;
@@ -26,12 +26,21 @@ http {
   server {
     listen ${host.address4}:${SERVICE_PORT};
     listen [${host.address6}]:${SERVICE_PORT};
-    location / { return 200 "${node} $request_method $request_uri\\n"; }
+    location / { return 200 "${node} v1 $request_method $request_uri\\n"; }
+  }
+  server {
+    listen ${host.second4}:${SERVICE_PORT};
+    location / { return 200 "${node} v2 $request_method $request_uri\\n"; }
   }
 }
 `
 
-export async function startService(dir: string, node: string, host: Host, cgroup: string): Promise<Running> {
+export async function startService(
+  dir: string,
+  node: string,
+  host: StackHost,
+  cgroup: string,
+): Promise<Running> {
   mkdirSync(dir, { recursive: true })
   writeFileSync(join(dir, 'nginx.conf'), config(dir, node, host))
   const running = launch({

@@ -26,6 +26,7 @@ export type Stack = {
   cloud: Cloud
   nodes: LocalNode[]
   agents: ReadonlyMap<string, Running>
+  relays: ReadonlyMap<string, Running>
   client: { stats(): Promise<LaneStats[]>; stop(): Promise<LaneStats[]> }
   /** Processes that ended although nobody asked them to, with their last words. */
   ended(): string[]
@@ -71,12 +72,13 @@ async function build(foundation: Foundation, options: StackOptions): Promise<Sta
   say('functions in one process, an object store, a bare git repository with its hook')
   const processes = [nats.process, cloud.functions, ...nodes.map((node) => node.service)]
   const agents = new Map<string, Running>()
+  const relays = new Map<string, Running>()
   for (const node of nodes) {
     await enrol(node, cloud.enrolment, pollMs)
     agents.set(node.name, startAgent(node))
-    processes.push(startRelay(node))
+    relays.set(node.name, startRelay(node))
   }
-  processes.push(...agents.values())
+  processes.push(...agents.values(), ...relays.values())
   await Promise.all(nodes.map((node) => agentIsReady(node, agents.get(node.name) as Running)))
   say(
     `${nodes.length} nodes: nginx, agent and relay each; rings ${nodes.map((node) => `${node.ring}:${node.name}`).join(' ')}`,
@@ -92,6 +94,7 @@ async function build(foundation: Foundation, options: StackOptions): Promise<Sta
     cloud,
     nodes,
     agents,
+    relays,
     client: { stats: () => askClient(client.socket, 'stats'), stop: () => askClient(client.socket, 'stop') },
     ended: () => processes.flatMap((each) => endOf(each)),
     down: foundation.down,
