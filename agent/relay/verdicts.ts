@@ -33,11 +33,14 @@ export class Verdicts {
   }
 
   /**
-   * Under the generation that is active now. None is: everything is dropped. `peer`: the identity behind
-   * `remote`, where it is known by more than its address.
+   * Under the generation that is active now, if none is given. None is: everything is dropped. `peer`: the
+   * identity behind `remote`, where it is known by more than its address.
    */
-  context({ local, remote, localPort }: Omit<SocketName, 'cookie' | 'remotePort'>, peer = 0): Context {
-    const generation = this.generations.current()
+  context(
+    { local, remote, localPort }: Omit<SocketName, 'cookie' | 'remotePort'>,
+    peer = 0,
+    generation = this.generations.current(),
+  ): Context {
     if (!generation) return { kind: 'drop' }
     const { walker } = generation
     const identity = this.workloadAt(local)

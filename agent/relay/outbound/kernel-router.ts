@@ -6,6 +6,7 @@ import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/poli
 import type { RouteStep } from '../../../pipelines/tables/route-walk.ts'
 import type { Generation } from '../active-generation.ts'
 import type { Verdicts } from '../verdicts.ts'
+import { changedRequest } from './changed-request.ts'
 import type { KernelClient } from './kernel-clients.ts'
 import { type KernelEndpoint, type KernelServices, RouteMaps } from './kernel-routes.ts'
 import type { Outcome, RoutedStatus, Router, Target } from './ports.ts'
@@ -21,6 +22,8 @@ const UNKNOWN: Outcome = { kind: 'reply', status: 500, fields: [] }
 
 type Forward = Extract<RouteStep, { kind: 'forward' }>
 type Refusal = 'deny' | 'drop'
+/** One generation decides all of it, whatever becomes active meanwhile. */
+type Question = { client: KernelClient; request: Request; generation: Generation }
 
 export class KernelRouter {
   private readonly pins: Pins
@@ -60,22 +63,25 @@ export class KernelRouter {
     if (!generation) return NONE
     const routes = this.mapsOf(generation)
     const set = routes.setFor(client.service, client.identity)
-    if (set === undefined) return this.forward(client, request, client.service)
+    const question = { client, request, generation }
+    if (set === undefined) return this.forward(question, client.service)
     const step = generation.routes.follow(set, { request, port: client.called.port }, this.random())
     if (step.kind === 'status') return { kind: 'reply', status: step.status, fields: [] }
     if (step.kind === 'redirect') return redirectOf(step.reply)
     const live = routes.live(step.service)
-    return live === undefined ? UNKNOWN : this.forward(client, request, live, step)
+    return live === undefined ? UNKNOWN : this.forward(question, live, step)
   }
 
-  private forward(client: KernelClient, request: Request, service: number, step?: Forward): Outcome {
+  private forward(question: Question, service: number, step?: Forward): Outcome {
+    const { client, request } = question
     const near = this.services.nearest(service)
     if (near.length === 0) return NONE
     const first = this.random() % near.length
     const order = [...near.slice(first), ...near.slice(0, first)] as [KernelEndpoint, ...KernelEndpoint[]]
-    const refusal = this.refusal(client, request, order[0])
+    const arriving = step ? { ...question, request: changedRequest(request, step.request) } : question
+    const refusal = this.refusal(arriving, order[0])
     if (refusal) return { kind: refusal }
-    const open = order.filter((each) => this.refusal(client, request, each) === undefined)
+    const open = order.filter((each) => this.refusal(arriving, each) === undefined)
     return {
       kind: 'forward',
       targets: open.map((each) => targetOf(client, each)) as [Target, ...Target[]],
@@ -89,10 +95,11 @@ export class KernelRouter {
   }
 
   /** Inbound rules of an endpoint of this node; another node's are its own to enforce. */
-  private refusal(client: KernelClient, request: Request, endpoint: KernelEndpoint): Refusal | undefined {
+  private refusal({ client, request, generation }: Question, endpoint: KernelEndpoint): Refusal | undefined {
     if (!endpoint.local) return undefined
     const { address: local, port: localPort } = endpoint.at
-    const context = this.verdicts.context({ local, localPort, remote: NOBODYS }, client.identity)
+    const name = { local, localPort, remote: NOBODYS }
+    const context = this.verdicts.context(name, client.identity, generation)
     if (context.kind === 'judge') return context.allows(request) ? undefined : 'deny'
     return context.kind === 'drop' ? 'drop' : undefined
   }
