@@ -33,6 +33,9 @@ function chunksOf(text: string): Body {
   }
 }
 
+/** Bodies up to here are told in full; of longer ones only their length. */
+const TOLD_BYTES = 200
+
 /** Replies in a stream: `STATUS BODY`, the body without the blanks that pad a local reply. */
 function repliesIn(text: string): string[] {
   const replies: string[] = []
@@ -42,7 +45,9 @@ function repliesIn(text: string): string[] {
     const head = text.slice(at, end)
     const body = bodyBehind(head, text.slice(end + 4))
     if (body === undefined) return replies
-    replies.push(`${head.split(' ')[1]} ${body.text}`.trim())
+    const said = body.text.trim()
+    const told = said.length > TOLD_BYTES ? `${said.length} bytes` : said
+    replies.push(`${head.split(' ')[1]} ${told}`.trim())
     at = end + 4 + body.bytes
   }
 }
@@ -86,8 +91,8 @@ class Inbox {
 }
 
 export type Way = { host: string; port: number; localAddress?: string }
-/** What a conversation knows of by itself: bytes to send, replies to wait for, the other side's end. */
-type Spoken = string | { replies: number } | { ended: true }
+/** What a conversation knows of by itself: bytes to send, replies to wait for, the other side's end, whether it reads. */
+type Spoken = string | { replies: number } | { ended: true } | { reads: boolean }
 
 /** Throws when the connection is not made in time. */
 async function dial(way: Way): Promise<Socket> {
@@ -121,7 +126,10 @@ export async function converse<Act extends object>(
   for (const step of steps) {
     if (typeof step === 'string') await send(socket, step)
     else if ('replies' in step) await inbox.untilReplies(step.replies)
-    else if ('ended' in step) {
+    else if ('reads' in step) {
+      if (step.reads) socket.resume()
+      else socket.pause()
+    } else if ('ended' in step) {
       await inbox.untilEnded()
       if (socket.readableEnded) ends.push('end')
     } else await act(step)

@@ -182,10 +182,10 @@ try {
   const service = await startService(cgroup)
   try {
     await drive(service)
+    await driveOutbound()
   } finally {
     service.stop()
   }
-  await driveOutbound()
   say({ kind: 'done' })
 } catch (error) {
   say({ kind: 'failed', message: error instanceof Error ? `${error.stack}` : String(error) })

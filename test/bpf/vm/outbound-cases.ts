@@ -1,16 +1,19 @@
 /** What the client side must do, as data: a workload calls services, at the address of each family. */
 
 /**
- * Bytes to send; wait for so many replies in all; wait for the other side's end; until the relay has
- * idle upstreams to all servers; until it has offered the connection to the kernel; a server closes all
- * its connections; other routes become active.
+ * Bytes to send; wait for so many replies in all; wait for the other side's end; stop reading, or go on;
+ * until the relay has idle upstreams to all servers; until it has offered the connection to the kernel;
+ * until the kernel leaves the rest of a message to it; a server closes all its connections; other
+ * routes become active.
  */
 export type CallStep =
   | string
   | { replies: number }
   | { ended: true }
+  | { reads: boolean }
   | { warm: true }
   | { offered: true }
+  | { rest: true }
   | { drop: 'a' | 'b' }
   | { flip: 'front' | 'swapped' }
 
@@ -40,6 +43,8 @@ const get = (target: string, fields = '') => `GET ${target} HTTP/1.1\r\n${HOST}$
 const post = (target: string, fields: string) => `POST ${target} HTTP/1.1\r\n${HOST}${fields}\r\n`
 const inPieces = (text: string, bytes: number) => text.match(new RegExp(`[^]{1,${bytes}}`, 'g')) ?? []
 const answer = (target: string) => `200 ${target[1]} GET ${target} 0`
+/** Beyond what the kernel hands to a reader that has stopped, and what sockets hold besides. */
+const BIG = 2_000_000
 
 /** All of it by the kernel, from the first request on. */
 const byKernel = (requests: number, ...replies: string[]): CallCase['expect'] => ({
@@ -99,6 +104,28 @@ export const CALL_CASES: CallCase[] = [
       ...['200', '204', '304', '103', answer('/b/interim')],
       ...[answer('/a/chunked'), answer('/b/pieces'), answer('/a/1')],
     ),
+  },
+  {
+    name: 'a service on another node and one on this, on one connection',
+    steps: ['/c/1', '/a/2', '/c/3', '/c/4'].flatMap((target, i) => [get(target), { replies: i + 1 }]),
+    expect: byKernel(4, '200 GET /c/1', answer('/a/2'), '200 GET /c/3', '200 GET /c/4'),
+  },
+  {
+    name: 'a body to another node, in pieces',
+    steps: [get('/c/1'), { replies: 1 }, ...inPieces(post('/c/p', 'Content-Length: 3000\r\n') + BODY, 700)],
+    expect: byKernel(2, '200 GET /c/1', '200 POST /c/p'),
+  },
+  {
+    name: 'what a client that does not read has not taken comes through the relay, all of it',
+    steps: [
+      { reads: false },
+      get(`/a/big-${BIG}`),
+      { rest: true },
+      { reads: true },
+      { replies: 1 },
+      get('/b/2'),
+    ],
+    expect: byEither(`200 ${BIG} bytes`, answer('/b/2')),
   },
   {
     name: 'the connection ends with a server that closes, after all that it said',

@@ -1,6 +1,7 @@
 /**
  * The client side in a lane: services by number, the agent's own adapter, the real relay beside the
- * managed cgroup, and in it a process that is both the callers and the servers.
+ * managed cgroup, and in it a process that is both the callers and the servers. The service of the
+ * lane's other side, behind its link, is what another node would be.
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,27 +26,37 @@ import {
   CALLS,
   NO_RELAY,
 } from './outbound-cases.ts'
+import { WAYS } from './network.ts'
 import type { Act, FromPeer, Play, Played, ToPeer } from './outbound-peer.ts'
 import type { RoutedGeneration } from './outbound-programs.ts'
 
 const RELAY = fileURLToPath(new URL('../../../agent/relay/main.js', import.meta.url))
 const PEER = fileURLToPath(new URL('./outbound-peer.js', import.meta.url))
 /** Live numbers of the services. */
-const NUMBERS: Record<string, number> = { front: 1, a: 2, b: 3 }
+const NUMBERS: Record<string, number> = { front: 1, a: 2, b: 3, c: 4 }
 const SLOTS = { front: 2, swapped: 3 }
 /** Indexes of upstreams that are looked at: the relay gives low ones first, and a lane has one caller at a time. */
 const LOOKED_AT = 32
 /** An emulated machine starts Node in seconds. */
 const PATIENCE_MS = 30_000
-/** Both servers and all callers; loopback is theirs. */
-const WORKLOAD: Workload = {
+/** Servers a and b, and all callers: loopback is theirs, and other nodes know them by the link's address. */
+const HERE: Workload = {
   name: 'lane',
   namespace: 'lane',
   labels: { app: 'lane' },
-  addresses: ['127.0.0.1'],
+  addresses: ['127.0.0.1', WAYS.IPv4.peer],
+  mode: 'kernel',
+}
+/** Server c. */
+const ELSEWHERE: Workload = {
+  name: 'elsewhere',
+  namespace: 'lane',
+  labels: { app: 'elsewhere' },
+  addresses: [WAYS.IPv4.host],
   mode: 'kernel',
 }
 
+type Ways = { kernel: number; relay: number; unread: number }
 export type Place = { kernel: Kernel; bpffs: string; cgroup: string; programs: string; cpus: number }
 
 export class OutboundLane {
@@ -82,7 +93,7 @@ export class OutboundLane {
   private async enforce(): Promise<void> {
     const { kernel, programs, cgroup } = this.place
     await kernel.install(`${programs}/dispatcher.o`)
-    const { identities, addresses } = assign({ identities: [], published: [] }, [WORKLOAD])
+    const { identities, addresses } = assign({ identities: [], published: [] }, [HERE, ELSEWHERE])
     for (const [name, slot] of Object.entries(SLOTS)) {
       const { blocks, services, routes } = JSON.parse(
         readFileSync(`${programs}/${name}.json`, 'utf8'),
@@ -112,13 +123,20 @@ export class OutboundLane {
   /** What the agent would write: services, one endpoint each, and where front is called. */
   private async describe(ports: number[]): Promise<void> {
     const { outbound } = this.place.kernel
-    for (const [at, port] of ports.entries()) {
-      const endpoint = { address: '127.0.0.1', port, local: true, weight: 1 }
+    const places = [
+      ...ports.map((port) => ({ address: '127.0.0.1', port, local: true, weight: 1 })),
+      { address: WAYS.IPv4.host, port: WAYS.IPv4.port, local: false, weight: 1 },
+    ]
+    for (const [at, endpoint] of places.entries()) {
       await outbound.write({ map: 'endpoints', number: at + 1, endpoint })
-      const state = { first: at, count: 1, local: 1, zone: 1 }
-      await outbound.write({ map: 'services', number: at + 2, state })
+      const here = Number(endpoint.local)
+      await outbound.write({
+        map: 'services',
+        number: at + 2,
+        state: { first: at, count: 1, local: here, zone: 1 },
+      })
     }
-    await outbound.write({ map: 'members', first: 0, endpoints: [1, 2] })
+    await outbound.write({ map: 'members', first: 0, endpoints: places.map((_, at) => at + 1) })
     const state = { first: 0, count: 1, local: 1, zone: 1 }
     await outbound.write({ map: 'services', number: NUMBERS['front'] as number, state })
     for (const address of new Set(CALL_FAMILIES.map((family) => CALLS[family].host)))
@@ -152,7 +170,7 @@ export class OutboundLane {
     const [config, workloads, stats] = ['relay.json', 'workloads.json', 'stats'].map((name) =>
       join(this.directory, name),
     ) as [string, string, string]
-    writeFileSync(workloads, JSON.stringify({ workloads: [WORKLOAD] }))
+    writeFileSync(workloads, JSON.stringify({ workloads: [HERE] }))
     const times = { sweepMs: 250, stopMs: 500 }
     const own = { schema: 'heddle.relay/1', node: 'lane', bpffs, cgroup, workloads, stats, ...times }
     writeFileSync(config, JSON.stringify(own))
@@ -179,7 +197,7 @@ export class OutboundLane {
     const way = { host: CALLS[family].host, port: 80 }
     const steps = this.relay ? [{ warm: true } as const, ...what.steps] : what.steps
     const expected = what.expect.replies.filter((reply) => reply !== 'end').length
-    const played = await this.playedBy({ way, steps, expected })
+    const played = await this.playedBy({ way, steps, expected }, before)
     const after = this.ways()
     if (what.steps.some((step) => typeof step === 'object' && 'flip' in step)) await this.flip('front')
     const told = what.expect.kernel !== null
@@ -188,20 +206,21 @@ export class OutboundLane {
     return { kind: 'call', name: what.name, family, saw: { ...played, kernel, relay } }
   }
 
-  private async playedBy(play: Play): Promise<Played> {
+  private async playedBy(play: Play, before: Ways): Promise<Played> {
     this.tell({ play })
     for (;;) {
       const message = await this.heard()
       if ('played' in message) return message.played
       if (!('act' in message)) throw new Error(JSON.stringify(message))
-      await this.act(message.act)
+      await this.act(message.act, before)
       this.tell({ acted: true })
     }
   }
 
-  private async act(step: Act): Promise<void> {
+  private async act(step: Act, before: Ways): Promise<void> {
     if ('flip' in step) await this.flip(step.flip)
-    else if ('warm' in step) await until('idle upstreams to both servers', () => this.idle().size === 2)
+    else if ('warm' in step) await until('idle upstreams to all servers', () => this.idle().size === 3)
+    else if ('rest' in step) await until('the relay gets the rest', () => this.ways().unread > before.unread)
     else await until('the kernel is offered the connection', () => this.isOffered())
   }
 
@@ -230,14 +249,17 @@ export class OutboundLane {
     return this.withMap('outbound_port', (map) => map.lookup(u32(0), 4)?.readUInt32LE() ?? 0)
   }
 
-  /** Requests that the kernel took so far, and those that it left to the relay. */
-  private ways(): { kernel: number; relay: number } {
+  /** Requests that the kernel took so far, those that it left to the relay, and how many of these for want of a reader. */
+  private ways(): Ways {
     return this.withMap('client_counters', (map) => {
-      const ways = { kernel: 0, relay: 0 }
+      const ways = { kernel: 0, relay: 0, unread: 0 }
       for (const [name, reason] of Object.entries(ClientReason)) {
         const value = name === 'CLIENT_REASONS' ? undefined : map.lookup(u32(reason), 8 * this.place.cpus)
-        for (let at = 0; value && at < value.length; at += 8)
-          ways[name === 'KERNEL_ROUTED' ? 'kernel' : 'relay'] += Number(value.readBigUInt64LE(at))
+        for (let at = 0; value && at < value.length; at += 8) {
+          const count = Number(value.readBigUInt64LE(at))
+          ways[name === 'KERNEL_ROUTED' ? 'kernel' : 'relay'] += count
+          if (name === 'SLOW_UNREAD') ways.unread += count
+        }
       }
       return ways
     })

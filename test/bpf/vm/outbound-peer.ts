@@ -2,7 +2,7 @@
  * The workloads of a lane's client side, one process in the managed cgroup: two servers that answer in
  * the manner that the target asks for, and the clients that call them by a service's address.
  *
- *     /…/204 /304 /interim /chunked /pieces /close /die     all others: plain
+ *     /…/204 /304 /interim /chunked /pieces /big-BYTES /close /die     all others: plain
  */
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ import type { CallStep } from './outbound-cases.ts'
 export type Play = { way: Way; steps: CallStep[]; expected: number }
 export type Played = { peer: string; replies: string[] }
 /** What a step asks of the driver. */
-export type Act = Extract<CallStep, { warm: true } | { offered: true } | { flip: string }>
+export type Act = Extract<CallStep, { warm: true } | { offered: true } | { rest: true } | { flip: string }>
 export type ToPeer = { play: Play } | { acted: true }
 export type FromPeer = { ports: number[] } | { played: Played } | { act: Act } | { failed: string }
 
@@ -34,6 +34,9 @@ function respond(response: ServerResponse, manner: string, body: string): void {
   } else if (manner === 'pieces') {
     for (const byte of body) response.write(byte)
     response.end()
+  } else if (manner.startsWith('big-')) {
+    const bytes = Number(manner.slice('big-'.length))
+    response.writeHead(200, { 'Content-Length': bytes }).end(Buffer.alloc(bytes, 'x'))
   } else {
     if (manner === 'interim') response.writeEarlyHints({ link: '</style.css>; rel=preload' })
     response.writeHead(200, {

@@ -14,8 +14,11 @@ export type RoutedGeneration = {
 
 const source = { file: 'lane.yaml', line: 1, column: 1 }
 
-/** Of front: /a… to service a and /b… to b, or the other way round. */
-const WAYS = { front: { '/a': 'a', '/b': 'b' }, swapped: { '/a': 'b', '/b': 'a' } }
+/** Of front: /a… to service a, /b… to b and /c… to c, or a and b the other way round. */
+const WAYS = {
+  front: { '/a': 'a', '/b': 'b', '/c': 'c' },
+  swapped: { '/a': 'b', '/b': 'a', '/c': 'c' },
+}
 
 const rule = ([prefix, name]: [string, string]): Route['rules'][number] => ({
   source,
@@ -35,7 +38,7 @@ const route = (ways: Record<string, string>): Route => ({
   rules: Object.entries(ways).map(rule),
 })
 
-/** Whoever calls the workload that has both servers: not for /…/secret. */
+/** Whoever calls the workload with the servers of this node: not for /…/secret. */
 const NO_SECRETS: Policy = {
   name: 'no-secrets',
   namespace: 'lane',
