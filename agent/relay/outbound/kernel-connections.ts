@@ -34,6 +34,7 @@ export class KernelConnections {
   private readonly sockets: BpfMap
   private readonly remotes: BpfMap
   private readonly indexes: BpfMap
+  private closed = false
 
   constructor(pins: Pins, dispatcher: DispatcherPins, ask: KernelAsk) {
     this.ask = ask
@@ -60,19 +61,25 @@ export class KernelConnections {
     const flow: Flow = { remote: address, local: address, remotePort: own, localPort: port }
     this.relayed.update(flowKey(flow), u32(Relayed.RELAYED_JUDGED))
     const socket = new ReusingSocket({ fd, readable: true, writable: true })
-    socket.once('close', () => this.relayed.delete(flowKey(flow)))
+    socket.once('close', () => this.withdraw(flow))
     return opened(socket, { host, port, source: undefined, connected })
   }
 
+  /** What closes later than this is forgotten by the next relay, which begins with none. */
   close(): void {
+    this.closed = true
     for (const map of [this.relayed, this.sockets, this.remotes, this.indexes]) map.close()
+  }
+
+  private withdraw(flow: Flow): void {
+    if (!this.closed) this.relayed.delete(flowKey(flow))
   }
 
   private here(index: number, { address, port }: SocketAddress): Socket {
     const { socket, port: own } = boundSocket(address)
     const flow: Flow = { remote: address, local: address, remotePort: own, localPort: port }
     this.relayed.update(flowKey(flow), u32(Relayed.RELAYED_UPSTREAM | index))
-    socket.once('close', () => this.relayed.delete(flowKey(flow)))
+    socket.once('close', () => this.withdraw(flow))
     return socket.connect({ host: addressText(address), port })
   }
 
@@ -93,7 +100,9 @@ export class KernelConnections {
     const fd = (socket as unknown as { _handle: { fd: number } })._handle.fd
     const cookie = cookieOf(fd)
     this.indexes.update(u64(cookie), u32(index))
-    socket.once('close', () => this.indexes.delete(u64(cookie)))
+    socket.once('close', () => {
+      if (!this.closed) this.indexes.delete(u64(cookie))
+    })
     this.remotes.update(u64(cookie), u64(fd))
     this.sockets.update(u64(cookie), u64(fd))
     this.ask.opened(index, cookie)

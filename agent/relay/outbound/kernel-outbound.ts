@@ -166,7 +166,7 @@ export class KernelOutbound {
     this.port.update(u32(0), u32(0))
     for (const server of this.servers) server.close()
     await this.outbound.drain(withinMs)
-    this.upstreams.close()
+    await this.upstreams.close()
     this.connector.close()
     this.router.close()
     for (const part of [this.ask, this.port, this.clients, this.services, this.verdicts, this.connections])

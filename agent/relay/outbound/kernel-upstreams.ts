@@ -84,6 +84,8 @@ export class KernelUpstreams {
   /** Closed, and still in their pool's list. */
   private readonly lingering = new Set<number>()
   private readonly hooks: UpstreamHooks
+  private emptied: (() => void) | undefined
+  private closing = false
 
   constructor(
     pins: Pins,
@@ -149,8 +151,15 @@ export class KernelUpstreams {
     }
   }
 
-  close(): void {
-    for (const pool of this.pools.values()) for (const wire of pool.open.values()) wire.reset()
+  /** Resolves when the last of them has closed: until then the kernel is told. */
+  async close(): Promise<void> {
+    this.closing = true
+    const wires = [...this.pools.values()].flatMap((pool) => [...pool.open.values()])
+    if (wires.length > 0)
+      await new Promise<void>((resolve) => {
+        this.emptied = resolve
+        for (const wire of wires) wire.reset()
+      })
     for (const map of [this.upstreams, this.poolMap]) map.close()
   }
 
@@ -169,6 +178,7 @@ export class KernelUpstreams {
   }
 
   private fit(pool: Pool, now: number): void {
+    if (this.closing) return
     const wanted = wantedIn(pool)
     while (pool.open.size < wanted && now >= pool.retryAt && this.unused.length > 0) this.connect(pool, now)
     // Only idle ones can be taken out; the others come free in time.
@@ -195,6 +205,7 @@ export class KernelUpstreams {
     socket.once('close', () => {
       pool.open.delete(index)
       this.bury(index)
+      if (this.open === 0) this.emptied?.()
     })
   }
 
