@@ -2,7 +2,7 @@
 import type { Lane } from './cases.ts'
 import { startMeter } from './cpu.ts'
 import { type Load, type Pace, saturate } from './load.ts'
-import { type Sample, slowPathShare } from './statistics.ts'
+import { type Sample, slowPath } from './statistics.ts'
 import type { Way } from './ways.ts'
 
 const CEILING_SECONDS = 2
@@ -36,11 +36,9 @@ async function metered(way: Way, run: () => Promise<Done>): Promise<Sample> {
   const { requests, duration_us, sample } = await run()
   const spent = stop()
   const shareAfter = await way.share?.()
-  const share =
-    shareBefore && shareAfter ? { slow_path_share: slowPathShare(shareBefore, shareAfter, requests) } : {}
   return {
     ...sample,
-    ...share,
+    ...(shareBefore && shareAfter && slowPath(shareBefore, shareAfter, requests)),
     requests_per_second: (requests / duration_us) * 1e6,
     cpu_us_per_request: spent.machine / requests,
     cgroup_us_per_request: spent.cgroup / requests,

@@ -19,8 +19,9 @@ export const METRICS = [
   'load_busy',
   /** CPUs' worth of work that was not the case's: kernel threads, and whoever else is on the machine. */
   'others_busy',
-  /** Requests that the relay served, of all. */
+  /** Requests that the relay served, of all; and how many, as a share rounds a few of many to 0. */
   'slow_path_share',
+  'slow_path_requests',
   'rss_mb',
   'ms',
 ] as const
@@ -80,12 +81,12 @@ export function halfOfSaturation(samples: readonly Sample[]): number {
 }
 
 /** Of requests between two readings of the counters. Throws when fewer were counted than the load has seen answered. */
-export function slowPathShare(before: Share, after: Share, answered: number): number {
+export function slowPath(before: Share, after: Share, answered: number): Sample {
   const relay = after.relay - before.relay
   const counted = after.kernel - before.kernel + relay
   if (counted < answered)
     throw new Error(`${answered} requests were answered and the mesh served ${counted}: some went past it`)
-  return counted === 0 ? 0 : relay / counted
+  return { slow_path_share: counted === 0 ? 0 : relay / counted, slow_path_requests: relay }
 }
 
 /** Requests served since the start, by who served them. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { halfOfSaturation, ratios, type Share, slowPathShare, summarize } from '../../bench/statistics.ts'
+import { halfOfSaturation, ratios, type Share, slowPath, summarize } from '../../bench/statistics.ts'
 
 describe('the summary of a case', () => {
   const rows: [string, number[], { median: number; min: number; max: number }][] = [
@@ -62,11 +62,15 @@ describe('half of the saturation', () => {
 describe('the share of the slow path', () => {
   const before: Share = { kernel: 1_000, relay: 50 }
   const share = (kernel: number, relay: number, answered: number) =>
-    slowPathShare(before, { kernel, relay }, answered)
+    slowPath(before, { kernel, relay }, answered).slow_path_share
 
   test('is of the requests between two readings', () => {
     assert.equal(share(1_000 + 75, 50 + 25, 100), 0.25)
     assert.equal(share(1_000 + 100, 50, 100), 0)
+  })
+
+  test('comes with their number, as a few of many round to no share', () => {
+    assert.equal(slowPath(before, { kernel: 1_000_000, relay: 53 }, 100).slow_path_requests, 3)
   })
 
   test('may count requests whose answers the load did not wait for', () => {
