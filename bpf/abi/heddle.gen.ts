@@ -151,6 +151,8 @@ export const RouteReason = {
   ROUTE_REPEATED: 1,
   ROUTE_TIMEOUT: 2,
   ROUTE_TEXT: 3,
+  ROUTE_RETRY: 4,
+  ROUTE_CORS: 5,
 } as const
 
 /** struct heddle_route_rule */
@@ -180,7 +182,7 @@ export const RouteBackendLayout = {
     redirect_at: { at: 8, bytes: 4 },
     request_at: { at: 12, bytes: 4 },
     response_at: { at: 16, bytes: 4 },
-    pad: { at: 20, bytes: 4 },
+    relay_at: { at: 20, bytes: 4 },
   },
 } as const
 
@@ -233,6 +235,28 @@ export const RouteRedirectLayout = {
     port: { at: 24, bytes: 8 },
     target: { at: 32, bytes: 8 },
     after: { at: 40, bytes: 8 },
+  },
+} as const
+
+/** enum heddle_route_cors */
+export const RouteCors = {
+  CORS_FILTER: 1,
+  CORS_CREDENTIALS: 2,
+} as const
+
+/** struct heddle_route_relay */
+export const RouteRelayLayout = {
+  bytes: 56,
+  fields: {
+    attempts: { at: 0, bytes: 4 },
+    backoff: { at: 4, bytes: 4 },
+    cors: { at: 8, bytes: 4 },
+    max_age: { at: 12, bytes: 4 },
+    codes: { at: 16, bytes: 8 },
+    origins: { at: 24, bytes: 8 },
+    methods: { at: 32, bytes: 8 },
+    headers: { at: 40, bytes: 8 },
+    expose: { at: 48, bytes: 8 },
   },
 } as const
 

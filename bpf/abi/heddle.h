@@ -231,6 +231,8 @@ enum heddle_route_reason {
 	HEDDLE_ROUTE_REPEATED = 1, /* it depends on a header that came more than once */
 	HEDDLE_ROUTE_TIMEOUT = 2, /* the rule has a timeout */
 	HEDDLE_ROUTE_TEXT = 3, /* the rule writes or leaves out more than the kernel does */
+	HEDDLE_ROUTE_RETRY = 4, /* the rule has requests sent again */
+	HEDDLE_ROUTE_CORS = 5, /* the rule answers preflights, and adds what depends on Origin */
 };
 
 /* A rule as one of its matches leads to it: one of another prefix may have another record. */
@@ -254,7 +256,7 @@ struct heddle_route_backend {
 	__u32 redirect_at; /* struct heddle_route_redirect, 0 = none */
 	__u32 request_at; /* struct heddle_route_edit, 0 = nothing to change */
 	__u32 response_at;
-	__u32 pad;
+	__u32 relay_at; /* struct heddle_route_relay, 0 = none */
 };
 
 /* Bytes ready to be written, filled up with zeroes to a multiple of 8. */
@@ -307,6 +309,24 @@ struct heddle_route_redirect {
 	struct heddle_text port;
 	struct heddle_text target;
 	struct heddle_text after;
+};
+
+enum heddle_route_cors {
+	HEDDLE_CORS_FILTER = 1, /* there is one */
+	HEDDLE_CORS_CREDENTIALS = 2,
+};
+
+/* What no program reads: a rule that has it is the relay's. Lists are texts with LF behind each entry. */
+struct heddle_route_relay {
+	__u32 attempts; /* of a retry, behind the first; 0 = none */
+	__u32 backoff; /* milliseconds */
+	__u32 cors; /* enum heddle_route_cors */
+	__u32 max_age; /* seconds */
+	struct heddle_text codes; /* of a retry */
+	struct heddle_text origins;
+	struct heddle_text methods;
+	struct heddle_text headers;
+	struct heddle_text expose;
 };
 
 /* A set of blocks, as functions take it. */

@@ -5,10 +5,11 @@
 import type { Request } from '../protocols/http1-request.ts'
 import type { PolicySet } from './model.ts'
 import { type HeaderChange, type RequestChange, requestChange, responseChange } from './route-change.ts'
+import { corsOf, preflightOf, withCors } from './route-cors.ts'
 import { routeMatches } from './route-match.ts'
 import { type Candidate, inPrecedence, routesFor } from './route-precedence.ts'
 import { locationOf } from './route-redirect.ts'
-import type { Backend, Redirect, ServicePort } from './route.ts'
+import type { Backend, Field, Redirect, Retry, ServicePort } from './route.ts'
 import type { Source } from './source.ts'
 
 /** What is known of a service while requests run; `unknown` = there is no such service. */
@@ -33,6 +34,7 @@ export type Forward = {
   response: HeaderChange
   requestTimeout: number
   backendTimeout: number
+  retry?: Retry
 }
 
 /** `location` is a whole URL, one character a byte; `response` is done to the local reply. */
@@ -43,6 +45,9 @@ export type Redirected = {
   response: HeaderChange
 }
 
+/** The answer to a preflight. */
+export type Preflight = { kind: 'preflight'; status: 200; fields: Field[] }
+
 /** no-route: 404. no-backend, unresolved: 500. no-endpoint: 503. */
 export type Refused = { kind: 'status' } & (
   | { status: 404; reason: 'no-match' }
@@ -50,7 +55,12 @@ export type Refused = { kind: 'status' } & (
   | { status: 503; reason: 'no-endpoint' }
 )
 
-export type RouteOutcome = { deciding: DecidingMatch | undefined } & (Forward | Redirected | Refused)
+export type RouteOutcome = { deciding: DecidingMatch | undefined } & (
+  | Forward
+  | Redirected
+  | Preflight
+  | Refused
+)
 
 /** One more than the largest random number. */
 export const RANDOM_END = 0x1_0000_0000
@@ -88,23 +98,29 @@ function follow(
   { rule, match }: Candidate,
   question: RouteQuestion,
   random: number,
-): Forward | Redirected | Refused {
+): Forward | Redirected | Preflight | Refused {
   const backend = backendOf(rule.backends, random)
   const filters = [...rule.filters, ...(backend?.filters ?? [])]
   const redirect = filters.find((filter) => filter.kind === 'redirect')
-  if (redirect !== undefined && backend?.service !== null) {
+  if (backend?.service === null) return { kind: 'status', status: 500, reason: 'unresolved' }
+  if (backend === undefined && redirect === undefined)
+    return { kind: 'status', status: 500, reason: 'no-backend' }
+  const cors = corsOf(filters)
+  const fields = cors && preflightOf(cors, question.request)
+  if (fields !== undefined) return { kind: 'preflight', status: 200, fields }
+  const response = withCors(responseChange(filters), cors, question.request)
+  if (redirect !== undefined) {
     const location = locationOf(redirect, match, question)
-    return { kind: 'redirect', status: redirect.status, location, response: responseChange(filters) }
+    return { kind: 'redirect', status: redirect.status, location, response }
   }
-  if (backend === undefined) return { kind: 'status', status: 500, reason: 'no-backend' }
-  if (backend.service === null) return { kind: 'status', status: 500, reason: 'unresolved' }
   const forward: Forward = {
     kind: 'forward',
-    service: backend.service,
+    service: (backend as Backend).service as ServicePort,
     request: requestChange(filters, match),
-    response: responseChange(filters),
+    response,
     requestTimeout: rule.requestTimeout,
     backendTimeout: rule.backendTimeout,
+    ...(rule.retry === undefined ? {} : { retry: rule.retry }),
   }
   return reachable(forward, question)
 }

@@ -63,9 +63,36 @@ export const Filter = z.discriminatedUnion('kind', [
     status: z.union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)]),
   }),
   z.strictObject({ kind: z.literal('rewrite'), host: z.string().optional(), path: PathChange.optional() }),
+  /** Who may use responses from a page of another origin: route-cors.ts. A `*` stands for all. */
+  z.strictObject({
+    kind: z.literal('cors'),
+    /** `https://*.example.com:8443`; without a port it is the scheme's own. */
+    origins: z.array(z.string()),
+    credentials: z.boolean(),
+    methods: z.array(z.string()),
+    headers: z.array(z.string()),
+    expose: z.array(z.string()),
+    /** Seconds for which the answer to a preflight may be kept. */
+    maxAge: z.int().min(1),
+  }),
 ])
 export type Filter = z.infer<typeof Filter>
 export type Redirect = Extract<Filter, { kind: 'redirect' }>
+
+/** Bounds of retries: what one request may cost its endpoints, and how long a client may wait for nothing. */
+export const MAX_RETRIES = 10
+export const MAX_BACKOFF_MS = 60_000
+
+/** When a request is sent again: route-retry.ts. */
+export const Retry = z.strictObject({
+  /** Statuses that are no answer yet. A request without a response is repeated whatever stands here. */
+  codes: z.array(z.int().min(400).max(599)),
+  /** How often, behind the first time. */
+  attempts: z.int().min(1).max(MAX_RETRIES),
+  /** Milliseconds to wait at least. */
+  backoff: z.int().min(0).max(MAX_BACKOFF_MS),
+})
+export type Retry = z.infer<typeof Retry>
 
 /** `service: null` = a reference that can't be followed: its share of requests is answered with 500. */
 export const Backend = z.strictObject({
@@ -92,6 +119,7 @@ export const RouteRule = z
     /** Milliseconds; 0 = none. */
     requestTimeout: z.int().min(0),
     backendTimeout: z.int().min(0),
+    retry: Retry.optional(),
   })
   .refine(
     ({ matches, filters, backends }) =>

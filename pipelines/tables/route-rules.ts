@@ -5,18 +5,27 @@ import type { Candidate } from '../policy/route-precedence.ts'
 import type { Filter, RouteRule, ServicePort } from '../policy/route.ts'
 import { at } from './blocks.ts'
 import {
+  CORS_FILTER,
   ROUTE_BACKENDS_LOG2,
+  ROUTE_CORS,
   ROUTE_FAST,
   ROUTE_MAX_NAMES,
   ROUTE_MAX_TEXT,
+  ROUTE_RETRY,
   ROUTE_TEXT,
   ROUTE_TIMEOUT,
 } from './layout.ts'
 import { type Changes, changesOf, type HeadEdit } from './route-edits.ts'
+import { type RelayPart, relayPart } from './route-relay.ts'
 
 const MAX_BACKENDS = 1 << ROUTE_BACKENDS_LOG2
 
-export type TableBackend = Changes & { readonly weight: number; readonly service: ServicePort | null }
+export type TableBackend = Changes & {
+  readonly weight: number
+  readonly service: ServicePort | null
+  /** null = nothing of it is the relay's alone. */
+  readonly relay: RelayPart | null
+}
 
 export type TableRule = {
   /** enum heddle_route_reason. */
@@ -27,7 +36,7 @@ export type TableRule = {
   readonly backendTimeout: number
 }
 
-const NO_CHANGES: Changes = { redirect: null, request: null, response: null }
+const NOTHING = { redirect: null, request: null, response: null, relay: null } as const
 
 function backendsOf(candidate: Candidate, service: { namespace: string; name: string }): TableBackend[] {
   const { rule } = candidate
@@ -37,15 +46,16 @@ function backendsOf(candidate: Candidate, service: { namespace: string; name: st
   // A redirect needs no backend.
   if (weighted.length === 0) {
     const changes = changesOf(candidate, rule.filters, service)
-    return changes.redirect === null ? [] : [{ ...changes, weight: 1, service: null }]
+    const relay = relayPart(rule.retry, rule.filters, rule.source)
+    return changes.redirect === null ? [] : [{ ...changes, relay, weight: 1, service: null }]
   }
-  return weighted.map((backend) => ({
-    weight: backend.weight,
-    service: backend.service,
-    ...(backend.service === null
-      ? NO_CHANGES
-      : changesOf(candidate, [...rule.filters, ...backend.filters], service)),
-  }))
+  return weighted.map((backend) => {
+    const { weight, service: to } = backend
+    if (to === null) return { ...NOTHING, weight, service: to }
+    const filters = [...rule.filters, ...backend.filters]
+    const relay = relayPart(rule.retry, filters, rule.source)
+    return { ...changesOf(candidate, filters, service), relay, weight, service: to }
+  })
 }
 
 /** Is there anything that the kernel does not write or leave out in one go? */
@@ -70,11 +80,17 @@ export function variantOf({ rule, match }: Candidate): string {
   return filters.some(replacesPrefix) ? match.path.value : ''
 }
 
-export function tableRule(candidate: Candidate, service: { namespace: string; name: string }): TableRule {
-  const { requestTimeout, backendTimeout }: RouteRule = candidate.rule
-  const backends = backendsOf(candidate, service)
+function reasonOf({ requestTimeout, backendTimeout, retry }: RouteRule, backends: TableBackend[]): number {
   // Programs have no clock that would end a request.
-  const timed = requestTimeout > 0 || backendTimeout > 0
-  const reason = timed ? ROUTE_TIMEOUT : backends.some(isTooMuch) ? ROUTE_TEXT : ROUTE_FAST
-  return { reason, backends, requestTimeout, backendTimeout }
+  if (requestTimeout > 0 || backendTimeout > 0) return ROUTE_TIMEOUT
+  // Nor do they keep a request until its response is known.
+  if (retry !== undefined) return ROUTE_RETRY
+  if (backends.some(({ relay }) => ((relay?.cors ?? 0) & CORS_FILTER) !== 0)) return ROUTE_CORS
+  return backends.some(isTooMuch) ? ROUTE_TEXT : ROUTE_FAST
+}
+
+export function tableRule(candidate: Candidate, service: { namespace: string; name: string }): TableRule {
+  const { requestTimeout, backendTimeout } = candidate.rule
+  const backends = backendsOf(candidate, service)
+  return { reason: reasonOf(candidate.rule, backends), backends, requestTimeout, backendTimeout }
 }

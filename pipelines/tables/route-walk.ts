@@ -2,9 +2,11 @@
  * Reads the routes of a blob as the kernel does (bpf/lib/route.h), and what the kernel leaves to the
  * relay: the relay's slow path, and the second implementation that tests compare.
  */
-import type { HeaderChange, NewPath, RequestChange } from '../policy/route-change.ts'
-import { changedPath } from '../policy/route-change.ts'
+import { changedPath, type HeaderChange, type NewPath, type RequestChange } from '../policy/route-change.ts'
+import { type Cors, preflightOf, withCors } from '../policy/route-cors.ts'
+import { applyEdits, responseEdits } from '../policy/route-edits.ts'
 import { targetOf } from '../policy/route-match.ts'
+import type { Retry } from '../policy/route.ts'
 import { byteText } from '../protocols/http1-grammar.ts'
 import { fieldValues, type Request } from '../protocols/http1-request.ts'
 import {
@@ -27,6 +29,7 @@ import {
   ROUTE_RULE_WORDS,
   ROUTE_SET_WORDS,
 } from './layout.ts'
+import { corsIn, preflightReply, retryOf } from './route-relay.ts'
 import type { TablesWalker } from './walk.ts'
 
 /** A rule that takes a request; `at` is its struct heddle_route_rule. */
@@ -43,12 +46,14 @@ export type FoundRule = {
 export type RouteStep =
   | { readonly kind: 'status'; readonly status: 404 | 500 }
   | { readonly kind: 'redirect'; readonly reply: Uint8Array }
+  | { readonly kind: 'preflight'; readonly reply: Uint8Array }
   | {
       readonly kind: 'forward'
       readonly service: number
       readonly request: RequestChange
       readonly response: HeaderChange
       readonly rule: FoundRule
+      readonly retry: Retry | undefined
     }
 
 type Classes = { readonly classes: Uint16Array; readonly repeated: boolean }
@@ -110,15 +115,24 @@ export class RouteWalker {
     if (rule === undefined) return { kind: 'status', status: 404 }
     const at = this.backendAt(rule, random)
     if (at === 0) return { kind: 'status', status: 500 }
-    const [, service, redirect, change, response] = this.words(at, ROUTE_BACKEND_WORDS) as number[]
-    if (redirect !== 0) return { kind: 'redirect', reply: this.redirect(redirect as number, request, port) }
+    const words = this.words(at, ROUTE_BACKEND_WORDS) as [number, number, number, number, number, number]
+    const [, service, redirect, change, response, relay] = words
+    const { cors, retry } = this.relayPart(relay)
+    const fields = cors && preflightOf(cors, request)
+    if (fields !== undefined) return { kind: 'preflight', reply: preflightReply(fields) }
+    if (redirect !== 0) {
+      const reply = this.redirect(redirect, request, port)
+      const permitted = responseEdits(reply, withCors({ drop: [], append: [] }, cors, request))
+      return { kind: 'redirect', reply: applyEdits(reply, permitted) }
+    }
     if (service === ROUTE_NO_SERVICE) return { kind: 'status', status: 500 }
     return {
       kind: 'forward',
-      service: service as number,
-      request: this.requestChange(change as number),
-      response: this.headerChange(response as number),
+      service,
+      request: this.requestChange(change),
+      response: withCors(this.headerChange(response), cors, request),
       rule,
+      retry,
     }
   }
 
@@ -145,6 +159,16 @@ export class RouteWalker {
         return { name: line.slice(0, colon), value: line.slice(colon + 2) }
       }),
     }
+  }
+
+  /** struct heddle_route_relay; 0 = none. */
+  private relayPart(at: number): { cors: Cors | undefined; retry: Retry | undefined } {
+    if (at === 0) return { cors: undefined, retry: undefined }
+    const [attempts, backoff, cors, maxAge] = this.words(at, 4) as [number, number, number, number]
+    const texts = [4, 6, 8, 10, 12].map((offset) => this.raw(at + offset))
+    const [codes, origins, methods, headers, expose] = texts as [string, string, string, string, string]
+    const part = { attempts, backoff, cors, maxAge, codes, origins, methods, headers, expose }
+    return { cors: corsIn(part), retry: retryOf(part) }
   }
 
   private newPath(cut: number, target: string): NewPath | null {

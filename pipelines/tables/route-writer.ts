@@ -4,6 +4,7 @@ import type { BlobWriter } from './blob-writer.ts'
 import { AT, ROUTE_NO_SERVICE } from './layout.ts'
 import type { CollectedRoutes } from './route-collect.ts'
 import type { HeadEdit, RedirectReply } from './route-edits.ts'
+import type { RelayPart } from './route-relay.ts'
 import type { TableBackend, TableRule } from './route-rules.ts'
 import type { RouteTables } from './route-tables.ts'
 
@@ -35,7 +36,7 @@ class RouteWriter {
   private backends(backends: readonly TableBackend[]): number {
     let end = 0
     return this.section(
-      backends.flatMap(({ weight, service, redirect, request, response }) => {
+      backends.flatMap(({ weight, service, redirect, request, response, relay }) => {
         end += weight
         return [
           end,
@@ -43,7 +44,7 @@ class RouteWriter {
           redirect === null ? 0 : this.redirect(redirect),
           request === null ? 0 : this.edit(request),
           response === null ? 0 : this.edit(response),
-          0,
+          relay === null ? 0 : this.relay(relay),
         ]
       }),
     )
@@ -63,6 +64,12 @@ class RouteWriter {
   private redirect({ flags, cut, before, name, port, target, after }: RedirectReply): number {
     const texts = [before, name, port, target, after].flatMap((text) => this.text(text))
     return this.section([flags, cut, ...texts])
+  }
+
+  private relay({ attempts, backoff, cors, maxAge, ...lists }: RelayPart): number {
+    const { codes, origins, methods, headers, expose } = lists
+    const texts = [codes, origins, methods, headers, expose].flatMap((text) => this.text(text))
+    return this.section([attempts, backoff, cors, maxAge, ...texts])
   }
 
   /** struct heddle_text. */

@@ -1,5 +1,6 @@
 /** Does what came of a request satisfy its row? The rules are those of conformance/utils/http (CompareRoundTrip). */
 import type { Case } from './gateway-cases.ts'
+import type { RowResponse } from './gateway-corpus.ts'
 
 /** Fields as they came, by any case of their names. */
 export type Fields = [string, string][]
@@ -32,6 +33,22 @@ function* headers(where: string, fields: Fields, { present, absent }: Wanted): G
   for (const name of absent) if (value(fields, name) !== undefined) yield `${where} has ${name}`
 }
 
+const withoutBlanks = (text: string | undefined) => text?.replace(/\s/g, '')
+
+/** Fields that may have one of several values. */
+function* choices(
+  fields: Fields,
+  { ValidHeaderValues = {}, IgnoreWhitespace }: RowResponse,
+): Generator<string> {
+  for (const [name, texts] of Object.entries(ValidHeaderValues)) {
+    const found = value(fields, name)
+    const held = IgnoreWhitespace
+      ? texts.some((text) => withoutBlanks(text) === withoutBlanks(found))
+      : found !== undefined && texts.includes(found)
+    if (!held) yield `response ${name}: ${found}, none of ${texts.join(' | ')}`
+  }
+}
+
 /** Host is compared where the row has one; a port that is not asked for may be the scheme's own. */
 function* redirect({ row, request }: Case, seen: Seen): Generator<string> {
   const wanted = row.RedirectRequest
@@ -49,6 +66,9 @@ function* redirect({ row, request }: Case, seen: Seen): Generator<string> {
   if (shown !== (wanted.Port ?? WELL_KNOWN[protocol])) yield `port ${shown}`
   if (pathname !== (wanted.Path ?? path)) yield `path ${pathname}`
 }
+
+/** What such a row expects of the servers is a request without a path, in no namespace. */
+const isPreflight = ({ row }: Case) => row.Namespace === '' && row.ExpectedRequest?.Request?.Path === ''
 
 function* served({ row, request }: Case, seen: Seen): Generator<string> {
   const server = seen.served
@@ -75,6 +95,11 @@ export function differences(item: Case, seen: Seen): string[] {
   const { StatusCode = OK, StatusCodes = [StatusCode], ...wanted } = item.row.Response ?? {}
   if (!StatusCodes.includes(seen.status)) return [`status ${seen.status}, not ${StatusCodes.join(' or ')}`]
   const fields = { present: wanted.Headers ?? {}, absent: wanted.AbsentHeaders ?? [] }
-  const found = [...redirect(item, seen), ...headers('response', seen.fields, fields)]
+  const found = [
+    ...redirect(item, seen),
+    ...headers('response', seen.fields, fields),
+    ...choices(seen.fields, wanted),
+  ]
+  if (isPreflight(item)) return seen.served === undefined ? found : [...found, 'a server was asked']
   return StatusCodes.includes(OK) ? [...found, ...served(item, seen)] : found
 }

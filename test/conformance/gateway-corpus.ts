@@ -21,6 +21,15 @@ type RowRequest = {
   Protocol?: string
   Headers?: Record<string, string> | null
 }
+export type RowResponse = {
+  StatusCode?: number
+  StatusCodes?: number[]
+  Headers?: Record<string, string>
+  AbsentHeaders?: string[]
+  /** Any of these. */
+  ValidHeaderValues?: Record<string, string[]>
+  IgnoreWhitespace?: boolean
+}
 /** http.ExpectedResponse of conformance/utils/http. */
 export type Row = {
   TestCaseName?: string
@@ -28,12 +37,7 @@ export type Row = {
   ExpectedRequest?: { Request?: RowRequest; AbsentHeaders?: string[] }
   RedirectRequest?: { Scheme?: string; Host?: string; Port?: string; Path?: string }
   BackendSetResponseHeaders?: Record<string, string>
-  Response?: {
-    StatusCode?: number
-    StatusCodes?: number[]
-    Headers?: Record<string, string>
-    AbsentHeaders?: string[]
-  }
+  Response?: RowResponse
   Backend?: string
   Namespace?: string
 }
@@ -67,9 +71,27 @@ export function manifestsOf(name: string): Manifest[] | undefined {
     .filter((manifest) => manifest !== null)
 }
 
+/** A row of a test of retries: its server fails as often as the query says (gateway-echo.ts). */
+type RetryRow = {
+  name: string
+  args: { path: string; retrySimulationConfig: Record<string, string[]> }
+  want: RowResponse
+}
+const isRetryRow = (row: unknown): row is RetryRow =>
+  typeof row === 'object' && row !== null && 'args' in row && 'want' in row
+const ofRetries = ({ tables }: CorpusTest) =>
+  tables.some(({ rows }) => Array.isArray(rows) && rows.some(isRetryRow))
+
+function retried({ name, args, want }: RetryRow): Row {
+  const query = Object.entries(args.retrySimulationConfig).map(([key, values]) => `${key}=${values[0]}`)
+  return { TestCaseName: name, Request: { Path: `${args.path}?${query.join('&')}` }, Response: want }
+}
+
 /** Rows of tables that are requests with what is expected of them, by table. */
-export function rowsOf({ tables }: CorpusTest): Row[][] {
-  return tables
+export function rowsOf(test: CorpusTest): Row[][] {
+  // What stands beside rows of retries is the form of all of them, with the names of Go's variables.
+  if (ofRetries(test)) return test.tables.map(({ rows }) => [rows].flat().filter(isRetryRow).map(retried))
+  return test.tables
     .filter(({ literal }) => literal.endsWith('http.ExpectedResponse'))
     .map(({ rows }) => (Array.isArray(rows) ? (rows as Row[]) : [rows as Row]))
 }
@@ -81,8 +103,9 @@ export function sharesOf({ tables }: CorpusTest): Record<string, number> | undef
 }
 
 /** Rows of any other shape: they are counted, with the reason why their test is refused. */
-export function otherRowsOf({ tables }: CorpusTest): number {
-  return tables
+export function otherRowsOf(test: CorpusTest): number {
+  if (ofRetries(test)) return 0
+  return test.tables
     .filter(({ literal }) => !literal.endsWith('http.ExpectedResponse') && literal !== 'map[string]float64')
     .reduce((count, { rows }) => count + (Array.isArray(rows) ? rows.length : 1), 0)
 }

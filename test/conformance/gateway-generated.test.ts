@@ -73,6 +73,7 @@ function answer(set: PolicySet, { client, port, method, target, headers, random 
         location: outcome.location,
         response: changedResponse(outcome.response),
       }
+    case 'preflight':
     case 'status':
       return { status: outcome.status }
   }

@@ -18,7 +18,8 @@ const TABLE: [file: string, conditions: string][] = [
     'Accepted=True/Accepted ResolvedRefs=False/RefNotPermitted',
   ],
   ['httproute-backend-protocol-h2c', 'Accepted=True/Accepted ResolvedRefs=False/UnsupportedProtocol'],
-  ['httproute-cors', 'Accepted=False/UnsupportedValue ResolvedRefs=True/ResolvedRefs'],
+  ['httproute-cors', 'Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs'],
+  ['httproute-request-percentage-mirror', 'Accepted=False/UnsupportedValue ResolvedRefs=True/ResolvedRefs'],
 ]
 
 describe('conditions of the routes in the corpus', { skip: hasCorpus ? false : 'no corpus' }, () => {

@@ -5,6 +5,7 @@ import { millisecondsOf } from '../../pipelines/languages/gateway/durations.ts'
 import { utf8 } from '../../pipelines/policy/http-match.ts'
 import { applyEdits, requestEdits, responseEdits } from '../../pipelines/policy/route-edits.ts'
 import { evaluateRoute, RANDOM_END, type Forward } from '../../pipelines/policy/route-evaluate.ts'
+import { retryWait } from '../../pipelines/policy/route-retry.ts'
 import { byteText } from '../../pipelines/protocols/http1-grammar.ts'
 import { parseHttp1 } from '../../pipelines/protocols/http1.ts'
 import { type Case, caseTest, type CaseTest } from './gateway-cases.ts'
@@ -20,12 +21,26 @@ const fieldsOf = (head: string): Fields =>
     .slice(1, -2)
     .map((line) => line.split(': ', 2) as [string, string])
 
+/** What a client hears of a server that fails as often as the query says; 200 = it answers in the end. */
+function lastStatus(query: URLSearchParams, { retry }: Forward): number {
+  const times = Number(query.get('succeedAfter') ?? 0)
+  const code = query.get('responseCode')
+  for (let tries = 1; tries <= times; tries++) {
+    const tried = code === null ? 'no response' : Number(code)
+    if (retryWait(retry, tries, tried) === undefined) return tried === 'no response' ? 503 : tried
+  }
+  return 200
+}
+
 /** The server of the conformance tests waits as long as the query says, then answers 200. */
 function answered(item: Case, forward: Forward, head: Uint8Array): Seen {
-  const delay = new URL(item.request.target, 'http://x').searchParams.get('delay')
+  const query = new URL(item.request.target, 'http://x').searchParams
+  const delay = query.get('delay')
   const waited = delay === null ? 0 : millisecondsOf(delay)
   const limits = [forward.requestTimeout, forward.backendTimeout].filter((limit) => limit > 0)
   if (limits.some((limit) => waited > limit)) return { status: 504, fields: [] }
+  const status = lastStatus(query, forward)
+  if (status !== 200) return { status, fields: [] }
   const request = byteText(applyEdits(head, requestEdits(head, forward.request)))
   const response = utf8(`HTTP/1.1 200 OK\r\n${lines(item.answer)}\r\n`)
   const [method = '', path = ''] = request.split(' ', 2)
@@ -55,6 +70,8 @@ function ask(item: Case, random: number): Seen {
       return answered(item, outcome, head)
     case 'redirect':
       return { status: outcome.status, fields: [['Location', outcome.location]] }
+    case 'preflight':
+      return { status: outcome.status, fields: outcome.fields.map(({ name, value }) => [name, value]) }
     case 'status':
       return { status: outcome.status, fields: [] }
   }
@@ -89,7 +106,7 @@ function lineOf({ test: { shortName: name }, rows, cases, refused, absent }: Cas
 
 /** Rows that the corpus has manifests for, and that are not refused. */
 const MESH_ROWS = 32
-const GATEWAY_ROWS = 32
+const GATEWAY_ROWS = 62
 
 describe("the Gateway API's conformance rows", { skip: hasCorpus ? false : 'no corpus' }, () => {
   const tests = hasCorpus ? httpRouteTests().filter(({ tables }) => tables.length > 0) : []

@@ -67,7 +67,7 @@ export class KernelRouter {
     if (set === undefined) return this.forward(question, client.service)
     const step = generation.routes.follow(set, { request, port: client.called.port }, this.random())
     if (step.kind === 'status') return { kind: 'reply', status: step.status, fields: [] }
-    if (step.kind === 'redirect') return redirectOf(step.reply)
+    if (step.kind === 'redirect' || step.kind === 'preflight') return replyOf(step.reply)
     const live = routes.live(step.service)
     return live === undefined ? UNKNOWN : this.forward(question, live, step)
   }
@@ -88,6 +88,7 @@ export class KernelRouter {
       requestTimeout: step?.rule.requestTimeout ?? 0,
       backendTimeout: step?.rule.backendTimeout ?? 0,
       ...(step && {
+        retry: step.retry,
         request: (head) => applyEdits(head, requestEdits(head, step.request)),
         response: (head) => applyEdits(head, responseEdits(head, step.response)),
       }),
@@ -116,8 +117,9 @@ function targetOf(client: KernelClient, { at, local }: KernelEndpoint): Target {
   return { address: addressText(at.address), port: at.port, identity: client.identity, local }
 }
 
-function redirectOf(reply: Uint8Array): Outcome {
-  const [first = '', ...fields] = Buffer.from(reply).toString('latin1').split('\r\n')
-  const location = fields.filter((line) => /^location:/i.test(line))
-  return { kind: 'reply', status: Number(first.split(' ')[1]) as RoutedStatus, fields: location }
+/** The lines of the route: the others every reply has. */
+function replyOf(reply: Uint8Array): Outcome {
+  const [first = '', ...lines] = Buffer.from(reply).toString('latin1').split('\r\n')
+  const fields = lines.filter((line) => !['', 'Server: heddle', 'Content-Length: 0'].includes(line))
+  return { kind: 'reply', status: Number(first.split(' ')[1]) as RoutedStatus, fields }
 }

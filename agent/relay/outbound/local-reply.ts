@@ -3,7 +3,7 @@
  *
  *     HTTP/1.1 <status> <reason>CRLF
  *     Server: heddleCRLF
- *     <lines of the route>CRLF           301 302 303 307 308 404 500 503 of a route
+ *     <lines of the route>CRLF           200 301 302 303 307 308 404 500 503 of a route
  *     Connection: closeCRLF              where the connection ends with it
  *     Content-Length: 0CRLF
  *     CRLF
@@ -12,7 +12,7 @@
  * | ------ | ------------------------------------------------------------------------ | ---------- |
  * | 400    | not the canonical subset of HTTP/1.1; the client ended within a message   | ends       |
  * | 403    | no rule allows the request                                               | goes on    |
- * | 404, 3xx | the route says so                                                      | goes on    |
+ * | 200, 3xx, 404 | the route says so                                                 | goes on    |
  * | 431    | a head over 16 KB                                                        | ends       |
  * | 500    | the route says so, or can't be followed                                  | goes on    |
  * | 502    | an endpoint's answer is not HTTP/1                                       | goes on    |
@@ -28,6 +28,7 @@ import type { RoutedStatus } from './ports.ts'
 export type LocalStatus = RoutedStatus | 400 | 403 | 431 | 502 | 504
 
 const REASONS: Record<LocalStatus, string> = {
+  200: 'OK',
   301: 'Moved Permanently',
   302: 'Found',
   303: 'See Other',

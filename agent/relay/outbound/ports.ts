@@ -1,4 +1,5 @@
 /** What a client's connection needs of the kernel, of the policy, and of the endpoints. */
+import type { Retry } from '../../../pipelines/policy/route.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import type { MessageRest } from '../../../pipelines/protocols/http1.ts'
 import type { OutboundCounts } from './counts.ts'
@@ -34,6 +35,7 @@ export type Outcome =
       requestTimeout: number
       /** The same for what one endpoint takes. */
       backendTimeout: number
+      retry?: Retry | undefined
     }
   | {
       kind: 'reply'
@@ -44,8 +46,8 @@ export type Outcome =
   /** `drop`: no rule of any kind lets it in, so that nobody answers. */
   | { kind: 'deny' | 'drop' }
 
-/** What a route may answer by itself. */
-export type RoutedStatus = 301 | 302 | 303 | 307 | 308 | 404 | 500 | 503
+/** What a route may answer by itself; 200: a preflight. */
+export type RoutedStatus = 200 | 301 | 302 | 303 | 307 | 308 | 404 | 500 | 503
 
 /** Where to, and as whom: two identities never share a connection. */
 export type Target = {

@@ -1,18 +1,45 @@
-/** May a request be said again, on another connection, after its upstream was lost? */
+/** May a request be said again, on another connection, after it came to nothing, and when? */
+import { retryWait } from '../../../pipelines/policy/route-retry.ts'
+import type { Retry } from '../../../pipelines/policy/route.ts'
 import type { RequestHead } from './request-reader.ts'
 
-/** Connections that one request is tried on: the pooled one, and two new ones. */
-const MAX_ATTEMPTS = 3
+/** Connections that one request is tried on where its route says nothing: the pooled one, and two new ones. */
+const MAX_TRIES = 3
 /** RFC 9110 9.2.2: saying it twice is saying it once. */
 const IDEMPOTENT = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']
 
 export type Sent = 'nothing' | 'head' | 'part' | 'all'
 
-/** `sent`: of the request, to the upstream that was lost before it answered anything. */
-export function mayRepeat({ method, body }: RequestHead, attempts: number, sent: Sent): boolean {
-  if (attempts >= MAX_ATTEMPTS) return false
-  if (sent === 'nothing') return true
-  // What left is not kept.
-  const bodySent = sent === 'part' || (sent === 'all' && body.framing !== 'none')
-  return !bodySent && IDEMPOTENT.includes(method)
+/** What a try came to: a status, no response before its upstream was lost, or none in the time it had. */
+export type Came = number | 'lost' | 'late'
+
+export class Tries {
+  /** So far. */
+  count = 0
+  private readonly asked: RequestHead
+  private readonly retry: Retry | undefined
+
+  constructor(asked: RequestHead, retry: Retry | undefined) {
+    this.asked = asked
+    this.retry = retry
+  }
+
+  /**
+   * Milliseconds until the next one; undefined = there is none. `sent`: of the request. `heard`: of a
+   * response that the client has seen nothing final of.
+   */
+  wait(came: Came, sent: Sent, heard: boolean): number | undefined {
+    if (!this.repeatable(sent)) return undefined
+    if (this.retry !== undefined)
+      return retryWait(this.retry, this.count, typeof came === 'number' ? came : 'no response')
+    // A pooled connection may have ended before the request was there.
+    return came === 'lost' && !heard && this.count < MAX_TRIES ? 0 : undefined
+  }
+
+  /** What left is not kept. */
+  private repeatable(sent: Sent): boolean {
+    const { method, body } = this.asked
+    const bodySent = sent === 'part' || (sent === 'all' && body.framing !== 'none')
+    return sent === 'nothing' || (!bodySent && IDEMPOTENT.includes(method))
+  }
 }

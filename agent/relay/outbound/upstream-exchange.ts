@@ -1,10 +1,12 @@
 /**
  * One request over one upstream: its head and body out, its responses back, each side
- * read only as fast as the other takes. An upstream that closes before a response began
- * is exchanged for another where the request may be said twice (RFC 9110 9.2.2).
+ * read only as fast as the other takes. An upstream that closes before a response began, or
+ * answers what its route takes for no answer, is exchanged for another where the request may be
+ * said twice (repeat.ts).
  */
+import { ExchangeTimers } from './exchange-timers.ts'
 import type { Connector, Outcome, Target } from './ports.ts'
-import { mayRepeat, type Sent } from './repeat.ts'
+import { type Came, type Sent, Tries } from './repeat.ts'
 import type { RequestHead, Found } from './request-reader.ts'
 import type { ResponseHead } from './response-head.ts'
 import { BadResponse, type FoundHead, ResponseReader } from './response-reader.ts'
@@ -43,7 +45,8 @@ export class UpstreamExchange implements WireOwner {
   private upstream: Wire | undefined
   private target: Target
   private reader: ResponseReader
-  private attempts = 0
+  private readonly tries: Tries
+  private readonly timers = new ExchangeTimers()
   private sent: Sent = 'nothing'
   private passed: 'nothing' | 'interim' | 'final' = 'nothing'
   private response: ResponseHead | undefined
@@ -51,19 +54,17 @@ export class UpstreamExchange implements WireOwner {
   private surplus: Buffer = NOTHING
   private ending: ExchangeEnd | undefined
   private over = false
-  private requestTimer: NodeJS.Timeout | undefined
-  private backendTimer: NodeJS.Timeout | undefined
 
   constructor(ports: ExchangePorts, asked: RequestHead, forward: Forward) {
     this.ports = ports
     this.asked = asked
     this.forward = forward
+    this.tries = new Tries(asked, forward.retry)
     // It outlives the client's next read.
     this.head = Buffer.from(forward.request ? forward.request(asked.bytes) : asked.bytes)
     this.target = forward.targets[0]
     this.reader = this.newReader()
-    const { requestTimeout } = forward
-    if (requestTimeout > 0) this.requestTimer = setTimeout(() => this.fail(504), requestTimeout)
+    this.timers.set('request', forward.requestTimeout, () => this.fail(504))
     this.attempt()
   }
 
@@ -137,12 +138,11 @@ export class UpstreamExchange implements WireOwner {
 
   private attempt(): void {
     const { targets, backendTimeout } = this.forward
-    this.target = targets[this.attempts % targets.length] as Target
+    this.target = targets[this.tries.count % targets.length] as Target
     const { target } = this
-    const fresh = this.attempts > 0
-    this.attempts++
-    clearTimeout(this.backendTimer)
-    if (backendTimeout > 0) this.backendTimer = setTimeout(() => this.fail(504), backendTimeout)
+    const fresh = this.tries.count > 0
+    this.tries.count++
+    this.timers.set('backend', backendTimeout, () => this.again('late') || this.fail(504))
     this.ports.connector.take(target, fresh).then(
       (wire) => {
         if (this.over) this.ports.connector.giveBack(target, wire)
@@ -186,6 +186,7 @@ export class UpstreamExchange implements WireOwner {
       }
       const found = reader.head(chunk, at)
       if (!found) break
+      if (this.again(found.head.status)) return
       const edited = this.takeHead(found)
       // As it came, it leaves together with what stands before and behind it.
       if (edited || found.bytes.length !== found.at - at) {
@@ -246,11 +247,19 @@ export class UpstreamExchange implements WireOwner {
     if (this.over) return
     this.drop()?.destroy()
     if (this.response && this.reader.phase === 'done') this.end({ kind: 'done', goesOn: false })
-    else if (this.silent && mayRepeat(this.asked, this.attempts, this.sent)) {
-      this.sent = 'nothing'
-      this.ports.retried()
-      this.attempt()
-    } else this.fail(this.reader.untouched ? 503 : 502)
+    else if (!this.again('lost')) this.fail(this.reader.untouched ? 503 : 502)
+  }
+
+  /** Once more, if what the last try came to allows it. */
+  private again(came: Came): boolean {
+    const wait = this.passed === 'final' ? undefined : this.tries.wait(came, this.sent, !this.silent)
+    if (wait === undefined) return false
+    this.drop()?.reset()
+    this.sent = 'nothing'
+    this.reader = this.newReader()
+    this.ports.retried()
+    this.timers.next(wait, () => this.attempt())
+    return true
   }
 
   private fail(status: 502 | 503 | 504): void {
@@ -261,7 +270,7 @@ export class UpstreamExchange implements WireOwner {
   /** Not before the client's kernel has it all: the upstream's buffer still holds the rest. */
   private end(ending: ExchangeEnd): void {
     if (this.over) return
-    this.stopTimers()
+    this.timers.stop()
     if (ending.kind !== 'broken' && this.ports.client.backlog > 0) {
       this.ending = ending
       return
@@ -286,11 +295,6 @@ export class UpstreamExchange implements WireOwner {
 
   private finish(): void {
     this.over = true
-    this.stopTimers()
-  }
-
-  private stopTimers(): void {
-    clearTimeout(this.requestTimer)
-    clearTimeout(this.backendTimer)
+    this.timers.stop()
   }
 }

@@ -6,10 +6,8 @@ export const UNSUPPORTED = {
   hostnames:
     'a service is told by its address: match the name with headers: [{name: Host, value: …}] (GEP-1294, `hostnames` field)',
   useDefaultGateways: 'remove it: routes attach to Services, named in parentRefs',
-  retry: 'remove it: requests are not sent twice; a client may repeat what is safe to repeat',
   sessionPersistence: 'remove it: every request is routed by itself',
   requestMirror: 'remove it: requests are not copied',
-  cors: 'remove it: let the workload answer preflight requests, or set its headers with ResponseHeaderModifier',
   externalAuth: 'remove it: say who may ask with a CiliumNetworkPolicy',
   extensionRef: 'remove it: there are no filters beyond those of the Gateway API',
   status: 'remove it: it is what a controller reports, not what you ask for',
@@ -20,7 +18,6 @@ export type UnsupportedField = keyof typeof UNSUPPORTED
 /** Types of filters that are refused, by the field that they need. */
 export const UNSUPPORTED_FILTERS = {
   RequestMirror: 'requestMirror',
-  CORS: 'cors',
   ExternalAuth: 'externalAuth',
   ExtensionRef: 'extensionRef',
 } as const satisfies Record<string, UnsupportedField>

@@ -4,6 +4,7 @@ import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
 import { FRAMING_FIELDS, UNSUPPORTED, UNSUPPORTED_FILTERS } from './features.ts'
 import { pathProblem } from './matches.ts'
+import { corsFilterOf } from './cors.ts'
 import type { Header, HeaderFilter, PathModifier, RouteFilter } from './schema.ts'
 
 /** The field that each type needs, and no other type may have. */
@@ -12,6 +13,7 @@ const PARTS = {
   ResponseHeaderModifier: 'responseHeaderModifier',
   RequestRedirect: 'requestRedirect',
   URLRewrite: 'urlRewrite',
+  CORS: 'cors',
 } as const
 type Supported = keyof typeof PARTS
 const isSupported = (type: RouteFilter['type']): type is Supported => Object.hasOwn(PARTS, type)
@@ -93,7 +95,7 @@ function filterOf(reader: Reader, filter: RouteFilter, path: Path): Filter | und
     const host = hostname === undefined ? {} : { host: hostname }
     return { kind: 'rewrite', ...host, ...pathOf(reader, modifier, [...path, 'urlRewrite', 'path']) }
   }
-  return undefined
+  return filter.cors === undefined ? undefined : corsFilterOf(reader, filter.cors, [...path, 'cors'])
 }
 
 /** HTTPRouteFilter is a union by `type`: its own field is there, no other is. */

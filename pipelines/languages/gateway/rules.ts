@@ -1,5 +1,12 @@
 /** `rules` of an HTTPRoute: checks that go across a rule's parts, and the rule that it is in the model. */
-import type { Backend, Filter, RouteRule } from '../../policy/route.ts'
+import {
+  type Backend,
+  type Filter,
+  MAX_BACKOFF_MS,
+  MAX_RETRIES,
+  type Retry,
+  type RouteRule,
+} from '../../policy/route.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
 import { millisecondsOf } from './durations.ts'
@@ -79,6 +86,32 @@ function timeoutsOf(reader: Reader, { timeouts }: Rule, path: Path): [request: n
   return [request, backend]
 }
 
+/** Where nothing is written (both are ours to choose): GEP-1731. */
+const USUAL_RETRIES = 2
+const USUAL_BACKOFF = '25ms'
+
+/** Bounded: every retry is load on servers that fail, and all waiting is the client's. */
+function retryOf(reader: Reader, { retry }: Rule, path: Path): { retry?: Retry } {
+  if (retry === undefined) return {}
+  const { codes, attempts = USUAL_RETRIES } = retry
+  const backoff = millisecondsOf(retry.backoff ?? USUAL_BACKOFF)
+  const here = [...path, 'retry']
+  if (attempts > MAX_RETRIES) {
+    const message = `${attempts} retries of one request, more than ${MAX_RETRIES}`
+    reader.refuse([...here, 'attempts'], 'limit-exceeded', message, `write at most ${MAX_RETRIES}`)
+  }
+  if (backoff > MAX_BACKOFF_MS) {
+    const message = `a backoff of ${retry.backoff}, more than ${MAX_BACKOFF_MS / 1000}s`
+    reader.refuse([...here, 'backoff'], 'limit-exceeded', message, `write at most ${MAX_BACKOFF_MS / 1000}s`)
+  }
+  for (const [index, code] of codes.entries()) {
+    if (codes.indexOf(code) === index) continue
+    const message = `\`${code}\` stands twice in one list`
+    reader.refuse([...here, 'codes', index], 'schema-violation', message, 'remove one')
+  }
+  return { retry: { codes, attempts, backoff } }
+}
+
 function ruleOf(reader: Reader, rule: Rule, path: Path, reach: Reach): RouteRule {
   const [requestTimeout, backendTimeout] = timeoutsOf(reader, rule, path)
   const matches = rule.matches.length === 0 ? [Match.parse({})] : rule.matches
@@ -90,6 +123,7 @@ function ruleOf(reader: Reader, rule: Rule, path: Path, reach: Reach): RouteRule
     backends: backendsOf(reader, rule, path, reach),
     requestTimeout,
     backendTimeout,
+    ...retryOf(reader, rule, path),
   }
   checkTogether(reader, made, path)
   return made

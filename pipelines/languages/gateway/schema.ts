@@ -1,6 +1,6 @@
 /**
  * HTTPRoute and ReferenceGrant as Heddle honours them, with the limits and patterns of their
- * resource definitions (config/crd/standard; `retry` and the like: config/crd/experimental).
+ * resource definitions (config/crd/standard; `retry`, `cors` and the like: config/crd/experimental).
  * Refused fields stand in it, so that they are named. Of a Service only what routes ask of it is
  * read: the rest is Kubernetes' business.
  */
@@ -15,6 +15,10 @@ const MAX_FILTERS = 16
 const MAX_BACKENDS = 16
 const MAX_PARENTS = 32
 const MAX_GRANTS = 16
+/** Origins or headers of a CORS filter. */
+const MAX_CORS = 64
+/** Of a `format: int32`. */
+const MAX_SECONDS = 2 ** 31 - 1
 
 const refused = (field: UnsupportedField) =>
   z.never().optional().describe(`Not honoured by Heddle: ${UNSUPPORTED[field]}.`)
@@ -68,6 +72,8 @@ const ParentRef = z.strictObject({
 export type ParentRef = z.infer<typeof ParentRef>
 export const ParentRefs = z.array(ParentRef).max(MAX_PARENTS).default([])
 
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const
+
 const PathMatch = z.strictObject({
   type: z.enum(['Exact', 'PathPrefix', 'RegularExpression']).default('PathPrefix'),
   value: z.string().max(1024).default('/'),
@@ -87,7 +93,7 @@ export const Match = z.strictObject({
   path: PathMatch.prefault({}),
   headers: z.array(HeaderMatch).max(MAX_FIELDS).default([]),
   queryParams: z.array(QueryMatch).max(MAX_FIELDS).default([]),
-  method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']).optional(),
+  method: z.enum(METHODS).optional(),
 })
 export type Match = z.infer<typeof Match>
 
@@ -117,11 +123,33 @@ const Redirect = z.strictObject({
 })
 const Rewrite = z.strictObject({ hostname: Hostname.optional(), path: PathModifier.optional() })
 
+const Origin = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(
+    /^(\*|https?:\/\/((\*\.)?([a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+|\*)(:[0-9]{1,5})?)$/,
+    'no origin: write it like https://example.com, https://*.example.com:8443 or *',
+  )
+const Cors = z.strictObject({
+  allowOrigins: z.array(Origin).max(MAX_CORS).default([]),
+  allowCredentials: z.boolean().default(false),
+  allowMethods: z
+    .array(z.enum([...METHODS, '*']))
+    .max(METHODS.length)
+    .default([]),
+  allowHeaders: z.array(HeaderName).max(MAX_CORS).default([]),
+  exposeHeaders: z.array(HeaderName).max(MAX_CORS).default([]),
+  maxAge: z.int().min(1).max(MAX_SECONDS).default(5),
+})
+export type Cors = z.infer<typeof Cors>
+
 const SUPPORTED_FILTERS = [
   'RequestHeaderModifier',
   'ResponseHeaderModifier',
   'RequestRedirect',
   'URLRewrite',
+  'CORS',
 ] as const
 const RouteFilter = z.strictObject({
   type: z.enum([
@@ -132,8 +160,8 @@ const RouteFilter = z.strictObject({
   responseHeaderModifier: HeaderFilter.optional(),
   requestRedirect: Redirect.optional(),
   urlRewrite: Rewrite.optional(),
+  cors: Cors.optional(),
   requestMirror: refused('requestMirror'),
-  cors: refused('cors'),
   externalAuth: refused('externalAuth'),
   extensionRef: refused('extensionRef'),
 })
@@ -150,13 +178,20 @@ const BackendRef = z.strictObject({
 })
 export type BackendRef = z.infer<typeof BackendRef>
 
+const Retry = z.strictObject({
+  codes: z.array(z.int().min(400).max(599)).default([]),
+  attempts: z.int().min(1).optional(),
+  backoff: Duration.optional(),
+})
+export type Retry = z.infer<typeof Retry>
+
 const Rule = z.strictObject({
   name: z.string().min(1).max(253).regex(SUBDOMAIN, 'no name of a rule').optional(),
   matches: z.array(Match).max(MAX_MATCHES).default([]),
   filters: z.array(RouteFilter).max(MAX_FILTERS).default([]),
   backendRefs: z.array(BackendRef).max(MAX_BACKENDS).default([]),
   timeouts: z.strictObject({ request: Duration.optional(), backendRequest: Duration.optional() }).default({}),
-  retry: refused('retry'),
+  retry: Retry.optional(),
   sessionPersistence: refused('sessionPersistence'),
 })
 export type Rule = z.infer<typeof Rule>
@@ -220,6 +255,8 @@ const OBJECTS: { shape: object }[] = [
   HeaderFilter,
   Redirect,
   Rewrite,
+  Cors,
+  Retry,
   BackendRef,
   ReferenceGrant,
   GrantFrom,

@@ -28,7 +28,7 @@ const MESH_CARRIED = 20
 /** Why the relay may have a row for good. */
 const FOR_GOOD = /^(kernel|relay: (ROUTE|REFUSED))$/
 /** Rows of Gateways that can be replayed, and that pass. */
-const GATEWAY_SHARE = 0.4
+const GATEWAY_SHARE = 0.8
 
 function wayOf(before: Ways, now: Ways): Way {
   const grown = Object.entries(now).filter(([name, count]) => count > before[name as keyof Ways])

@@ -50,7 +50,7 @@ const TABLE: [says: string, route: TextFile, expected: string[]][] = [
     to('{name: a, port: 80}, {name: nobody, port: 80}, {kind: B, name: c}'),
     ['Accepted BackendNotFound'],
   ],
-  ['an unsupported filter', filter('{type: CORS, cors: {}}'), ['UnsupportedValue ResolvedRefs']],
+  ['an unsupported filter', filter('{type: ExternalAuth}'), ['UnsupportedValue ResolvedRefs']],
   ['an unsupported value', match('{method: CONNECT}'), ['UnsupportedValue ResolvedRefs']],
   ['a Gateway', rules('{}', '{name: g}'), []],
   [

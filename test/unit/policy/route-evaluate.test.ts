@@ -17,6 +17,7 @@ const asked = (rules: RouteRule[], parts: Partial<RouteQuestion> = {}, random = 
 /** An outcome in a word. */
 const word = (outcome: ReturnType<typeof asked>) => {
   if (outcome.kind === 'forward') return outcome.service.name
+  if (outcome.kind === 'preflight') return 'preflight'
   return outcome.kind === 'redirect' ? outcome.location : `${outcome.status} ${outcome.reason}`
 }
 const redirect = (parts: Partial<Redirect> = {}): Redirect => ({ kind: 'redirect', status: 302, ...parts })

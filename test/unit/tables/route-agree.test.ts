@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PolicySet } from '../../../pipelines/policy/model.ts'
+import type { Cors } from '../../../pipelines/policy/route-cors.ts'
+import type { Retry, Route, RouteRule } from '../../../pipelines/policy/route.ts'
 import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/policy/route-edits.ts'
 import { evaluateRoute, type RouteOutcome } from '../../../pipelines/policy/route-evaluate.ts'
 import { buildTables, type Tables } from '../../../pipelines/tables/build-tables.ts'
 import { routeSetFor } from '../../../pipelines/tables/route-sets.ts'
 import { type RouteStep, RouteWalker } from '../../../pipelines/tables/route-walk.ts'
 import { TablesWalker } from '../../../pipelines/tables/walk.ts'
-import { type Asked, asked, routedSet } from '../../bpf/host/route-cases.ts'
+import { type Asked, asked, parsed, routedSet } from '../../bpf/host/route-cases.ts'
 import { Random } from '../../bpf/host/streams.ts'
 
 const SEED = 20_261_201
@@ -40,6 +42,10 @@ function ofEvaluator(outcome: RouteOutcome, { text }: Asked): unknown {
       const made = reply(outcome.status, REASONS[outcome.status], outcome.location)
       return shown(applyEdits(made, responseEdits(made, outcome.response)))
     }
+    case 'preflight': {
+      const lines = outcome.fields.map(({ name, value }) => `${name}: ${value}\r\n`).join('')
+      return `HTTP/1.1 200 OK\r\nServer: heddle\r\nContent-Length: 0\r\n${lines}\r\n`
+    }
     case 'forward':
       return [
         outcome.service,
@@ -47,6 +53,7 @@ function ofEvaluator(outcome: RouteOutcome, { text }: Asked): unknown {
         shown(applyEdits(RESPONSE, responseEdits(RESPONSE, outcome.response))),
         outcome.requestTimeout,
         outcome.backendTimeout,
+        outcome.retry,
       ]
   }
 }
@@ -56,6 +63,7 @@ function ofTables(step: RouteStep, tables: Tables, { text }: Asked): unknown {
     case 'status':
       return step.status
     case 'redirect':
+    case 'preflight':
       return shown(step.reply)
     case 'forward':
       return [
@@ -64,8 +72,55 @@ function ofTables(step: RouteStep, tables: Tables, { text }: Asked): unknown {
         shown(applyEdits(RESPONSE, responseEdits(RESPONSE, step.response))),
         step.rule.requestTimeout,
         step.rule.backendTimeout,
+        step.retry,
       ]
   }
+}
+
+const ORIGINS = ['http://a.example', 'https://b.a.example:8443', 'https://a.example', 'null', 'http://x/']
+const PATTERNS = [['*'], ['http://a.example'], ['https://*.a.example:8443', 'https://*'], []]
+const NAMES = [['*'], [], ['X-A', 'x-b']]
+
+function cors(random: Random): Cors {
+  return {
+    kind: 'cors',
+    origins: random.pick(PATTERNS),
+    credentials: random.chance(50),
+    methods: random.pick([['*'], [], ['PUT', 'GET']]),
+    headers: random.pick(NAMES),
+    expose: random.pick(NAMES),
+    maxAge: random.pick([1, 5, 2 ** 31 - 1]),
+  }
+}
+
+function retry(random: Random): Retry {
+  const codes = random.pick([[], [503], [500, 502, 404]])
+  return { codes, attempts: random.pick([1, 10]), backoff: random.pick([0, 60_000]) }
+}
+
+/** Some rules with what only the relay does, for all their backends or for one. */
+function withRelayParts(random: Random, set: PolicySet): PolicySet {
+  const added = <T extends { filters: RouteRule['filters'] }>(of: T, percent: number): T =>
+    random.chance(percent) ? { ...of, filters: [cors(random), ...of.filters] } : of
+  const rule = (of: RouteRule): RouteRule => ({
+    ...added(of, 50),
+    backends: of.backends.map((backend) => added(backend, 10)),
+    ...(random.chance(10) ? { retry: retry(random) } : {}),
+  })
+  return { ...set, routes: set.routes.map((route): Route => ({ ...route, rules: route.rules.map(rule) })) }
+}
+
+/** The same request as a page of some origin has it sent, or asks before. */
+function fromPage(random: Random, question: Asked): Asked {
+  const [line = '', ...rest] = question.text.split('\r\n')
+  const fields = [`Origin: ${random.pick(ORIGINS)}`]
+  const preflight = random.chance(60)
+  if (preflight)
+    fields.push(`Access-Control-Request-Method: ${random.pick(['PUT', 'GET', 'PUT', 'a b', ''])}`)
+  if (preflight) fields.push(`access-control-request-headers: ${random.pick(['x-a, x-c', '', 'a b', ',q,'])}`)
+  const first = preflight ? line.replace(/^\S+/, 'OPTIONS') : line
+  const text = [first, ...fields, ...rest].join('\r\n')
+  return { ...question, text, request: parsed(text) }
 }
 
 const built = (set: PolicySet): Tables => {
@@ -78,11 +133,12 @@ test(`the walked tables route as the evaluator, on ${SETS} generated sets of rou
   const random = new Random(SEED)
   const seen = new Map<string, number>()
   for (let n = 0; n < SETS; n++) {
-    const set = routedSet(random)
+    const set = withRelayParts(random, routedSet(random))
     const tables = built(set)
     const walker = new RouteWalker(new TablesWalker(tables.blob))
     for (let i = 0; i < REQUESTS; i++) {
-      const question = asked(random)
+      const plain = asked(random)
+      const question = random.chance(50) ? fromPage(random, plain) : plain
       const outcome = evaluateRoute(set, question, question.random)
       const number = routeSetFor(tables.routes, question.service, question.client)
       const kind = outcome.kind === 'status' ? String(outcome.status) : outcome.kind
@@ -102,5 +158,5 @@ test(`the walked tables route as the evaluator, on ${SETS} generated sets of rou
   }
   // A generator that only makes one kind would prove nothing.
   for (const [kind, count] of seen) assert.ok(count > (SETS * REQUESTS) / 100, `${kind}: only ${count}`)
-  assert.deepEqual([...seen.keys()].sort(), ['404', '500', 'forward', 'redirect'])
+  assert.deepEqual([...seen.keys()].sort(), ['404', '500', 'forward', 'preflight', 'redirect'])
 })

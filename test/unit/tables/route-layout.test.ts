@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   RouteBackendLayout,
+  RouteCors,
   RouteCut,
   RouteEditLayout,
   RouteLimit,
   RouteReason,
   RouteRedirectFlag,
   RouteRedirectLayout,
+  RouteRelayLayout,
   RouteRuleLayout,
   RouteService,
   RouteSetLayout,
@@ -15,14 +17,17 @@ import {
 import * as layout from '../../../pipelines/tables/layout.ts'
 
 test('the restated constants of routes are those of heddle.h', () => {
-  const { ROUTE_FAST, ROUTE_REPEATED, ROUTE_TIMEOUT, ROUTE_TEXT } = layout
-  assert.deepEqual({ ROUTE_FAST, ROUTE_REPEATED, ROUTE_TIMEOUT, ROUTE_TEXT }, RouteReason)
+  const { ROUTE_FAST, ROUTE_REPEATED, ROUTE_TIMEOUT, ROUTE_TEXT, ROUTE_RETRY, ROUTE_CORS } = layout
+  const reasons = { ROUTE_FAST, ROUTE_REPEATED, ROUTE_TIMEOUT, ROUTE_TEXT, ROUTE_RETRY, ROUTE_CORS }
+  assert.deepEqual(reasons, RouteReason)
   const { ROUTE_MAX_TEXT, ROUTE_MAX_NAMES, ROUTE_BACKENDS_LOG2 } = layout
   assert.deepEqual({ ROUTE_MAX_TEXT, ROUTE_MAX_NAMES, ROUTE_BACKENDS_LOG2 }, RouteLimit)
   const { CUT_BYTES, CUT_SLASH, CUT_PATH, CUT_NONE } = layout
   assert.deepEqual([CUT_BYTES, CUT_SLASH, CUT_PATH, CUT_NONE], Object.values(RouteCut))
   const { REDIRECT_HOST, REDIRECT_PORT } = layout
   assert.deepEqual({ REDIRECT_HOST, REDIRECT_PORT }, RouteRedirectFlag)
+  const { CORS_FILTER, CORS_CREDENTIALS } = layout
+  assert.deepEqual({ CORS_FILTER, CORS_CREDENTIALS }, RouteCors)
   assert.equal(layout.ROUTE_NO_SERVICE, RouteService.ROUTE_NO_SERVICE)
 })
 
@@ -51,7 +56,18 @@ test('members stand where the writer puts them', () => {
     redirect_at: 2,
     request_at: 3,
     response_at: 4,
-    pad: 5,
+    relay_at: 5,
+  })
+  assert.deepEqual(places(RouteRelayLayout), {
+    attempts: 0,
+    backoff: 1,
+    cors: 2,
+    max_age: 3,
+    codes: 4,
+    origins: 6,
+    methods: 8,
+    headers: 10,
+    expose: 12,
   })
   assert.deepEqual(places(RouteEditLayout), {
     cut: 0,
