@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 
 /** No reply is this late, even in an emulated machine. */
-const DEADLINE_MS = 10_000
+const DEADLINE_MS = 30_000
 
 /** Bytes and what they say; undefined = not all of it is there. */
 type Body = { bytes: number; text: string } | undefined

@@ -29,8 +29,8 @@ import { BLOCKS } from './hand-tables.ts'
 import { type Service, startService, WAYS } from './network.ts'
 import { OutboundLane } from './outbound-lane.ts'
 
-/** An emulated machine on a busy host: about 20 s of CPU, far more on the clock. */
-const WATCHDOG_MS = 240_000
+/** An emulated machine on a busy host: about a minute of CPU, far more on the clock. */
+const WATCHDOG_MS = 420_000
 const SUBJECT = 1
 const PEER = 2
 const STRANGER = 3

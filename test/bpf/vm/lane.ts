@@ -16,7 +16,7 @@ import { buildPrograms } from './programs.ts'
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 const DRIVER = 'dist/test/bpf/vm/driver.js'
 /** Beyond the watchdog of the driver, which says more. */
-const TIMEOUT_MS = 270_000
+const TIMEOUT_MS = 450_000
 const TOOLS = ['bpftool', 'ip', 'unshare']
 /** What the driver, the agent's adapter and the relay load at run time. */
 const PACKAGES = ['koffi', '@koromix/koffi-linux-x64', 'execa', 'yaml', 'zod']
