@@ -3,7 +3,7 @@ import type { Digest } from '../pipelines/contract/artifact.ts'
 import type { Workload } from '../pipelines/policy/model.ts'
 import type { Report } from '../pipelines/contract/release.ts'
 import type { AnnouncedWorkload } from '../pipelines/services/announcement.ts'
-import type { Service } from '../pipelines/services/model.ts'
+import type { HashOf, Policy, Service } from '../pipelines/services/model.ts'
 import type { PlacedWorkload } from '../pipelines/services/resolve.ts'
 
 /** One identity's rows in a generation: bit i = block i of the manifest. */
@@ -39,6 +39,17 @@ export type AttachedFacts = {
 export type EndpointEntry = { address: string; port: number; local: boolean; weight: number }
 /** A run of `members`: the first `local` of them are on this node, the first `zone` in its zone. */
 export type ServiceState = { first: number; count: number; local: number; zone: number }
+/** How a service's requests are spread (struct heddle_balance); `table` is a run of `spots`. */
+export type BalanceEntry = {
+  policy: Policy
+  hash: HashOf
+  consecutive5xx: number
+  consecutiveResets: number
+  baseMs: number
+  maxPercent: number
+  slowStartMs: number
+  table: { first: number; count: number }
+}
 export type CgroupIdentity = { id: bigint; identity: number }
 
 /** What the maps of the client side hold of what the agent writes. What is all zeroes is left out. */
@@ -49,6 +60,11 @@ export type OutboundContent = {
   services: Map<number, ServiceState>
   /** All places of the map, one behind the other. */
   members: ArrayLike<number>
+  /** Of each place: the weights of its run up to there, without their common divisor. */
+  shares: ArrayLike<number>
+  balances: Map<number, BalanceEntry>
+  /** Maglev tables of services. */
+  spots: ArrayLike<number>
   endpoints: Map<number, EndpointEntry>
 }
 
@@ -56,6 +72,11 @@ export type OutboundContent = {
 export type OutboundStore =
   | { map: 'endpoints'; number: number; endpoint: EndpointEntry | null }
   | { map: 'members'; first: number; endpoints: number[] }
+  | { map: 'shares'; first: number; shares: number[] }
+  | { map: 'balances'; number: number; balance: BalanceEntry | null }
+  | { map: 'spots'; first: number; endpoints: number[] }
+  /** It begins to take requests now; null = it never did, and nothing is known of its health. */
+  | { map: 'births'; number: number; at: 'now' | null }
   | { map: 'services'; number: number; state: ServiceState }
   | { map: 'service_addresses'; address: string; port: number; service: number | null }
 

@@ -1,7 +1,5 @@
-/** Places in the map `members`: a service's endpoints stand in one run of it. Pure but for what it remembers. */
-import { Limit } from '../bpf/abi/heddle.gen.ts'
+/** Places in the maps `members` and `spots`: what is a service's stands in one run of each. Pure but for what it remembers. */
 import { Failure } from '../pipelines/contract/failures.ts'
-import type { ServiceState } from './ports.ts'
 
 /**
  * Milliseconds in which a reader may still use what it read before: a program is done in microseconds, the
@@ -11,9 +9,13 @@ export const REST_MS = 1_000
 
 export type Run = { first: number; count: number }
 
+type RestingRun = Run & { until: number }
+
 /** What has lost its meaning rests before it gets another one. In memory: a restart takes longer than a reader. */
 export type Resting = {
-  runs: (Run & { until: number })[]
+  runs: RestingRun[]
+  /** Of `spots`. */
+  tables: RestingRun[]
   /** Endpoint number -> since when no service has it. */
   endpoints: Map<number, number>
   /** Service number -> since when nobody asks for it. */
@@ -21,7 +23,7 @@ export type Resting = {
 }
 
 export function nothingRests(): Resting {
-  return { runs: [], endpoints: new Map(), services: new Map() }
+  return { runs: [], tables: [], endpoints: new Map(), services: new Map() }
 }
 
 /** Those that have rested. */
@@ -35,13 +37,15 @@ export function restFrom(since: Map<number, number>, gone: ReadonlySet<number>, 
   for (const number of gone) if (!since.has(number)) since.set(number, now)
 }
 
-/** Free places between the runs of `services` and those that rest. */
+/** Free places between the runs that are used and those that rest. */
 export class Places {
   private readonly taken: Run[]
+  private readonly room: number
 
-  constructor(services: Iterable<ServiceState>, resting: Resting, now: number) {
-    resting.runs = resting.runs.filter(({ until }) => until > now)
-    this.taken = [...services, ...resting.runs].filter(({ count }) => count > 0)
+  /** `room`: places of the map. */
+  constructor(used: Iterable<Run>, resting: readonly RestingRun[], now: number, room: number) {
+    this.room = room
+    this.taken = [...used, ...resting.filter(({ until }) => until > now)].filter(({ count }) => count > 0)
     this.taken.sort((a, b) => a.first - b.first)
   }
 
@@ -54,8 +58,8 @@ export class Places {
       if (run.first - first >= count) break
       first = Math.max(first, run.first + run.count)
     }
-    if (first + count > Limit.MAX_MEMBERS) {
-      const message = `no ${count} places together for the endpoints of a service; the node has ${Limit.MAX_MEMBERS}`
+    if (first + count > this.room) {
+      const message = `no ${count} places together for the endpoints of a service; the node has ${this.room}`
       throw new Failure('limit-exceeded', message)
     }
     this.taken.splice(index, 0, { first, count })

@@ -2,7 +2,11 @@
  * From what the kernel's maps hold to what they should hold, as single stores in an order in which no reader
  * ever sees a half, wherever it ends: a death in between leaves something that the next start goes on from. Pure.
  */
+import { Limit } from '../bpf/abi/heddle.gen.ts'
+import { shares } from '../pipelines/services/balance.ts'
+import type { Spread } from '../pipelines/services/model.ts'
 import { addressKey } from '../pipelines/services/nearest.ts'
+import { balanceStores } from './service-balances.ts'
 import { endpointKey, numberEndpoints } from './service-endpoints.ts'
 import { Places, REST_MS, type Resting, rested } from './service-runs.ts'
 import type {
@@ -20,6 +24,7 @@ export type ServiceWish = {
   endpoints: EndpointEntry[]
   local: number
   zone: number
+  spread?: Spread
 }
 
 /** These places have no meaning from now on. */
@@ -47,11 +52,13 @@ export function storesFor(
   const rest = (first: number, count: number) => {
     if (count > 0) resting.runs.push({ first, count, until: now + REST_MS })
   }
-  const places = new Places(content.services.values(), resting, now)
+  resting.runs = resting.runs.filter(({ until }) => until > now)
+  const places = new Places(content.services.values(), resting.runs, now, Limit.MAX_MEMBERS)
   const services = serviceStores(content, wishes, numbers, { places, rest })
   return [
     ...removed,
     ...endpoints.present,
+    ...balanceStores(content, wishes, { numbers, resting, now }),
     ...services,
     ...added,
     ...goneStores(content, wishes, rest),
@@ -64,8 +71,12 @@ export function storesToForget(content: OutboundContent, forgotten: OutboundRefe
   const known = (numbers: ReadonlySet<number>, held: ReadonlyMap<number, unknown>) =>
     [...numbers].filter((number) => held.has(number))
   return [
-    ...known(forgotten.endpoints, content.endpoints).map(
-      (number): OutboundStore => ({ map: 'endpoints', number, endpoint: null }),
+    ...known(forgotten.endpoints, content.endpoints).flatMap((number): OutboundStore[] => [
+      { map: 'births', number, at: null },
+      { map: 'endpoints', number, endpoint: null },
+    ]),
+    ...known(forgotten.services, content.balances).map(
+      (number): OutboundStore => ({ map: 'balances', number, balance: null }),
     ),
     ...known(forgotten.services, content.services).map(
       (number): OutboundStore => ({ map: 'services', number, state: GONE }),
@@ -120,18 +131,23 @@ function endpointStores(
   wishes: readonly ServiceWish[],
   numbers: ReadonlyMap<string, number>,
 ): { present: OutboundStore[]; left: OutboundStore[] } {
-  const present = new Map<number, OutboundStore>()
+  const present = new Map<number, OutboundStore[]>()
   const kept = new Set(numbers.values())
   for (const endpoint of wishes.flatMap(({ endpoints }) => endpoints)) {
     const number = numbers.get(endpointKey(endpoint)) as number
-    if (!same(held.get(number), endpoint)) present.set(number, { map: 'endpoints', number, endpoint })
+    if (same(held.get(number), endpoint)) continue
+    const begins = endpoint.weight > 0 && (held.get(number)?.weight ?? 0) === 0
+    present.set(number, [
+      ...(begins ? [{ map: 'births' as const, number, at: 'now' as const }] : []),
+      { map: 'endpoints', number, endpoint },
+    ])
   }
   const left = [...held]
     .filter(([number, { weight }]) => !kept.has(number) && weight > 0)
     .map(([number, entry]): OutboundStore => {
       return { map: 'endpoints', number, endpoint: { ...entry, weight: 0 } }
     })
-  return { present: [...present.values()], left }
+  return { present: [...present.values()].flat(), left }
 }
 
 /**
@@ -139,7 +155,7 @@ function endpointStores(
  * round. So a run is as long as the longer one of both, and repeats its members behind the last.
  */
 function serviceStores(
-  { services, members }: OutboundContent,
+  { services, members, shares: held }: OutboundContent,
   wishes: readonly ServiceWish[],
   numbers: ReadonlyMap<string, number>,
   { places, rest }: { places: Places; rest: Rest },
@@ -148,11 +164,13 @@ function serviceStores(
   for (const { number, endpoints, local, zone } of wishes) {
     const old = services.get(number) ?? GONE
     const run = endpoints.map((endpoint) => numbers.get(endpointKey(endpoint)) as number)
+    const upTo = shares(endpoints.map(({ weight }) => weight))
     let { first } = old
-    if (!holds(members, old, run) && run.length > 0) {
+    if (!(holds(members, old, run) && holds(held, old, upTo)) && run.length > 0) {
       const room = Math.max(old.count, run.length)
       first = places.take(room)
       const repeated = Array.from({ length: room }, (_, place) => run[place % run.length] as number)
+      stores.push({ map: 'shares', first, shares: sharesOf(room, endpoints) })
       stores.push({ map: 'members', first, endpoints: repeated })
       rest(first + run.length, room - run.length)
     }
@@ -177,6 +195,12 @@ function goneStores(
     // `first` stays: who has read the count of before still reads this run.
     return { map: 'services', number, state: { ...GONE, first } }
   })
+}
+
+/** Also of the places that are repeated. */
+function sharesOf(room: number, endpoints: readonly EndpointEntry[]): number[] {
+  const places = Array.from({ length: room }, (_, place) => endpoints[place % endpoints.length])
+  return shares(places.map((endpoint) => endpoint?.weight ?? 0))
 }
 
 function holds(members: ArrayLike<number>, { first, count }: ServiceState, run: readonly number[]): boolean {

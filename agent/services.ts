@@ -85,7 +85,7 @@ async function numbered(node: Node, tables: readonly ServiceTable[], content: Ou
 function wishesOf(node: Node, tables: readonly ServiceTable[], entries: readonly ServiceEntry[]) {
   const numbers = new Map(entries.map(({ service, number }) => [service, number]))
   return tables.map(
-    ({ service, addresses, endpoints, local, zone }): ServiceWish => ({
+    ({ service, addresses, endpoints, local, zone, spread }): ServiceWish => ({
       number: numbers.get(service) as number,
       addresses,
       endpoints: endpoints.map(
@@ -98,6 +98,7 @@ function wishesOf(node: Node, tables: readonly ServiceTable[], entries: readonly
       ),
       local,
       zone,
+      ...(spread && { spread }),
     }),
   )
 }

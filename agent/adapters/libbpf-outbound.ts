@@ -6,6 +6,7 @@ import {
   ClientLayout,
   EndpointFlag,
   EndpointLayout,
+  HealthLayout,
   Limit,
   PoolKeyLayout,
   ServiceLayout,
@@ -14,6 +15,7 @@ import {
   Use,
 } from '../../bpf/abi/heddle.gen.ts'
 import type {
+  BalanceEntry,
   CgroupIdentity,
   EndpointEntry,
   OutboundContent,
@@ -25,12 +27,24 @@ import type {
 import { addressBytes, addressText } from './address-bytes.ts'
 import { type BeforeAct, currentDispatcher, withMap } from './attach.ts'
 import { u32, u64 } from './libbpf.ts'
+import { decodeBalance, encodeBalance } from './libbpf-balances.ts'
 import { servicesRouted } from './libbpf-routes.ts'
 import { batches } from './map-batch.ts'
 import type { LiveMap, Pins } from './pins.ts'
 
 /** What the agent writes; where one is missing, none is written. */
-const WRITTEN: LiveMap[] = ['service_addresses', 'services', 'members', 'endpoints', 'cgroups']
+const WRITTEN: LiveMap[] = [
+  'service_addresses',
+  'services',
+  'members',
+  'shares',
+  'endpoints',
+  'balances',
+  'spots',
+  'births',
+  'health',
+  'cgroups',
+]
 
 export function outboundMaps(pins: Pins, cgroup: string, before: BeforeAct): OutboundMaps {
   const present = () => WRITTEN.every((name) => existsSync(pins.map(name)))
@@ -38,11 +52,12 @@ export function outboundMaps(pins: Pins, cgroup: string, before: BeforeAct): Out
     read: async () => (present() ? { ...readContent(pins), served: isServed(pins, cgroup) } : null),
     async write(store) {
       before(`store ${store.map}`)
-      withMap(pins.map(store.map), (map) => {
-        for (const [key, value] of encode(store))
-          if (value === null) map.delete(key)
-          else map.update(key, value)
-      })
+      for (const { map: name, entries } of encode(store))
+        withMap(pins.map(name), (map) => {
+          for (const [key, value] of entries)
+            if (value === null) map.delete(key)
+            else map.update(key, value)
+        })
     },
     references: async () => references(pins),
     cgroupIds: (paths) => cgroupIds(cgroup, paths),
@@ -52,21 +67,44 @@ export function outboundMaps(pins: Pins, cgroup: string, before: BeforeAct): Out
   }
 }
 
-/** Key and value as the map has them; null = no such key. */
-function* encode(store: OutboundStore): Generator<[Buffer, Buffer | null]> {
+/** Keys and values as one map has them; null = no such key. */
+type Entries = { map: LiveMap; entries: [Buffer, Buffer | null][] }
+
+function encode(store: OutboundStore): Entries[] {
   switch (store.map) {
     case 'endpoints':
-      yield [u32(store.number), encodeEndpoint(store.endpoint)]
-      return
+      return [{ map: 'endpoints', entries: [[u32(store.number), encodeEndpoint(store.endpoint)]] }]
     case 'members':
-      for (const [place, number] of store.endpoints.entries()) yield [u32(store.first + place), u32(number)]
-      return
+    case 'spots':
+      return [{ map: store.map, entries: placed(store.first, store.endpoints) }]
+    case 'shares':
+      return [{ map: 'shares', entries: placed(store.first, store.shares) }]
+    case 'balances':
+      return [{ map: 'balances', entries: [[u32(store.number), encodeBalance(store.balance)]] }]
+    case 'births':
+      return encodeBirth(store)
     case 'services':
-      yield [u32(store.number), encodeState(store.state)]
-      return
+      return [{ map: 'services', entries: [[u32(store.number), encodeState(store.state)]] }]
     case 'service_addresses':
-      yield [addressKey(store), store.service === null ? null : u32(store.service)]
+      return [
+        {
+          map: 'service_addresses',
+          entries: [[addressKey(store), store.service === null ? null : u32(store.service)]],
+        },
+      ]
   }
+}
+
+function placed(first: number, numbers: readonly number[]): [Buffer, Buffer][] {
+  return numbers.map((number, place) => [u32(first + place), u32(number)])
+}
+
+/** The clock that programs read: CLOCK_MONOTONIC. Who never was has no health either. */
+function encodeBirth({ number, at }: Extract<OutboundStore, { map: 'births' }>): Entries[] {
+  const key = u32(number)
+  const birth = { map: 'births' as const, entries: [[key, u64(at === null ? 0n : process.hrtime.bigint())]] }
+  const health = { map: 'health' as const, entries: [[key, Buffer.alloc(HealthLayout.bytes)]] }
+  return (at === null ? [health, birth] : [birth]) as Entries[]
 }
 
 function encodeEndpoint(endpoint: EndpointEntry | null): Buffer {
@@ -114,12 +152,19 @@ function readContent(pins: Pins): Omit<OutboundContent, 'served'> {
     const endpoint = decodeEndpoint(value)
     if (endpoint !== undefined) endpoints.set(number, endpoint)
   })
-  const members = new Uint32Array(Limit.MAX_MEMBERS)
-  // Runs are where there was room first: behind the last one nobody reads.
-  const last = Math.max(0, ...[...services.values()].map(({ first, count }) => first + count))
-  visitPlaces(pins, 'members', Math.min(last, Limit.MAX_MEMBERS), (place, value) => {
-    members[place] = value.readUInt32LE()
+  const balances = new Map<number, BalanceEntry>()
+  visitPlaces(pins, 'balances', Limit.MAX_SERVICES, (number, value) => {
+    balances.set(number, decodeBalance(value))
   })
+  const runs = [...services.values()]
+  const members = readPlaces(pins, 'members', runs, Limit.MAX_MEMBERS)
+  const shares = readPlaces(pins, 'shares', runs, Limit.MAX_MEMBERS)
+  const spots = readPlaces(
+    pins,
+    'spots',
+    [...balances.values()].map(({ table }) => table),
+    Limit.MAX_SPOTS,
+  )
   const addresses: OutboundContent['addresses'] = []
   const { bytes, fields } = ServiceLayout
   visit(
@@ -130,7 +175,22 @@ function readContent(pins: Pins): Omit<OutboundContent, 'served'> {
       addresses.push({ address, port: key.readUInt16LE(fields.port.at), service: value.readUInt32LE() })
     },
   )
-  return { services, endpoints, members, addresses }
+  return { services, endpoints, members, shares, balances, spots, addresses }
+}
+
+/** Runs are where there was room first: behind the last one nobody reads. */
+function readPlaces(
+  pins: Pins,
+  name: LiveMap,
+  runs: readonly { first: number; count: number }[],
+  room: number,
+): Uint32Array {
+  const numbers = new Uint32Array(room)
+  const last = runs.reduce((end, { first, count }) => Math.max(end, first + count), 0)
+  visitPlaces(pins, name, Math.min(last, room), (place, value) => {
+    numbers[place] = value.readUInt32LE()
+  })
+  return numbers
 }
 
 function decodeState(value: Buffer): ServiceState {

@@ -37,6 +37,12 @@ export type LiveMap =
   | 'upstreams'
   | 'pools'
   | 'client_counters'
+  | 'shares'
+  | 'balances'
+  | 'turns'
+  | 'spots'
+  | 'health'
+  | 'births'
 
 /** Program of an artifact -> PROG_ARRAY that the dispatcher calls it through. */
 export const GENERATION_PROGRAMS = {

@@ -36,6 +36,7 @@ export const Limit = {
   MAX_CLIENTS: 16384,
   MAX_UPSTREAMS: 16384,
   MAX_POOLS: 16384,
+  MAX_SPOTS: 262144,
   MAX_UNREAD: 1048576,
 } as const
 
@@ -645,7 +646,9 @@ export const UpstreamLayout = {
     endpoint: { at: 32, bytes: 4 },
     identity: { at: 36, bytes: 4 },
     reader: { at: 40, bytes: 8 },
-    pad: { at: 48, bytes: 16 },
+    began: { at: 48, bytes: 8 },
+    service: { at: 56, bytes: 4 },
+    counts: { at: 60, bytes: 4 },
     response: { at: 64, bytes: 32 },
     responses: { at: 96, bytes: 8 },
     writer: { at: 104, bytes: 8 },
@@ -755,6 +758,9 @@ export const AskWhat = {
   ASK_LEAVE: 5,
   ASK_RETURN: 6,
   ASK_OPENED: 7,
+  ASK_RESET: 8,
+  ASK_CALLED: 9,
+  ASK_ANSWERED: 10,
 } as const
 
 /** enum heddle_begin */
@@ -775,6 +781,69 @@ export const AskLayout = {
     identity: { at: 28, bytes: 4 },
     answer: { at: 32, bytes: 4 },
     pad: { at: 36, bytes: 4 },
+  },
+} as const
+
+/** enum heddle_policy */
+export const Policy = {
+  POLICY_TWO_CHOICES: 0,
+  POLICY_RANDOM: 1,
+  POLICY_ROUND_ROBIN: 2,
+  POLICY_LEAST_REQUEST: 3,
+  POLICY_EWMA: 4,
+  POLICY_MAGLEV: 5,
+} as const
+
+/** enum heddle_hash */
+export const Hash = {
+  HASH_SOURCE: 0,
+  HASH_HEADER: 1,
+  HASH_COOKIE: 2,
+  HASH_QUERY: 3,
+} as const
+
+/** struct heddle_balance */
+export const BalanceLayout = {
+  bytes: 104,
+  fields: {
+    table: { at: 0, bytes: 8 },
+    policy: { at: 8, bytes: 4 },
+    hash: { at: 12, bytes: 4 },
+    failures: { at: 16, bytes: 4 },
+    resets: { at: 20, bytes: 4 },
+    base_ms: { at: 24, bytes: 4 },
+    max_percent: { at: 28, bytes: 4 },
+    slow_start_ms: { at: 32, bytes: 4 },
+    name_bytes: { at: 36, bytes: 4 },
+    name: { at: 40, bytes: 64 },
+  },
+} as const
+
+/** enum heddle_count */
+export const Count = {
+  COUNT_FLIGHT: 1,
+  COUNT_STATUS: 2,
+  COUNT_LATENCY: 4,
+} as const
+
+/** enum heddle_ended */
+export const Ended = {
+  ENDED_RESET: 0,
+  ENDED_UNTOLD: 1,
+} as const
+
+/** struct heddle_health */
+export const HealthLayout = {
+  bytes: 64,
+  fields: {
+    in_flight: { at: 0, bytes: 4 },
+    failures: { at: 4, bytes: 4 },
+    resets: { at: 8, bytes: 4 },
+    ejections: { at: 12, bytes: 4 },
+    ejected_until: { at: 16, bytes: 8 },
+    latency: { at: 24, bytes: 8 },
+    measured: { at: 32, bytes: 8 },
+    pad: { at: 40, bytes: 24 },
   },
 } as const
 

@@ -68,6 +68,8 @@ enum heddle_limit {
 	/* Connections that the relay keeps to endpoints; a pool is those of one endpoint for one identity. */
 	HEDDLE_MAX_UPSTREAMS = 16384,
 	HEDDLE_MAX_POOLS = 16384,
+	/* Places of all services' Maglev tables together. */
+	HEDDLE_MAX_SPOTS = 262144,
 	/* Bytes that a reader may leave unread before the rest of a message goes by way of the relay. */
 	HEDDLE_MAX_UNREAD = 1048576,
 };
@@ -683,7 +685,9 @@ struct heddle_upstream {
 	__u32 endpoint;
 	__u32 identity;
 	__u64 reader; /* the client's socket in this kernel: how much of what it was given is unread */
-	__u32 pad[4];
+	__u64 began; /* with COUNT_LATENCY: when the request was handed over; CLOCK_MONOTONIC, ns */
+	__u32 service; /* that chose it for this request */
+	__u32 counts; /* enum heddle_count: owed to the endpoint's health when the response ends */
 	/* The server's side alone. */
 	struct heddle_response response;
 	__u64 responses; /* complete ones */
@@ -788,6 +792,12 @@ enum heddle_ask_what {
 	HEDDLE_ASK_RETURN = 6,
 	/* The relay's socket `cookie` to another node, which is in the socket maps, serves upstream `index`. */
 	HEDDLE_ASK_OPENED = 7,
+	/* Upstream `index` broke off within a response, by its server's doing. Before GONE. */
+	HEDDLE_ASK_RESET = 8,
+	/* The relay itself sends a request to endpoint `index`. */
+	HEDDLE_ASK_CALLED = 9,
+	/* That one is over: service `identity`, status `sent` (enum heddle_ended where there is none), `received` ns. */
+	HEDDLE_ASK_ANSWERED = 10,
 };
 
 enum heddle_begin {
@@ -805,6 +815,68 @@ struct heddle_ask {
 	__u32 identity;
 	__u32 answer;
 	__u32 pad;
+};
+
+/* ---- outbound: load balancing, and health of endpoints -------------------- */
+
+/* Who is chosen of those that take requests, nearest first. Shares are as weights where nothing else tells. */
+enum heddle_policy {
+	HEDDLE_POLICY_TWO_CHOICES = 0, /* of two drawn by weight: fewer requests in flight per weight */
+	HEDDLE_POLICY_RANDOM = 1, /* drawn by weight */
+	HEDDLE_POLICY_ROUND_ROBIN = 2, /* in turn, by weight */
+	HEDDLE_POLICY_LEAST_REQUEST = 3, /* of all: fewest in flight per weight */
+	HEDDLE_POLICY_EWMA = 4, /* of two drawn by weight: less to wait, by the latency of late */
+	HEDDLE_POLICY_MAGLEV = 5, /* by a hash of the request: the same key, the same endpoint */
+};
+
+/* What is hashed. */
+enum heddle_hash {
+	HEDDLE_HASH_SOURCE = 0, /* the workload that asks, by its identity */
+	HEDDLE_HASH_HEADER = 1,
+	HEDDLE_HASH_COOKIE = 2,
+	HEDDLE_HASH_QUERY = 3,
+};
+
+/* By number of the service; all zeroes: two choices, and nobody is ejected. Writer: agent. */
+struct heddle_balance {
+	__u64 table; /* of `spots`: first << 32 | how many. One word: read at once */
+	__u32 policy; /* enum heddle_policy */
+	__u32 hash; /* enum heddle_hash */
+	__u32 failures; /* 5xx in a row that eject; 0 = none do */
+	__u32 resets; /* connections in a row that broke off within a response; 0 = none eject */
+	__u32 base_ms; /* the first ejection lasts so long, the next one that much longer */
+	__u32 max_percent; /* of the service's endpoints that may be ejected at a time */
+	__u32 slow_start_ms; /* in which a new or returned endpoint's share grows; 0 = at once */
+	__u32 name_bytes;
+	__u8 name[64]; /* of the header (lower case), the cookie or the query parameter */
+};
+
+/* What an upstream owes to its endpoint's health. */
+enum heddle_count {
+	HEDDLE_COUNT_FLIGHT = 1, /* its request is one of `in_flight` */
+	HEDDLE_COUNT_STATUS = 2,
+	HEDDLE_COUNT_LATENCY = 4,
+};
+
+/* In place of a status: how a request ended without one. */
+enum heddle_ended {
+	HEDDLE_ENDED_RESET = 0, /* no response, or half of one, by the server's doing */
+	HEDDLE_ENDED_UNTOLD = 1, /* by somebody else's: it says nothing of the endpoint */
+};
+
+/*
+ * How an endpoint does, by its number; a cache line of its own. Writers: programs, and the relay through
+ * relay_ask; the agent clears it before the number is given to another endpoint.
+ */
+struct heddle_health {
+	__u32 in_flight; /* requests; below 0 for a moment where a killed relay's were forgotten */
+	__u32 failures; /* 5xx in a row */
+	__u32 resets; /* in a row */
+	__u32 ejections; /* in a row, each of them soon after the one before */
+	__u64 ejected_until; /* CLOCK_MONOTONIC, ns; 0 = never was */
+	__u64 latency; /* ns, exponentially weighted; 0 = not measured */
+	__u64 measured; /* when; CLOCK_MONOTONIC, ns */
+	__u64 pad[3];
 };
 
 enum heddle_event_kind {

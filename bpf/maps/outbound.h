@@ -110,6 +110,55 @@ struct {
 	__type(value, struct heddle_pool);
 } pools SEC(".maps");
 
+/* At a place of `members`: weights of the run up to and with it, without their common divisor. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_MEMBERS);
+	__type(key, __u32);
+	__type(value, __u32);
+} shares SEC(".maps");
+
+/* By number of the service. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct heddle_balance);
+} balances SEC(".maps");
+
+/* By number of the service: turns of round robin so far. Writer: programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} turns SEC(".maps");
+
+/* Numbers of endpoints: Maglev tables of services, one behind the other. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_SPOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} spots SEC(".maps");
+
+/* By number of the endpoint. Mapped, so that entries begin where cache lines do. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_ENDPOINTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct heddle_health);
+} health SEC(".maps");
+
+/* By number of the endpoint: since when it takes requests; CLOCK_MONOTONIC, ns. Writer: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_ENDPOINTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} births SEC(".maps");
+
 /* How requests went, by enum heddle_client_reason. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -26,6 +26,48 @@ const ListedEndpoint = z.strictObject({
 })
 export type ListedEndpoint = z.infer<typeof ListedEndpoint>
 
+export const Policy = z.enum(['two-choices', 'random', 'round-robin', 'least-request', 'ewma', 'maglev'])
+export type Policy = z.infer<typeof Policy>
+
+/** What a kernel's entry has room for. */
+const HashName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'no name of 1 to 64 token characters')
+
+/** Of what requests with the same value go to the same endpoint. Without it: of the workload that asks. */
+const HashOf = z.discriminatedUnion('of', [
+  z.strictObject({ of: z.literal('source') }),
+  z.strictObject({ of: z.enum(['header', 'cookie', 'query']), name: HashName }),
+])
+export type HashOf = z.infer<typeof HashOf>
+
+const Balance = z
+  .strictObject({ policy: Policy, hash: HashOf.optional() })
+  .refine(({ policy, hash }) => hash === undefined || policy === 'maglev', {
+    path: ['hash'],
+    message: 'only maglev hashes',
+  })
+
+/** An endpoint that fails in a row takes no requests for a while, each time longer. */
+const Ejection = z
+  .strictObject({
+    consecutive5xx: z.int().min(1).max(1_000).optional(),
+    consecutiveResets: z.int().min(1).max(1_000).optional(),
+    baseMs: z.int().min(1).max(3_600_000).default(30_000),
+    /** Of a service's endpoints at a time: one bad release must not leave it without any. */
+    maxPercent: z.int().min(1).max(100).default(50),
+  })
+  .refine((ejection) => ejection.consecutive5xx !== undefined || ejection.consecutiveResets !== undefined, {
+    message: 'after what? It needs consecutive5xx or consecutiveResets',
+  })
+
+/** How a service's requests are spread. */
+export const Spread = z.strictObject({
+  balance: Balance.optional(),
+  ejection: Ejection.optional(),
+  /** Milliseconds in which the share of a new or returned endpoint grows. */
+  slowStartMs: z.int().min(1).max(3_600_000).optional(),
+})
+export type Spread = z.infer<typeof Spread>
+
 /** Either chosen or listed. A selector is of the service's own namespace, and never empty: that would mean all of it. */
 export const Service = z
   .strictObject({
@@ -39,6 +81,7 @@ export const Service = z
       .refine((labels) => Object.keys(labels).length > 0, 'a selector names at least one label')
       .optional(),
     endpoints: z.array(ListedEndpoint).max(4096).optional(),
+    ...Spread.shape,
   })
   .refine(
     ({ selector, endpoints }) => (selector === undefined) !== (endpoints === undefined),

@@ -2,7 +2,14 @@
 import { Failure } from '../contract/failures.ts'
 import type { Workload } from '../policy/model.ts'
 import { selectorMatches } from '../policy/selector.ts'
-import { type Endpoint, type ListedEndpoint, selectorOf, type Service, serviceKey } from './model.ts'
+import {
+  type Endpoint,
+  type ListedEndpoint,
+  selectorOf,
+  type Service,
+  type Spread,
+  serviceKey,
+} from './model.ts'
 import { addressKey, type Here, nearestFirst, type Ordered } from './nearest.ts'
 
 /** Who there is: what the workloads port tells, and what other nodes announce of theirs. */
@@ -14,6 +21,8 @@ export type ServiceTable = Ordered & {
   /** serviceKey() of it. */
   service: string
   addresses: { address: string; port: number }[]
+  /** None = two choices, and nobody is ejected. */
+  spread?: Spread
 }
 
 /**
@@ -53,10 +62,18 @@ export function resolveServices(services: readonly Service[], known: KnownWorklo
       const endpoints = distinct(endpointsOf(service, target, candidates)).filter(admit)
       const addresses = service.addresses.map((address) => ({ address, port: exposed.port }))
       for (const { address, port } of addresses) own(owners, `${addressKey(address)}:${port}`, key)
-      return { service: key, addresses, ...nearestFirst(endpoints, here) }
+      return { service: key, addresses, spread: spreadOf(service), ...nearestFirst(endpoints, here) }
     }),
   )
   return { tables, leftOut }
+}
+
+function spreadOf({ balance, ejection, slowStartMs }: Service): Spread {
+  return {
+    ...(balance && { balance }),
+    ...(ejection && { ejection }),
+    ...(slowStartMs !== undefined && { slowStartMs }),
+  }
 }
 
 /** A workload as services see it. */

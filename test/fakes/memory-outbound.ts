@@ -1,5 +1,6 @@
 /** The maps of the client side in memory: plain data, one store at a time. */
 import type {
+  BalanceEntry,
   EndpointEntry,
   OutboundContent,
   OutboundMaps,
@@ -16,13 +17,28 @@ export type MemoryOutbound = {
   addresses: Record<string, { address: string; port: number; service: number }>
   services: Record<string, ServiceState>
   members: Record<string, number>
+  shares: Record<string, number>
+  balances: Record<string, BalanceEntry>
+  spots: Record<string, number>
+  births: Record<string, 'now'>
   endpoints: Record<string, EndpointEntry>
   /** Cgroup id -> identity. */
   cgroups: Record<string, number>
 }
 
 export function emptyOutbound(): MemoryOutbound {
-  return { served: true, addresses: {}, services: {}, members: {}, endpoints: {}, cgroups: {} }
+  return {
+    served: true,
+    addresses: {},
+    services: {},
+    members: {},
+    shares: {},
+    balances: {},
+    spots: {},
+    births: {},
+    endpoints: {},
+    cgroups: {},
+  }
 }
 
 /** `act` surrounds each store. */
@@ -64,13 +80,19 @@ export function memoryOutbound(
 export function contentOf(outbound: MemoryOutbound): OutboundContent {
   const numbered = <T>(held: Record<string, T>) =>
     new Map(Object.entries(held).map(([number, value]) => [Number(number), value]))
-  const members = new Uint32Array(Limit.MAX_MEMBERS)
-  for (const [place, number] of Object.entries(outbound.members)) members[Number(place)] = number
+  const places = (held: Record<string, number>, room: number) => {
+    const all = new Uint32Array(room)
+    for (const [place, number] of Object.entries(held)) all[Number(place)] = number
+    return all
+  }
   return {
     served: outbound.served,
     addresses: Object.values(outbound.addresses),
     services: numbered(outbound.services),
-    members,
+    members: places(outbound.members, Limit.MAX_MEMBERS),
+    shares: places(outbound.shares, Limit.MAX_MEMBERS),
+    balances: numbered(outbound.balances),
+    spots: places(outbound.spots, Limit.MAX_SPOTS),
     endpoints: numbered(outbound.endpoints),
   }
 }
@@ -83,6 +105,20 @@ export function apply(outbound: MemoryOutbound, store: OutboundStore): void {
       return
     case 'members':
       for (const [place, number] of store.endpoints.entries()) outbound.members[store.first + place] = number
+      return
+    case 'shares':
+      for (const [place, share] of store.shares.entries()) outbound.shares[store.first + place] = share
+      return
+    case 'balances':
+      if (store.balance === null) delete outbound.balances[store.number]
+      else outbound.balances[store.number] = store.balance
+      return
+    case 'spots':
+      for (const [place, number] of store.endpoints.entries()) outbound.spots[store.first + place] = number
+      return
+    case 'births':
+      if (store.at === null) delete outbound.births[store.number]
+      else outbound.births[store.number] = store.at
       return
     case 'services':
       if (store.state.first === 0 && store.state.count === 0) delete outbound.services[store.number]

@@ -7,6 +7,7 @@
 #define HEDDLE_ASK_H
 
 #include "hand.h"
+#include "health.h"
 #include "upstream-pool.h"
 
 static __always_inline struct heddle_upstream *upstream_of(struct heddle_client *c)
@@ -64,6 +65,7 @@ static __always_inline __u32 ask_gone(__u32 index)
 
 	if (!u)
 		return HEDDLE_USE_NONE;
+	endpoint_ends(u, HEDDLE_ENDED_UNTOLD);
 	upstream_gone(u);
 	return *(volatile __u32 *)&u->use;
 }
@@ -77,6 +79,38 @@ static __always_inline __u32 ask_return(__u32 index)
 	return 0;
 }
 
+static __always_inline __u32 ask_reset(__u32 index)
+{
+	struct heddle_upstream *u = upstream_at(index);
+
+	if (u)
+		endpoint_ends(u, HEDDLE_ENDED_RESET);
+	return 0;
+}
+
+static __always_inline __u32 ask_called(__u32 endpoint)
+{
+	struct heddle_health *h = health_of(endpoint);
+
+	if (h)
+		__sync_fetch_and_add(&h->in_flight, 1);
+	return 0;
+}
+
+static __always_inline __u32 ask_answered(const struct heddle_ask *ask)
+{
+	struct heddle_health *h = health_of(ask->index);
+
+	if (!h)
+		return 0;
+	__sync_fetch_and_sub(&h->in_flight, 1);
+	if (ask->sent == HEDDLE_ENDED_UNTOLD)
+		return 0;
+	if (ask->sent != HEDDLE_ENDED_RESET)
+		latency_add(h, ask->received, bpf_ktime_get_ns());
+	return endpoint_judge(ask->identity, ask->index, ask->sent);
+}
+
 static __always_inline __u32 asked(const struct heddle_ask *ask)
 {
 	__u64 cookie = ask->cookie;
@@ -88,6 +122,12 @@ static __always_inline __u32 asked(const struct heddle_ask *ask)
 		return ask_of_pool(ask);
 	if (ask->what == HEDDLE_ASK_RETURN)
 		return ask_return(ask->index);
+	if (ask->what == HEDDLE_ASK_RESET)
+		return ask_reset(ask->index);
+	if (ask->what == HEDDLE_ASK_CALLED)
+		return ask_called(ask->index);
+	if (ask->what == HEDDLE_ASK_ANSWERED)
+		return ask_answered(ask);
 	if (ask->what == HEDDLE_ASK_OPENED) {
 		upstream_opened(cookie, ask->index, 0);
 		return 0;

@@ -178,6 +178,7 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 		return SK_PASS;
 	}
 	/* It has just gone, and no byte with it. */
+	endpoint_ends(u, HEDDLE_ENDED_UNTOLD);
 	u->work = 0;
 	u->client = 0;
 	upstream_gone(u);
@@ -235,7 +236,7 @@ static __always_inline int request_read(struct call *k)
 	if (r->flags & (HEDDLE_REQUEST_HTTP10 | HEDDLE_REQUEST_UPGRADE))
 		return hand_over(k, HEDDLE_SLOW_VERSION);
 	c->requests++;
-	if (route_service(c, k->window, &to) || route_endpoint(&to))
+	if (route_service(c, k->window, &to) || route_endpoint(c, &to))
 		return hand_over(k, to.why);
 	u = upstream_take(k, to.endpoint);
 	if (!u)
@@ -255,6 +256,7 @@ static __always_inline int request_read(struct call *k)
 		return hand_over(k, HEDDLE_SLOW_HEAD);
 	if (k->at < k->size)
 		bpf_msg_apply_bytes(k->msg, k->at);
+	endpoint_begins(u, to.service, to.counts);
 	return call_upstream(k, u);
 }
 

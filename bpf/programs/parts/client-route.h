@@ -17,14 +17,6 @@
 #include "count.h"
 #include "epoch.h"
 
-/* What could not be decided here is HEDDLE_SLOW_*; 0 is no such reason where this is asked. */
-struct destination {
-	__u32 service; /* live number */
-	__u32 endpoint;
-	__u32 why;
-	__u32 pad;
-};
-
 /* Word index of the set of routes that this generation has for the client, 0 = none. */
 static __always_inline __u32 set_for(const struct heddle_client *c)
 {
@@ -93,10 +85,10 @@ static __always_inline int route_service(struct heddle_client *c, struct heddle_
 }
 
 /* One of the endpoints of the service that the request goes to. */
-static __always_inline int route_endpoint(struct destination *to)
+static __always_inline int route_endpoint(struct heddle_client *c, struct destination *to)
 {
 	to->why = HEDDLE_SLOW_REFUSED;
-	return balance(to->service, &to->endpoint);
+	return balance(to, hash_u32(c->identity));
 }
 
 /*

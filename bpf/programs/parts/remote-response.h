@@ -9,6 +9,7 @@
 
 #include "../../protocols/http1/response.h"
 #include "hand.h"
+#include "health.h"
 #include "rest.h"
 #include "upstream-pool.h"
 #include "window.h"
@@ -127,6 +128,7 @@ static __always_inline int remote_response(struct __sk_buff *skb)
 	}
 	if (k.ended) {
 		u->responses++;
+		endpoint_ends(u, u->response.status);
 		/* A segment has one verdict: what stands behind the end can't be taken off. */
 		if (u->response.flags & RESPONSE_CLOSE || k.at < k.size)
 			upstream_gone(u);

@@ -9,6 +9,7 @@
 #include "../../lib/sock.h"
 #include "../../protocols/http1/response.h"
 #include "hand.h"
+#include "health.h"
 #include "message.h"
 #include "rest.h"
 #include "upstream-pool.h"
@@ -104,6 +105,7 @@ static __always_inline void answer_ended(struct answer *a, __u32 index)
 	struct heddle_upstream *u = a->upstream;
 
 	u->responses++;
+	endpoint_ends(u, u->response.status);
 	if (u->response.flags & RESPONSE_CLOSE || a->at < a->size)
 		upstream_gone(u);
 	/* What stands behind the end was asked for by nobody: the relay gets it, and ends the connection. */

@@ -58,9 +58,20 @@ describe('stores', () => {
     const stores = storesFor(contentOf(emptyOutbound()), [wish(1, [1, 2, 3])], nothingRests(), 0)
     assert.deepEqual(
       stores.map(({ map }) => map),
-      ['endpoints', 'endpoints', 'endpoints', 'members', 'services', 'service_addresses'],
+      [
+        'births',
+        'endpoints',
+        'births',
+        'endpoints',
+        'births',
+        'endpoints',
+        'shares',
+        'members',
+        'services',
+        'service_addresses',
+      ],
     )
-    assert.deepEqual(stores[4], {
+    assert.deepEqual(stores[8], {
       map: 'services',
       number: 1,
       state: { first: 0, count: 3, local: 2, zone: 2 },
@@ -240,17 +251,16 @@ describe('reuse', () => {
   })
 
   test('the places of a run rest before they are another run', () => {
-    const resting = nothingRests()
-    resting.runs.push({ first: 0, count: 4, until: 100 })
-    const live = [{ first: 4, count: 2, local: 0, zone: 0 }]
-    assert.equal(new Places(live, resting, 99).take(1), 6)
-    const later = new Places(live, resting, 100)
+    const runs = [{ first: 0, count: 4, until: 100 }]
+    const live = [{ first: 4, count: 2 }]
+    assert.equal(new Places(live, runs, 99, 9).take(1), 6)
+    const later = new Places(live, runs, 100, 9)
     assert.deepEqual([later.take(3), later.take(2), later.take(1)], [0, 6, 3])
   })
 
   test('no room for a run, an endpoint or a service is a failure by name', () => {
-    const full = [{ first: 0, count: Limit.MAX_MEMBERS, local: 0, zone: 0 }]
-    assert.throws(() => new Places(full, nothingRests(), 0).take(1), { code: 'limit-exceeded' })
+    const full = [{ first: 0, count: 9 }]
+    assert.throws(() => new Places(full, [], 0, 9).take(1), { code: 'limit-exceeded' })
     const hosts = Array.from({ length: Limit.MAX_ENDPOINTS }, (_, index) => ({
       ...endpoint(1),
       address: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`,
@@ -259,7 +269,7 @@ describe('reuse', () => {
     const plan = (endpoints: EndpointEntry[]) =>
       storesFor(contentOf(emptyOutbound()), many(endpoints), nothingRests(), 0)
     assert.throws(() => plan(hosts), { code: 'limit-exceeded' })
-    assert.equal(plan(hosts.slice(1)).length, Limit.MAX_ENDPOINTS + 2)
+    assert.equal(plan(hosts.slice(1)).length, 2 * (Limit.MAX_ENDPOINTS - 1) + 4)
     const names = Array.from({ length: Limit.MAX_SERVICES }, (_, index) => `a/b${index}:80`)
     assert.throws(() => assignServices([], names, new Set()), { code: 'limit-exceeded' })
     assert.equal(assignServices([], names.slice(1), new Set()).length, Limit.MAX_SERVICES - 1)
