@@ -9,8 +9,10 @@ import { launch, type Running } from './process.ts'
 
 const CALLER = fileURLToPath(new URL('./caller.js', import.meta.url))
 
-/** `from`: the caller's own port, one for each connection; 0 = there was none. */
+/** `from`: the caller's own port, one for each connection; 0 = no response began. */
 const Answer = z.strictObject({
+  /** Milliseconds since the epoch. */
+  sent: z.number(),
   at: z.number(),
   target: z.string(),
   from: z.int(),
@@ -20,7 +22,7 @@ const Answer = z.strictObject({
 })
 export type Answer = z.infer<typeof Answer>
 
-export type Caller = { running: Running; answers(): Answer[] }
+export type Caller = { running: Running; answers(): readonly Answer[] }
 
 /** Asks the front service of the stack for each of the targets, again and again. */
 export function startCaller(node: LocalNode, name: string, targets: readonly string[]): Caller {
@@ -32,11 +34,20 @@ export function startCaller(node: LocalNode, name: string, targets: readonly str
     namespace: node.host.namespace,
     log,
   })
-  return { running, answers: () => readAnswers(log) }
-}
-
-/** A line that is being written is none yet. */
-function readAnswers(log: string): Answer[] {
-  const whole = readFileSync(log, 'utf8').split('\n').slice(0, -1)
-  return whole.map((line) => Answer.parse(JSON.parse(line)))
+  const answers: Answer[] = []
+  /** Characters that are read. A line that is being written is none yet. */
+  let read = 0
+  return {
+    running,
+    answers() {
+      const lines = readFileSync(log, 'latin1')
+        .slice(read)
+        .split(/(?<=\n)/)
+      for (const line of lines.filter((each) => each.endsWith('\n'))) {
+        answers.push(Answer.parse(JSON.parse(line)))
+        read += line.length
+      }
+      return answers
+    },
+  }
 }

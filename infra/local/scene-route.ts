@@ -41,7 +41,7 @@ const isSecond = ({ target, body = '' }: Answer) =>
   target.startsWith(V2_PREFIX) && / v2 GET \/public\/v2\//.test(body)
 
 /** Each by the version that the route names at that moment, on one connection, none lost. */
-function tellAnswers(answers: Answer[], timeline: Timeline): void {
+function tellAnswers(answers: readonly Answer[], timeline: Timeline): void {
   const flip = answers.findIndex(isSecond)
   const misled = answers.filter((answer, index) => {
     const version = index >= flip && answer.target.startsWith(V2_PREFIX) ? 'v2' : 'v1'
