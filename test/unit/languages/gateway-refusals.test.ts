@@ -4,7 +4,6 @@ import { PolicySet } from '../../../pipelines/policy/model.ts'
 import { refusals, refused } from './cilium-text.ts'
 import { accepted, apart, BACKEND, filter, match, object, rule, rules, service } from './gateway-text.ts'
 
-const cors = (parts: string) => `{type: CORS, cors: {${parts}}}`
 const SPEC = '{parentRefs: [{group: "", kind: Service, name: echo}]'
 refusals('refusals of what routes cannot do here', [
   [
@@ -22,30 +21,12 @@ refusals('refusals of what routes cannot do here', [
     object('HTTPRoute', '{name: r}', `${SPEC}, useDefaultGateways: All}`),
     /`useDefaultGateways`/,
   ],
-  ['retries without end', rule('retry: {attempts: 11}'), /limit-exceeded 11 retries .*more than 10 \|/],
-  ['retries of what is no failure', rule('retry: {codes: [302]}'), /schema-violation .*codes/],
-  ['a code twice', rule('retry: {codes: [500, 500]}'), /schema-violation `500` stands twice/],
-  ['retries after hours', rule('retry: {backoff: 61s}'), /limit-exceeded a backoff of 61s, more than 60s/],
   ['session persistence', rule('sessionPersistence: {}'), /unsupported-feature `sessionPersistence`/],
   [
     'mirroring',
     filter('{type: RequestMirror, requestMirror: {backendRef: {name: a, port: 80}}}'),
     /unsupported-feature `requestMirror`/,
   ],
-  ['CORS without a body', filter('{type: CORS}'), /schema-violation CORS without `cors`/],
-  ['two CORS filters', filter(`${cors('')}, ${cors('')}`), /schema-violation a second CORS/],
-  ['an origin with a path', filter(cors('allowOrigins: ["https://a.b/c"]')), /schema-violation .*no origin/],
-  ['an origin of no port', filter(cors('allowOrigins: ["http://a:65536"]')), /`65536` in .* is no port/],
-  ['an origin twice', filter(cors('allowOrigins: ["http://a", "http://a"]')), /stands twice/],
-  ['all origins and one', filter(cors('allowOrigins: ["*", "http://a"]')), /`\*` cannot stand beside/],
-  ['all methods and one', filter(cors('allowMethods: ["*", GET]')), /`\*` cannot stand beside/],
-  ['all headers and one', filter(cors('allowHeaders: ["*", x]')), /`\*` cannot stand beside/],
-  [
-    'all headers exposed with credentials',
-    filter(cors('allowCredentials: true, exposeHeaders: ["*"]')),
-    /unsupported-feature `\*` exposes nothing .* \| name the headers/,
-  ],
-  ['an age below a second', filter(cors('maxAge: 0')), /schema-violation .*maxAge/],
   [
     'an extension',
     filter('{type: ExtensionRef, extensionRef: {group: g, kind: K, name: n}}'),
