@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { holdDirectory, refuseToStart } from '../adapters/directory-lock.ts'
 import { readRelayConfig } from './config.ts'
+import { inheritedListeners } from './inherited-listeners.ts'
 import { measureKernel } from './probe.ts'
 import { Relay } from './relay.ts'
 
@@ -26,7 +27,7 @@ try {
 } catch (error) {
   refuseToStart(error)
 }
-const relay = new Relay(config, fileURLToPath(import.meta.url))
+const relay = new Relay(config, fileURLToPath(import.meta.url), inheritedListeners(process.env, process.pid))
 await relay.start()
 console.log(`relay of node ${config.node}: ready`)
 

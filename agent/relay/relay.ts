@@ -53,6 +53,7 @@ type Parts = {
 export class Relay {
   private readonly config: RelayConfig
   private readonly main: string
+  private readonly listeners: readonly number[]
   private kernel: KernelFacts = UNKNOWN_KERNEL
   private readonly pins: Pins
   private readonly sockets = new NetlinkSockets()
@@ -72,9 +73,10 @@ export class Relay {
   private stopped = false
   private stopStats = async () => {}
 
-  /** `main`: the program that is run again, in the managed cgroup, to measure the kernel. */
-  constructor(config: RelayConfig, main: string) {
+  /** `main`: the program that is run again, in the managed cgroup, to measure the kernel. `listeners`: see there. */
+  constructor(config: RelayConfig, main: string, listeners: readonly number[] = []) {
     this.main = main
+    this.listeners = listeners
     this.config = config
     this.pins = new Pins(config.bpffs)
     this.journal = new Journal(config.journal)
@@ -197,7 +199,7 @@ export class Relay {
     const outbound = new KernelOutbound(this.pins, dispatcher, { now, random, complain })
     parts.outbound = outbound
     outbound.sweep(addresses)
-    await outbound.listen()
+    await outbound.listen(this.listeners)
   }
 
   private async closeSession(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { ClientReason, EventKind } from '../../../bpf/abi/heddle.gen.ts'
 import { addressBytes, isLoopback } from '../../adapters/address-bytes.ts'
 import type { RelayEvent } from '../../adapters/connection.ts'
@@ -18,6 +18,7 @@ import { KernelConnections } from './kernel-connections.ts'
 import { KernelRouter } from './kernel-router.ts'
 import { KernelServices } from './kernel-routes.ts'
 import { Turns } from './kernel-turn.ts'
+import { freePort } from './free-port.ts'
 import { KernelUpstreams } from './kernel-upstreams.ts'
 import { Outbound } from './outbound.ts'
 import type { OutboundConnection } from './outbound-connection.ts'
@@ -27,10 +28,8 @@ import type { Router } from './ports.ts'
 import type { ResponseRest } from './response-reader.ts'
 import { WIRE_OPTIONS, type Wire } from './wire.ts'
 
-/** Where call.h leads connect() to. */
-const LISTEN_AT = ['127.0.0.1', '::1'] as const
-/** A port that is free on one loopback may be taken on the other. */
-const LISTEN_TRIES = 16
+/** Connections that wait to be accepted. */
+const BACKLOG = 4096
 
 /** Milliseconds between two looks at what a group may need, where its requests keep coming to the relay. */
 const FIT_MS = 100
@@ -51,6 +50,8 @@ export class KernelOutbound {
   private readonly connections: KernelConnections
   private readonly upstreams: KernelUpstreams
   private readonly servers: Server[] = []
+  /** Who connects while no relay runs waits in the sockets' queues. */
+  private keepsPort = false
   private readonly known = new Map<bigint, OutboundConnection>()
   /** By client: what came for connections that the kernel serves already and that are not accepted yet. */
   private readonly early = new Map<bigint, ((connection: OutboundConnection) => void)[]>()
@@ -105,25 +106,13 @@ export class KernelOutbound {
     )
   }
 
-  /** From here on connect() to a service leads here. */
-  async listen(): Promise<void> {
-    for (let tried = 1; ; tried++) {
-      const first = await this.server(LISTEN_AT[0], 0)
-      const { port } = first.address() as { port: number }
-      const second = await this.server(LISTEN_AT[1], port).catch((error: NodeJS.ErrnoException) => {
-        // A machine without IPv6 has no clients on it.
-        if (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT') return undefined
-        if (tried === LISTEN_TRIES) throw error
-        return 'taken' as const
-      })
-      if (second === 'taken') {
-        first.close()
-        continue
-      }
-      this.servers.push(...[first, second].filter((server) => server !== undefined))
-      this.port.update(u32(0), u32(port))
-      return
-    }
+  /** From here on connect() to a service leads here. `inherited`: listening sockets that outlive this process. */
+  async listen(inherited: readonly number[]): Promise<void> {
+    this.keepsPort = inherited.length > 0
+    const own = inherited.length > 0 ? inherited.map((fd) => ({ fd })) : await freePort()
+    for (const place of own) this.servers.push(await this.server(place))
+    const [{ port }] = this.servers.map((server) => server.address() as AddressInfo) as [AddressInfo]
+    this.port.update(u32(0), u32(port))
   }
 
   /** An event of the ring that is about clients; false = it is not. */
@@ -163,7 +152,7 @@ export class KernelOutbound {
 
   /** New connections are refused from now on; what is under way is finished within that time. */
   async close(withinMs: number): Promise<void> {
-    this.port.update(u32(0), u32(0))
+    if (!this.keepsPort) this.port.update(u32(0), u32(0))
     for (const server of this.servers) server.close()
     await this.outbound.drain(withinMs)
     await this.upstreams.close()
@@ -173,9 +162,9 @@ export class KernelOutbound {
       part.close()
   }
 
-  private async server(host: string, port: number): Promise<Server> {
+  private async server(place: { fd: number } | { host: string; port: number }): Promise<Server> {
     const server = createServer({ ...WIRE_OPTIONS, pauseOnConnect: false }, (socket) => this.accept(socket))
-    server.listen({ host, port, backlog: 4096 })
+    server.listen({ ...place, backlog: BACKLOG })
     await once(server, 'listening')
     server.on('error', (error) => this.complain(error))
     return server

@@ -7,6 +7,7 @@
  */
 import { FAILURE_ENDS, type RequestEnd } from './counts.ts'
 import { KernelHands } from './kernel-hands.ts'
+import { lastResponse } from './last-response.ts'
 import { type LocalStatus, localReply } from './local-reply.ts'
 import { LeftBody, nextCanBeFound } from './left-body.ts'
 import { Farewell } from './farewell.ts'
@@ -19,6 +20,8 @@ import type { Wire, WireOwner } from './wire.ts'
 
 /** Bytes of requests that wait for their turn; with one read more (64 KB) all that a client's connection holds. */
 const MAX_HELD_BYTES = 65_536
+/** Milliseconds in which a client of a relay that stops may ask once more: an end would meet a request that is on its way. */
+const LAST_REQUEST_MS = 1_000
 /** `kernel`: it has a part in it (KernelHands). `ours`: at a message boundary or within a head. `closing`: all is said. */
 type Stage = 'kernel' | 'ours' | 'exchange' | 'discarding' | 'tunnel' | 'closing'
 
@@ -30,6 +33,8 @@ export class OutboundConnection implements WireOwner {
   readonly hands: KernelHands
   private clientEnded = false
   private draining: boolean
+  /** The response under way says that it is the last. */
+  private saidLast = false
   private asked: RequestHead | undefined
   /** Of the request at hand: the end of its body has not been taken. */
   private bodyLeft = false
@@ -96,10 +101,12 @@ export class OutboundConnection implements WireOwner {
     this.ports.closed()
   }
 
-  /** What is under way goes on; what begins is answered with 503, and between two messages it ends. */
+  /** What is under way goes on; the next response says that it is the last. Who asks nothing is told after a moment. */
   drain(): void {
     this.draining = true
     this.guarded(() => this.advance())
+    const idle = () => this.stage === 'ours' && this.requests.held === 0
+    setTimeout(() => idle() && this.close(), LAST_REQUEST_MS).unref()
   }
 
   /** No more time: what has no answer yet gets 503. */
@@ -145,8 +152,8 @@ export class OutboundConnection implements WireOwner {
   private rest(): void {
     if (this.requests.held > 0) {
       if (this.clientEnded) this.refuse(400)
-    } else if (this.clientEnded || this.draining) this.close()
-    else {
+    } else if (this.clientEnded) this.close()
+    else if (!this.draining) {
       this.stage = 'kernel'
       this.hands.offer()
     }
@@ -155,11 +162,6 @@ export class OutboundConnection implements WireOwner {
   private serve(head: RequestHead): void {
     this.asked = head
     this.bodyLeft = head.body.framing !== 'none'
-    if (this.draining) {
-      this.count('unavailable')
-      this.answer(503, head)
-      return
-    }
     const { router, complain } = this.ports
     const outcome = outcomeOf(router, head.request, complain)
     if (outcome.kind === 'forward') {
@@ -177,6 +179,7 @@ export class OutboundConnection implements WireOwner {
 
   private begin(head: RequestHead, outcome: Forward): void {
     const { client, ports } = this
+    this.saidLast = this.draining
     this.exchange = new UpstreamExchange(
       {
         client,
@@ -187,7 +190,7 @@ export class OutboundConnection implements WireOwner {
         ended: (end) => this.guarded(() => this.endExchange(end)),
       },
       head,
-      outcome,
+      this.draining ? { ...outcome, response: lastResponse(outcome.response) } : outcome,
     )
   }
 
@@ -196,7 +199,7 @@ export class OutboundConnection implements WireOwner {
     switch (end.kind) {
       case 'done':
         this.count('forwarded')
-        if (!end.goesOn) this.close()
+        if (!end.goesOn || this.saidLast) this.close()
         else this.stage = 'ours'
         break
       case 'failed':
@@ -219,13 +222,11 @@ export class OutboundConnection implements WireOwner {
   /** For the exchange: what there is of its request's body. */
   private part(): Extract<Found, { kind: 'part' }> | undefined {
     const found = this.requests.part()
-    if (found.kind === 'part') {
-      if (found.last) this.bodyLeft = false
-      // More can't come.
-      else if (this.clientEnded) return this.refuseWithin(400)
-      return found
-    }
-    return this.refuseWithin(found.kind === 'refused' ? found.status : 400)
+    if (found.kind !== 'part') return this.refuseWithin(found.kind === 'refused' ? found.status : 400)
+    if (found.last) this.bodyLeft = false
+    // More can't come.
+    else if (this.clientEnded) return this.refuseWithin(400)
+    return found
   }
 
   /** The body at hand is not what its head said: the endpoint never sees an end of it. */

@@ -46,6 +46,8 @@ async function set(): Promise<{ relay: SlowPath; server: Endpoint; client(): Cli
   return { relay, server, client, late }
 }
 
+/** A response that says that it is the last. */
+const last = (body: string) => ok(body).replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')
 const soon = () => new Promise((resolve) => setTimeout(resolve, 20))
 
 test('offers tell all bytes read and written, at message boundaries only, and are taken back first', async () => {
@@ -145,7 +147,7 @@ test('a client that ended its half hears all its responses', async () => {
   assert.equal(one.end, 'FIN')
 })
 
-test('draining ends what is idle, finishes what is under way, and refuses what begins', async () => {
+test('draining finishes what is under way, says with the next response that it is the last, and ends what is idle', async () => {
   const { relay, client, server, late } = await set()
   const [idle, busy, queued] = [client(), client(), client()]
   idle.say(get('/a'))
@@ -154,14 +156,16 @@ test('draining ends what is idle, finishes what is under way, and refuses what b
   queued.say(LATE + get('/b'))
   await eventually(() => server.seen.filter(({ text }) => text.endsWith(LATE)).length === 2)
   const drained = relay.outbound.drain(5_000)
-  await idle.untilEnd()
-  assert.equal(idle.end, 'FIN')
   const born = client()
   born.say(get('/c'))
-  assert.equal(await born.untilEnd(), UNAVAILABLE)
+  assert.equal(await born.untilEnd(), last('/c'))
   late()
-  assert.equal(await busy.untilEnd(), ok('/late'))
-  assert.equal(await queued.untilEnd(), ok('/late') + UNAVAILABLE)
+  assert.equal(await queued.untilEnd(), ok('/late') + last('/b'))
+  busy.say(get('/d'))
+  assert.equal(await busy.untilEnd(), ok('/late') + last('/d'))
+  assert.equal(idle.end, undefined)
+  await idle.untilEnd()
+  assert.equal(idle.end, 'FIN')
   for (const one of [idle, busy, queued, born]) one.socket.end()
   await drained
   assert.equal(relay.outbound.counts.connections.open, 0)
