@@ -34,7 +34,6 @@ import { serveStats } from './stats.ts'
 const ESTABLISHED_MS = 60_000
 /** Milliseconds between two looks for the dispatcher's pins where there are none. */
 const WAIT_FOR_PINS_MS = 500
-
 /** Measurements of the kernel that are tried. */
 const MAX_PROBES = 3
 
@@ -73,7 +72,7 @@ export class Relay {
   private stopped = false
   private stopStats = async () => {}
 
-  /** `main`: the program that is run again, in the managed cgroup, to measure the kernel. `listeners`: see there. */
+  /** `main`: run again in the managed cgroup, to measure the kernel. `listeners`: sockets that others hold. */
   constructor(config: RelayConfig, main: string, listeners: readonly number[] = []) {
     this.main = main
     this.listeners = listeners
