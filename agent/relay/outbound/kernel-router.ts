@@ -9,16 +9,16 @@ import type { Verdicts } from '../verdicts.ts'
 import { changedRequest } from './changed-request.ts'
 import type { KernelClient } from './kernel-clients.ts'
 import { type KernelEndpoint, type KernelServices, RouteMaps } from './kernel-routes.ts'
-import type { Outcome, RoutedStatus, Router, Target } from './ports.ts'
+import type { Outcome, Router, Target } from './ports.ts'
 
 /** The address of a caller that is no workload's: the world's, and nobody's. */
 const NOBODYS = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0)
 
 /** No endpoint takes it. */
-const NONE: Outcome = { kind: 'reply', status: 503, fields: [] }
+const NONE: Outcome = { kind: 'reply', status: 503 }
 
 /** The route names what this node has no service for (HTTPRouteRule.backendRefs). */
-const UNKNOWN: Outcome = { kind: 'reply', status: 500, fields: [] }
+const UNKNOWN: Outcome = { kind: 'reply', status: 500 }
 
 type Forward = Extract<RouteStep, { kind: 'forward' }>
 type Refusal = 'deny' | 'drop'
@@ -66,8 +66,8 @@ export class KernelRouter {
     const question = { client, request, generation }
     if (set === undefined) return this.forward(question, client.service)
     const step = generation.routes.follow(set, { request, port: client.called.port }, this.random())
-    if (step.kind === 'status') return { kind: 'reply', status: step.status, fields: [] }
-    if (step.kind === 'redirect' || step.kind === 'preflight') return replyOf(step.reply)
+    if (step.kind === 'status') return { kind: 'reply', status: step.status }
+    if (step.kind === 'redirect' || step.kind === 'preflight') return { kind: 'own-reply', reply: step.reply }
     const live = routes.live(step.service)
     return live === undefined ? UNKNOWN : this.forward(question, live, step)
   }
@@ -115,11 +115,4 @@ export class KernelRouter {
 
 function targetOf(client: KernelClient, { at, local }: KernelEndpoint): Target {
   return { address: addressText(at.address), port: at.port, identity: client.identity, local }
-}
-
-/** The lines of the route: the others every reply has. */
-function replyOf(reply: Uint8Array): Outcome {
-  const [first = '', ...lines] = Buffer.from(reply).toString('latin1').split('\r\n')
-  const fields = lines.filter((line) => !['', 'Server: heddle', 'Content-Length: 0'].includes(line))
-  return { kind: 'reply', status: Number(first.split(' ')[1]) as RoutedStatus, fields }
 }

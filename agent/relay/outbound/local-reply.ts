@@ -3,7 +3,6 @@
  *
  *     HTTP/1.1 <status> <reason>CRLF
  *     Server: heddleCRLF
- *     <lines of the route>CRLF           200 301 302 303 307 308 404 500 503 of a route
  *     Connection: closeCRLF              where the connection ends with it
  *     Content-Length: 0CRLF
  *     CRLF
@@ -20,6 +19,9 @@
  * | 503    | the relay stops                                                          | ends       |
  * | 504    | a timeout of the route                                                   | goes on    |
  *
+ * 200 and 3xx are the route's own bytes (pipelines/tables/route-edits.ts, route-relay.ts), with
+ * `Connection: close` where it stands here.
+ *
  * "Goes on" holds where the next request can be found: its client speaks HTTP/1.1 or asked to be
  * kept, has not said `close`, and does not wait for a 100 before it sends the body.
  */
@@ -28,12 +30,6 @@ import type { RoutedStatus } from './ports.ts'
 export type LocalStatus = RoutedStatus | 400 | 403 | 431 | 502 | 504
 
 const REASONS: Record<LocalStatus, string> = {
-  200: 'OK',
-  301: 'Moved Permanently',
-  302: 'Found',
-  303: 'See Other',
-  307: 'Temporary Redirect',
-  308: 'Permanent Redirect',
   400: 'Bad Request',
   403: 'Forbidden',
   404: 'Not Found',
@@ -44,14 +40,14 @@ const REASONS: Record<LocalStatus, string> = {
   504: 'Gateway Timeout',
 }
 
-/** `fields`: whole lines without their CRLF. */
-export function localReply(status: LocalStatus, close: boolean, fields: readonly string[] = []): Buffer {
-  const lines = [
-    `HTTP/1.1 ${status} ${REASONS[status]}`,
-    'Server: heddle',
-    ...fields,
-    ...(close ? ['Connection: close'] : []),
-    'Content-Length: 0',
-  ]
-  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+const LENGTH = '\r\nContent-Length: 0\r\n'
+
+/** `said`: a status, or a route's own reply for a connection that goes on. */
+export function localReply(said: LocalStatus | Uint8Array, close: boolean): Buffer {
+  const text =
+    typeof said === 'number'
+      ? `HTTP/1.1 ${said} ${REASONS[said]}\r\nServer: heddle${LENGTH}\r\n`
+      : Buffer.from(said).toString('latin1')
+  const ending = close ? `\r\nConnection: close${LENGTH}` : LENGTH
+  return Buffer.from(text.replace(LENGTH, ending), 'latin1')
 }

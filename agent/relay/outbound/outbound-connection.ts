@@ -167,9 +167,9 @@ export class OutboundConnection implements WireOwner {
     if (outcome.kind === 'forward') {
       this.stage = 'exchange'
       this.begin(head, outcome)
-    } else if (outcome.kind === 'reply') {
+    } else if (outcome.kind === 'reply' || outcome.kind === 'own-reply') {
       this.count('routedReply')
-      this.answer(outcome.status, head, outcome.fields)
+      this.answer(outcome.kind === 'reply' ? outcome.status : outcome.reply, head)
     } else {
       this.count('denied')
       if (outcome.kind === 'deny') this.answer(403, head)
@@ -255,9 +255,9 @@ export class OutboundConnection implements WireOwner {
   }
 
   /** The relay's own reply; the connection goes on behind it where the next request can be found. */
-  private answer(status: LocalStatus, head: RequestHead, fields: readonly string[] = []): void {
+  private answer(said: LocalStatus | Uint8Array, head: RequestHead): void {
     const close = this.draining || !nextCanBeFound(head, this.bodyLeft)
-    this.client.write(localReply(status, close, fields))
+    this.client.write(localReply(said, close))
     if (close) this.close()
     else this.stage = this.bodyLeft ? 'discarding' : 'ours'
     this.left = new LeftBody()

@@ -37,17 +37,14 @@ export type Outcome =
       backendTimeout: number
       retry?: Retry | undefined
     }
-  | {
-      kind: 'reply'
-      status: RoutedStatus
-      /** Whole lines without their CRLF: `Location: /new`. */
-      fields: readonly string[]
-    }
+  | { kind: 'reply'; status: RoutedStatus }
+  /** A redirect, or the answer to a preflight: the whole of it, as the tables have it. */
+  | { kind: 'own-reply'; reply: Uint8Array }
   /** `drop`: no rule of any kind lets it in, so that nobody answers. */
   | { kind: 'deny' | 'drop' }
 
-/** What a route may answer by itself; 200: a preflight. */
-export type RoutedStatus = 200 | 301 | 302 | 303 | 307 | 308 | 404 | 500 | 503
+/** What a route may answer by itself, without a line of its own. */
+export type RoutedStatus = 404 | 500 | 503
 
 /** Where to, and as whom: two identities never share a connection. */
 export type Target = {

@@ -9,5 +9,5 @@ export function outcomeOf(router: Router, request: Request, complain: (error: un
   } catch (error) {
     complain(error)
   }
-  return { kind: 'reply', status: 500, fields: [] }
+  return { kind: 'reply', status: 500 }
 }
