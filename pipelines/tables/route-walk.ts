@@ -63,6 +63,7 @@ const bytesOf = (text: string) => Uint8Array.from(text, (character) => character
 
 export class RouteWalker {
   private readonly tables: TablesWalker
+  private readonly reached = new Map<number, readonly number[]>()
 
   constructor(tables: TablesWalker) {
     this.tables = tables
@@ -95,8 +96,10 @@ export class RouteWalker {
     return 0
   }
 
-  /** Every service that rules of a set send requests to. */
-  services(set: number): number[] {
+  /** Every service that rules of a set send requests to. Asked for each connection, found once. */
+  services(set: number): readonly number[] {
+    const known = this.reached.get(set)
+    if (known) return known
     const at = this.setAt(set)
     const [first, rules] = this.words(at + WORDS.rules_at, 2) as [number, number]
     const found = new Set<number>()
@@ -106,6 +109,7 @@ export class RouteWalker {
         found.add(this.word((backends as number) + i * ROUTE_BACKEND_WORDS + 1))
     }
     found.delete(ROUTE_NO_SERVICE)
+    this.reached.set(set, [...found])
     return [...found]
   }
 
