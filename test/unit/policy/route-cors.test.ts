@@ -70,6 +70,7 @@ describe('an origin', () => {
     ['https://a.b', 'https://a.b', true],
     ['https://A.b', 'https://a.b', true],
     ['https://a.b', 'http://a.b', false],
+    ['https://a.b:80', 'http://a.b', false],
     ['https://a.b', 'https://a.b.c', false],
     ['https://a.b', 'https://x.a.b', false],
     ['https://a.b', 'https://a.b:443', true],

@@ -5,9 +5,11 @@ import { buildTables, type Tables } from '../../../pipelines/tables/build-tables
 import {
   MAX_DIMS,
   ROUTE_BACKENDS_LOG2,
+  ROUTE_CORS,
   ROUTE_FAST,
   ROUTE_MAX_NAMES,
   ROUTE_MAX_TEXT,
+  ROUTE_RETRY,
   ROUTE_TEXT,
   ROUTE_TIMEOUT,
 } from '../../../pipelines/tables/layout.ts'
@@ -18,6 +20,8 @@ import { request } from '../policy/small-policies.ts'
 import { backend, exact, headers, match, route, routeRule, service, to } from '../policy/small-routes.ts'
 
 const MANY = 10_000
+const LISTS = { origins: [], methods: [], headers: [], expose: [] }
+const CORS = { kind: 'cors' as const, ...LISTS, credentials: false, maxAge: 5 }
 
 const build = (routes: Route[]) => buildTables({ policies: [], routes })
 const built = (routes: Route[]): Tables => {
@@ -76,7 +80,16 @@ describe('what routes may write', () => {
     assert.equal(reasonOf([routeRule({ requestTimeout: 1 })]), ROUTE_TIMEOUT)
     assert.equal(reasonOf([routeRule({ backendTimeout: 1 })]), ROUTE_TIMEOUT)
   })
+  test('so is one that has requests sent again, or answers other origins', () => {
+    assert.equal(reasonOf([routeRule({ retry: { codes: [], attempts: 1, backoff: 0 } })]), ROUTE_RETRY)
+    assert.equal(reasonOf(filtered(CORS)), ROUTE_CORS)
+    assert.equal(reasonOf([routeRule({ backends: [backend('b', 1, [CORS])] })]), ROUTE_CORS)
+  })
   for (const [what, filter] of [
+    ['a line in an origin', { ...CORS, origins: ['http://a\n'] }],
+    ['a blank in a method', { ...CORS, methods: ['A B'] }],
+    ['a line in a header', { ...CORS, headers: ['a\r\nb'] }],
+    ['an exposed header without a name', { ...CORS, expose: [''] }],
     ['a length', headers('request-headers', { set: [['Content-Length', '1']] })],
     ['a host by name', headers('request-headers', { remove: ['host'] })],
     ['a second line in a value', headers('request-headers', { add: [['x', 'a\r\nb: c']] })],

@@ -33,7 +33,7 @@ async function asked(
   const client = new Client(relay.port)
   closing.push(() => client.close())
   client.say(said)
-  return { relay, client, count: () => number }
+  return { relay, client, count: () => number, close: server.close }
 }
 
 const say =
@@ -116,13 +116,27 @@ test('it waits as long as the policy says, and twice as long then', async () => 
   assert.ok(second - first >= 39 && third - second >= 79, `${at}`)
 })
 
+test('the time of one endpoint is no longer counted while nobody is asked', async () => {
+  const times = { backendTimeout: 30, retry: retry({ backoff: 60 }) }
+  const { client, relay } = await asked(GET, say(1, failing(503)), times)
+  await client.until('fine')
+  assert.equal(relay.outbound.counts.retries, 1)
+})
+
+test('where no connection is to be had after an answer that is none, the request is unavailable', async () => {
+  const { client, close, count } = await asked(GET, say(9, failing(503)), { retry: retry({ backoff: 40 }) })
+  await eventually(() => count() === 1)
+  close()
+  assert.match(await client.until('\r\n\r\n'), /^HTTP\/1\.1 503 Service Unavailable\r\nServer: heddle\r\n/)
+})
+
 test('a client that leaves while it waits is not answered for', async () => {
   const { client, count, relay } = await asked(GET, say(9, failing(503)), { retry: retry({ backoff: 200 }) })
   await eventually(() => count() === 1)
   client.socket.resetAndDestroy()
   await eventually(() => relay.outbound.counts.requests.abandoned === 1)
   await new Promise((resolve) => setTimeout(resolve, 250))
-  assert.equal(count(), 1)
+  assert.deepEqual([count(), relay.pool.counts.dialled], [1, 1])
 })
 
 test('what was pipelined behind it waits its turn', async () => {
