@@ -24,8 +24,8 @@ function portsOf(rules: Rule[]): number[] {
     .sort((a, b) => a - b)
 }
 
-/** The one namespace that all policies speak for; else "default". */
-export function namespaceOf({ policies }: PolicySet): string {
-  const [one = 'default', ...others] = new Set(policies.map(({ namespace }) => namespace))
+/** The one namespace that all policies and routes speak for; else "default". */
+export function namespaceOf({ policies, routes }: PolicySet): string {
+  const [one = 'default', ...others] = new Set([...policies, ...routes].map(({ namespace }) => namespace))
   return others.length === 0 ? one : 'default'
 }

@@ -1,4 +1,4 @@
-/** `heddle explain`: what would these policies say to this request, and which line decides? */
+/** `heddle explain`: what would policies and routes say to this request, and which line decides? */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -12,6 +12,7 @@ import type { PolicySet, Workload } from '../../pipelines/policy/model.ts'
 import { parseHttp1 } from '../../pipelines/protocols/http1.ts'
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
 import { namespaceOf, portsNamed } from './asked-ports.ts'
+import { explainService, serviceOf } from './explain-service.ts'
 import { readSources } from './policy-sources.ts'
 import { paint } from './style.ts'
 import { UsageError } from './usage.ts'
@@ -21,7 +22,8 @@ type Options = {
   request: string
   header: string[]
   from?: string
-  to: string
+  to?: string
+  service?: string
   namespace?: string
   fromNamespace?: string
   port?: string
@@ -68,18 +70,25 @@ function requestOf(options: Options): Request | { reason: string; status: number
   throw new UsageError(`${options.request}: no request line like 'GET /path HTTP/1.1'`)
 }
 
-/** One for each port that is meant: the named one, or those that policies name for this workload. */
-function connectionsOf(options: Options, set: PolicySet): Connection[] {
-  const { workloads: file, namespace = namespaceOf(set) } = options
-  const workloads = file === undefined ? [] : parseWorkloads(file, readFileSync(file, 'utf8'))
+/** Who asks; undefined = the world. */
+function peerOf(options: Options, namespace: string, workloads: Workload[]): End | undefined {
   const address = parseAddress(options.fromAddress)?.join('.')
   if (address === undefined) throw new UsageError(`${options.fromAddress}: no address`)
-  const known = workloads.find(({ addresses }) =>
+  if (options.from !== undefined) return endOf(options.from, options.fromNamespace ?? namespace, workloads)
+  return workloads.find(({ addresses }) =>
     addresses.some((text) => parseAddress(text)?.join('.') === address),
   )
+}
+
+const workloadsOf = ({ workloads: file }: Options): Workload[] =>
+  file === undefined ? [] : parseWorkloads(file, readFileSync(file, 'utf8'))
+
+/** One for each port that is meant: the named one, or those that policies name for this workload. */
+function connectionsOf(options: Options & { to: string }, set: PolicySet): Connection[] {
+  const { namespace = namespaceOf(set) } = options
+  const workloads = workloadsOf(options)
   const subject = endOf(options.to, namespace, workloads)
-  const peer =
-    options.from === undefined ? known : endOf(options.from, options.fromNamespace ?? namespace, workloads)
+  const peer = peerOf(options, namespace, workloads)
   const ports = options.port === undefined ? portsNamed(set, subject) : [portOf(options.port)]
   return ports.map((port) => ({ subject, peer, peerAddress: options.fromAddress, port, protocol: 'TCP' }))
 }
@@ -115,7 +124,31 @@ function line({ kind, reason, port, deciding }: Told): string {
   return `${paint(passes ? 'green' : 'red', kind)} (${reason}) at port ${port}\n${where ?? ''}`
 }
 
+/** The client's side: where the request goes. */
+function explainCall(options: Options & { service: string }): void {
+  const loaded = loadSet(options.policies)
+  const { namespace = namespaceOf(loaded.set) } = options
+  const service = serviceOf(options.service, namespace)
+  const peer = peerOf(options, namespace, workloadsOf(options))
+  const request = requestOf(options)
+  if (!('method' in request)) {
+    const json = { service, kind: 'refused', ...request }
+    write(options, json, `${paint('red', 'refused')} (${request.reason})\n`)
+    return
+  }
+  const { json, text } = explainService(loaded, { service, client: peer?.namespace ?? null, request })
+  write(options, json, text)
+}
+
 function explain(options: Options): void {
+  const { to, service } = options
+  if (to !== undefined && service === undefined) explainInbound({ ...options, to })
+  else if (service !== undefined && to === undefined) explainCall({ ...options, service })
+  else throw new UsageError('say who is asked: either --to a workload or --service')
+}
+
+/** The server's side: whether it gets in. */
+function explainInbound(options: Options & { to: string }): void {
   const { root, set } = loadSet(options.policies)
   const request = requestOf(options)
   const [first, ...others] = connectionsOf(options, set).map((connection) =>
@@ -123,7 +156,10 @@ function explain(options: Options): void {
   )
   if (first === undefined) return
   const json = others.length === 0 ? first : { ...first, others }
-  const text = [first, ...others].map(line).join('')
+  write(options, json, [first, ...others].map(line).join(''))
+}
+
+function write(options: Options, json: unknown, text: string): void {
   process.stdout.write(options.json ? `${JSON.stringify(json, null, 2)}\n` : text)
 }
 
@@ -132,14 +168,15 @@ const collect = (value: string, list: string[]) => [...list, value]
 export function register(program: Command): void {
   program
     .command('explain')
-    .description('say what policies decide about one request, and which line decides')
+    .description('say what policies and routes decide about one request, and which line decides')
     .addHelpText(
       'after',
       '\nExit code: 0 = there is a verdict, whichever; 1 = the policies are refused; 2 = wrong usage.',
     )
     .requiredOption('-f, --policies <files...>', 'YAML files, or folders with them')
     .requiredOption('--request <line>', "request line: 'GET /public HTTP/1.1'")
-    .requiredOption('--to <labels>', 'the workload that is asked: app=api[,k=v], or its name')
+    .option('--to <labels>', 'the workload that is asked: app=api[,k=v], or its name; may the request in?')
+    .option('--service <name>', 'or the service: [namespace/]name[:port]; where does the request go?')
     .option('--from <labels>', 'the workload that asks; without it, an address of the world')
     .option('--header <field>', "a header, 'Host: x'; may be repeated", collect, [])
     .option('--namespace <name>', 'namespace of both (default: the only one of the policies, else default)')
