@@ -761,6 +761,7 @@ export const AskWhat = {
   ASK_RESET: 8,
   ASK_CALLED: 9,
   ASK_ANSWERED: 10,
+  ASK_FORGET: 11,
 } as const
 
 /** enum heddle_begin */

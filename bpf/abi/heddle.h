@@ -798,6 +798,8 @@ enum heddle_ask_what {
 	HEDDLE_ASK_CALLED = 9,
 	/* That one is over: service `identity`, status `sent` (enum heddle_ended where there is none), `received` ns. */
 	HEDDLE_ASK_ANSWERED = 10,
+	/* A relay begins: what was in flight to endpoint `index` went with the one before. */
+	HEDDLE_ASK_FORGET = 11,
 };
 
 enum heddle_begin {

@@ -8,8 +8,8 @@ import type { Policy } from './model.ts'
 const DRAWS = 8
 /** Endpoints that least request compares. */
 const LEAST = 256
-/** 2^32 divided by the golden ratio: turns that are so far apart spread evenly over any range. */
-const GOLDEN = 2_654_435_769
+/** 2^32 divided by the golden ratio: numbers that are so far apart spread evenly over any range. */
+export const SPREAD_STEP = 2_654_435_769
 const UINT32 = 2 ** 32
 /** Microseconds that latencies count at the most; so much is who was asked and has not answered yet. */
 const MAX_LATENCY = 4_194_303
@@ -98,9 +98,9 @@ function drawOf(
   { random, turn, key }: Lots,
 ): number {
   const scaled = (number: number) => Math.floor((number / UINT32) * total)
-  if (policy === 'maglev') return scaled((key + tried * GOLDEN) % UINT32)
+  if (policy === 'maglev') return scaled((key + tried * SPREAD_STEP) % UINT32)
   if (policy !== 'round-robin') return scaled(random())
-  return equal ? turn() % total : scaled(Number((BigInt(turn()) * BigInt(GOLDEN)) % BigInt(UINT32)))
+  return equal ? turn() % total : scaled(Number((BigInt(turn()) * BigInt(SPREAD_STEP)) % BigInt(UINT32)))
 }
 
 /** Where nearly all rest: whoever does not, from anywhere on. */

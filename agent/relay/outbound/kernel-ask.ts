@@ -8,6 +8,8 @@ const UINT32 = 2 ** 32
 
 type Ask = { cookie?: bigint; index?: number; identity?: number; sent?: number; received?: number }
 
+type Answered = { endpoint: number; service: number; status: number; ns: bigint }
+
 export class KernelAsk {
   private readonly program: SyscallProgram
 
@@ -47,6 +49,27 @@ export class KernelAsk {
 
   giveBack(index: number): void {
     this.ask(AskWhat.ASK_RETURN, { index })
+  }
+
+  /** The server of an upstream broke off within a response. */
+  reset(index: number): void {
+    this.ask(AskWhat.ASK_RESET, { index })
+  }
+
+  /** The relay's own request to an endpoint: counted as the kernel's are. */
+  called(endpoint: number): void {
+    this.ask(AskWhat.ASK_CALLED, { index: endpoint })
+  }
+
+  /** What an earlier relay had in flight to an endpoint. */
+  forget(endpoint: number): void {
+    this.ask(AskWhat.ASK_FORGET, { index: endpoint })
+  }
+
+  /** It is over; `status` may be one of enum heddle_ended. */
+  answered({ endpoint, service, status, ns }: Answered): void {
+    const received = Number(ns)
+    this.ask(AskWhat.ASK_ANSWERED, { index: endpoint, identity: service, sent: status, received })
   }
 
   /** No request meets it from now on. True = its index may be given to another connection. */

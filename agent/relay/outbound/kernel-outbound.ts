@@ -16,6 +16,7 @@ import { KernelAsk } from './kernel-ask.ts'
 import { type KernelClient, KernelClients } from './kernel-clients.ts'
 import { KernelConnections } from './kernel-connections.ts'
 import { KernelRouter } from './kernel-router.ts'
+import { KernelBalance } from './kernel-balance.ts'
 import { KernelServices } from './kernel-routes.ts'
 import { Turns } from './kernel-turn.ts'
 import { freePort } from './free-port.ts'
@@ -44,6 +45,7 @@ export class KernelOutbound {
   private readonly clients: KernelClients
   private readonly services: KernelServices
   private readonly verdicts: Verdicts
+  private readonly balance: KernelBalance
   private readonly router: KernelRouter
   private readonly connector: UpstreamPool
   private readonly turns: Turns
@@ -78,7 +80,9 @@ export class KernelOutbound {
     this.clients = new KernelClients(pins)
     this.services = new KernelServices(pins)
     this.verdicts = new Verdicts(pins)
-    this.router = new KernelRouter(pins, this.verdicts, this.services, parts.random)
+    const sources = { now: process.hrtime.bigint, random: parts.random }
+    this.balance = new KernelBalance(pins, this.services, this.ask, sources)
+    this.router = new KernelRouter(pins, this.verdicts, this.balance, parts.random)
     this.connections = new KernelConnections(pins, dispatcher, this.ask)
     const { ask, clients, connections } = this
     this.upstreams = new KernelUpstreams(
@@ -101,6 +105,7 @@ export class KernelOutbound {
   static isServedBy(pins: Pins, dispatcher: DispatcherPins): boolean {
     return (
       existsSync(pins.map('clients')) &&
+      existsSync(pins.map('health')) &&
       existsSync(dispatcher.remotes) &&
       existsSync(dispatcher.program('relay_ask'))
     )
@@ -158,6 +163,7 @@ export class KernelOutbound {
     await this.upstreams.close()
     this.connector.close()
     this.router.close()
+    this.balance.close()
     for (const part of [this.ask, this.port, this.clients, this.services, this.verdicts, this.connections])
       part.close()
   }
@@ -248,22 +254,21 @@ export class KernelOutbound {
     if (group.count === 0) this.groups.delete(`${service}/${identity}`)
   }
 
-  /** Each endpoint of this node that the group's requests may go to has a connection for each client. */
+  /** Each endpoint that the group's requests may go to has a connection for each client. */
   private fit(joint: Group): void {
     const { client, count } = joint
     joint.at = this.now()
-    const group = `${client.service}/${client.identity}`
-    for (const service of this.router.reaches(client))
-      for (const { number, at, local } of this.services.nearest(service))
-        this.upstreams.want(
-          {
-            number,
-            identity: client.identity,
-            place: { at, local, source: this.sources.get(client.identity) },
-          },
-          { group, count },
-          this.now(),
-        )
+    const source = this.sources.get(client.identity)
+    const endpoints = this.router.reaches(client).flatMap((service) => this.balance.within(service))
+    this.upstreams.want(
+      endpoints.map(({ number, at, local }) => ({
+        number,
+        identity: client.identity,
+        place: { at, local, source },
+      })),
+      { group: `${client.service}/${client.identity}`, count },
+      this.now(),
+    )
   }
 
   private takeRest(client: bigint, wire: Wire, rest: ResponseRest): void {

@@ -8,7 +8,8 @@ import type { Generation } from '../active-generation.ts'
 import type { Verdicts } from '../verdicts.ts'
 import { changedRequest } from './changed-request.ts'
 import type { KernelClient } from './kernel-clients.ts'
-import { type KernelEndpoint, type KernelServices, RouteMaps } from './kernel-routes.ts'
+import type { KernelBalance } from './kernel-balance.ts'
+import { type KernelEndpoint, RouteMaps } from './kernel-routes.ts'
 import type { Outcome, Router, Target } from './ports.ts'
 
 /** The address of a caller that is no workload's: the world's, and nobody's. */
@@ -28,15 +29,15 @@ type Question = { client: KernelClient; request: Request; generation: Generation
 export class KernelRouter {
   private readonly pins: Pins
   private readonly verdicts: Verdicts
-  private readonly services: KernelServices
+  private readonly balance: KernelBalance
   /** 32 random bits. */
   private readonly random: () => number
   private maps: { word: bigint; routes: RouteMaps } | undefined
 
-  constructor(pins: Pins, verdicts: Verdicts, services: KernelServices, random: () => number) {
+  constructor(pins: Pins, verdicts: Verdicts, balance: KernelBalance, random: () => number) {
     this.pins = pins
     this.verdicts = verdicts
-    this.services = services
+    this.balance = balance
     this.random = random
   }
 
@@ -74,17 +75,18 @@ export class KernelRouter {
 
   private forward(question: Question, service: number, step?: Forward): Outcome {
     const { client, request } = question
-    const near = this.services.nearest(service)
-    if (near.length === 0) return NONE
-    const first = this.random() % near.length
-    const order = [...near.slice(first), ...near.slice(0, first)] as [KernelEndpoint, ...KernelEndpoint[]]
+    const [first, ...others] = this.balance.order(service, client.identity)
+    if (first === undefined) return NONE
     const arriving = step ? { ...question, request: changedRequest(request, step.request) } : question
-    const refusal = this.refusal(arriving, order[0])
+    const refusal = this.refusal(arriving, first)
     if (refusal) return { kind: refusal }
-    const open = order.filter((each) => this.refusal(arriving, each) === undefined)
+    const open = [first, ...others.filter((each) => this.refusal(arriving, each) === undefined)]
     return {
       kind: 'forward',
-      targets: open.map((each) => targetOf(client, each)) as [Target, ...Target[]],
+      targets: open.map((each) => ({
+        ...targetOf(client, each),
+        call: () => this.balance.call(service, each),
+      })) as [Target, ...Target[]],
       requestTimeout: step?.rule.requestTimeout ?? 0,
       backendTimeout: step?.rule.backendTimeout ?? 0,
       ...(step && {

@@ -13,6 +13,8 @@ import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { Pins } from '../../adapters/pins.ts'
 import type { SocketAddress } from './kernel-clients.ts'
 
+/** A service's endpoints, nearest first: how many are on this node, and how many on it or in its zone. */
+export type ServiceRun = { endpoints: KernelEndpoint[]; local: number; zone: number }
 export type KernelEndpoint = { number: number; at: SocketAddress; local: boolean; weight: number }
 
 export class KernelServices {
@@ -26,24 +28,25 @@ export class KernelServices {
     this.endpoints = BpfMap.pinned(pins.map('endpoints'))
   }
 
-  /** The nearest there are, as route_endpoint() of client-route.h takes them; empty = none. */
-  nearest(service: number): KernelEndpoint[] {
+  run(service: number): ServiceRun {
     const state = this.services.lookup(u32(service), ServiceStateLayout.bytes)
-    if (state === undefined) return []
+    if (state === undefined) return { endpoints: [], local: 0, zone: 0 }
     const { first, count, local, zone } = ServiceStateLayout.fields
-    const near = state.readUInt32LE(local.at) || state.readUInt32LE(zone.at) || state.readUInt32LE(count.at)
     const from = state.readUInt32LE(first.at)
-    return Array.from({ length: near }, (_, i) => this.member(from + i)).filter((each) => each !== undefined)
+    const length = state.readUInt32LE(count.at)
+    const endpoints = Array.from({ length }, (_, i) => this.member(from + i))
+    return { endpoints, local: state.readUInt32LE(local.at), zone: state.readUInt32LE(zone.at) }
   }
 
   close(): void {
     for (const map of [this.services, this.members, this.endpoints]) map.close()
   }
 
-  private member(place: number): KernelEndpoint | undefined {
-    const number = this.members.lookup(u32(place), 4)?.readUInt32LE()
-    const value = number === undefined ? undefined : this.endpoints.lookup(u32(number), EndpointLayout.bytes)
-    if (number === undefined || value === undefined) return undefined
+  /** Of a place that names nobody, one of weight 0. */
+  private member(place: number): KernelEndpoint {
+    const number = this.members.lookup(u32(place), 4)?.readUInt32LE() ?? 0
+    const value =
+      this.endpoints.lookup(u32(number), EndpointLayout.bytes) ?? Buffer.alloc(EndpointLayout.bytes)
     const { address, port, flags, weight } = EndpointLayout.fields
     return {
       number,

@@ -7,8 +7,6 @@ import {
   Limit,
   PoolKeyLayout,
   PoolLayout,
-  ResponseLayout,
-  ResponsePhase,
   UpstreamFlag,
   UpstreamLayout,
   Use,
@@ -18,15 +16,13 @@ import {
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { Pins } from '../../adapters/pins.ts'
 import type { KernelAsk } from './kernel-ask.ts'
-import type { KernelConnections, Place } from './kernel-connections.ts'
+import type { KernelConnections } from './kernel-connections.ts'
+import { clientsOf, keyOf, newPool, type Pool, type PoolName, wantedIn } from './kernel-pool.ts'
 import type { KernelEnd } from './ports.ts'
 import type { ResponseRest } from './response-reader.ts'
+import { endOf, isReset, poolKey, restOf, upstreamValue } from './upstream-values.ts'
 import { NOBODY, Wire } from './wire.ts'
 
-/** Connections of one pool: what one server is asked to hold for one workload's clients. */
-const MAX_POOL = 1024
-/** Connections ready before a client asks. */
-const SPARE = 2
 /** Milliseconds before an endpoint that takes no connection is tried again. */
 const RETRY_MS = 500
 /** Milliseconds that connections wait for clients to come back, as many as there were. */
@@ -38,16 +34,6 @@ const KEEP_MS = 30_000
 const SETTLE_MS = 1_000
 
 const { fields } = UpstreamLayout
-const PHASE_AT = fields.response.at + ResponseLayout.fields.phase.at
-const FLAGS_AT = fields.response.at + ResponseLayout.fields.flags.at
-const REMAINING_AT = fields.response.at + ResponseLayout.fields.remaining.at
-const FRAMINGS = new Map<number, ResponseRest['framing']>([
-  [ResponsePhase.RESPONSE_BODY, 'length'],
-  [ResponsePhase.RESPONSE_CHUNK_DATA, 'chunk'],
-  [ResponsePhase.RESPONSE_TO_CLOSE, 'to-close'],
-])
-/** RESPONSE_CLOSE (bpf/protocols/http1/response.h). */
-const CLOSES = 8
 
 /** What the kernel leaves to the relay. */
 export type UpstreamHooks = {
@@ -59,21 +45,6 @@ export type UpstreamHooks = {
   over(client: bigint): void
 }
 
-export type PoolName = { number: number; identity: number; place: Place }
-
-type Pool = {
-  endpoint: number
-  identity: number
-  place: Place
-  /** By group of clients. */
-  clients: Map<string, number>
-  /** Most clients at a time, of late; since when there are fewer. */
-  most: number
-  since: number
-  retryAt: number
-  open: Map<number, Wire>
-}
-
 export class KernelUpstreams {
   private readonly ask: KernelAsk
   private readonly connections: KernelConnections
@@ -82,7 +53,9 @@ export class KernelUpstreams {
   private readonly pools = new Map<string, Pool>()
   private readonly unused: number[]
   /** Closed, and still in their pool's list. */
-  private readonly lingering = new Set<number>()
+  private readonly lingering = new Map<number, Pool>()
+  /** Of which the end is not their servers' doing. */
+  private readonly broken = new Set<number>()
   private readonly hooks: UpstreamHooks
   private emptied: (() => void) | undefined
   private closing = false
@@ -110,24 +83,27 @@ export class KernelUpstreams {
     return count
   }
 
-  /** Clients of a group that may send requests of `identity` to the endpoint: so many connections are kept. */
-  want(at: PoolName, { group, count }: { group: string; count: number }, now: number): void {
-    const key = `${at.number}/${at.identity}`
-    const pool = this.pools.get(key) ?? this.newPool(at)
-    this.pools.set(key, pool)
-    pool.place = at.place
-    if (count === 0) pool.clients.delete(group)
-    else pool.clients.set(group, count)
-    const clients = clientsOf(pool)
-    if (clients >= pool.most) {
-      pool.most = clients
-      pool.since = now
+  /** Clients of a group that may send requests to these endpoints, and to no others: so many connections are kept. */
+  want(places: readonly PoolName[], { group, count }: { group: string; count: number }, now: number): void {
+    const wanted = new Set(places.map(keyOf))
+    for (const [key, pool] of this.pools) if (!wanted.has(key)) this.leave(pool, group)
+    for (const place of places) {
+      const pool = this.pools.get(keyOf(place)) ?? this.add(place)
+      pool.place = place.place
+      if (count === 0) pool.clients.delete(group)
+      else pool.clients.set(group, count)
+      const clients = clientsOf(pool)
+      if (clients >= pool.most) {
+        pool.most = clients
+        pool.since = now
+      }
+      this.fit(pool, now)
     }
-    this.fit(pool, now)
   }
 
   /** Ends those of an index that must not go on: its client broke off, or can't be followed. */
   end(index: number): void {
+    this.broken.add(index)
     this.wire(index)?.reset()
   }
 
@@ -141,8 +117,10 @@ export class KernelUpstreams {
 
   /** Every now and then: surplus goes, what is missing comes, indexes come free. */
   sweep(now: number): void {
-    for (const index of this.lingering) if (this.ask.bury(index)) this.release(index)
+    for (const index of this.lingering.keys()) if (this.ask.bury(index)) this.release(index)
     for (const pool of this.pools.values()) {
+      this.closeBuried(pool)
+      if (pool.most === 0 && pool.clients.size === 0) this.empty(pool)
       if (now - pool.since >= KEEP_MS) {
         pool.most = clientsOf(pool)
         pool.since = now
@@ -163,23 +141,48 @@ export class KernelUpstreams {
     for (const map of [this.upstreams, this.poolMap]) map.close()
   }
 
-  private newPool({ number: endpoint, place, identity }: PoolName): Pool {
-    this.poolMap.update(poolKey(endpoint, identity), Buffer.alloc(PoolLayout.bytes))
-    return {
-      endpoint,
-      identity,
-      place,
-      clients: new Map(),
-      most: 0,
-      since: 0,
-      retryAt: 0,
-      open: new Map(),
+  private add(name: PoolName): Pool {
+    this.poolMap.update(poolKey(name.number, name.identity), Buffer.alloc(PoolLayout.bytes))
+    const pool = newPool(name)
+    this.pools.set(keyOf(name), pool)
+    return pool
+  }
+
+  /** Its endpoint takes no requests of the group any more. */
+  private leave(pool: Pool, group: string): void {
+    if (pool.clients.delete(group) && pool.clients.size === 0) pool.most = 0
+  }
+
+  /** Nobody's requests go there. As long as the pool is there, its endpoint's number means that endpoint. */
+  private empty(pool: Pool): void {
+    const { endpoint, identity, open, buried } = pool
+    for (const index of open.keys()) {
+      if (!buried.has(index)) this.ask.bury(index)
+      buried.add(index)
     }
+    // Those that were idle leave the pool's list, a few at a time.
+    for (let left = 0; left <= open.size; left++) this.ask.take(endpoint, identity)
+    if (open.size > 0 || [...this.lingering.values()].includes(pool)) return
+    this.poolMap.delete(poolKey(endpoint, identity))
+    this.pools.delete(keyOf({ number: endpoint, identity }))
+  }
+
+  /**
+   * A client keeps the upstream that it used last. From the time on that is buried no request meets it: when
+   * it is seen without work later, nothing is under way on it.
+   */
+  private closeBuried({ buried, open }: Pool): void {
+    for (const index of buried) if (!this.works(index)) open.get(index)?.destroy()
+  }
+
+  private works(index: number): boolean {
+    const value = this.upstreams.lookup(u32(index), UpstreamLayout.bytes)
+    return ((value?.readUInt32LE(fields.work.at) ?? 0) & Work.WORK_RESPONSE) !== 0
   }
 
   private fit(pool: Pool, now: number): void {
     if (this.closing) return
-    const wanted = wantedIn(pool)
+    const wanted = wantedIn(pool) + pool.buried.size
     while (pool.open.size < wanted && now >= pool.retryAt && this.unused.length > 0) this.connect(pool, now)
     // Only idle ones can be taken out; the others come free in time.
     for (let surplus = pool.open.size - wanted; surplus > 0; surplus--) {
@@ -191,7 +194,7 @@ export class KernelUpstreams {
 
   private connect(pool: Pool, now: number): void {
     const index = this.unused.pop() as number
-    this.upstreams.update(u32(index), upstreamValue(pool))
+    this.upstreams.update(u32(index), upstreamValue(pool.endpoint, pool.identity, pool.place.local))
     const socket = this.connections.open(index, pool.place)
     const wire: Wire = new Wire(socket, {
       ...NOBODY,
@@ -204,7 +207,8 @@ export class KernelUpstreams {
     })
     socket.once('close', () => {
       pool.open.delete(index)
-      this.bury(index)
+      pool.buried.delete(index)
+      this.bury(index, pool)
       if (this.open === 0) this.emptied?.()
     })
   }
@@ -221,8 +225,9 @@ export class KernelUpstreams {
     wire.owner.bytes(chunk)
   }
 
-  private bury(index: number): void {
+  private bury(index: number, pool: Pool): void {
     const value = this.upstreams.lookup(u32(index), UpstreamLayout.bytes)
+    if (value && !this.closing && !this.broken.delete(index) && isReset(value)) this.ask.reset(index)
     const gone = this.ask.bury(index)
     const client = value?.readBigUInt64LE(fields.client.at) ?? 0n
     if (value && client !== 0n) {
@@ -230,7 +235,7 @@ export class KernelUpstreams {
       this.hooks.over(client)
     }
     if (gone) this.release(index)
-    else this.lingering.add(index)
+    else this.lingering.set(index, pool)
   }
 
   private tellEnd(client: bigint, value: Buffer): void {
@@ -255,44 +260,4 @@ export class KernelUpstreams {
   private erase(index: number): void {
     this.upstreams.update(u32(index), Buffer.alloc(UpstreamLayout.bytes))
   }
-}
-
-function endOf(value: Buffer): KernelEnd {
-  const phase = value.readUInt8(PHASE_AT)
-  return {
-    working: (value.readUInt32LE(fields.work.at) & Work.WORK_RESPONSE) !== 0,
-    begun: phase !== ResponsePhase.RESPONSE_START,
-    closes: phase === ResponsePhase.RESPONSE_TO_CLOSE || (value.readUInt8(FLAGS_AT) & CLOSES) !== 0,
-  }
-}
-
-/** Undefined = what comes is no rest of a response. */
-function restOf(value: Buffer): ResponseRest | undefined {
-  if (value.readUInt32LE(fields.way.at) !== Way.WAY_RELAY) return undefined
-  const framing = FRAMINGS.get(value.readUInt8(PHASE_AT))
-  return framing && { framing, remaining: Number(value.readBigUInt64LE(REMAINING_AT)) }
-}
-
-function clientsOf({ clients }: Pool): number {
-  return [...clients.values()].reduce((sum, each) => sum + each, 0)
-}
-
-function wantedIn({ most }: Pool): number {
-  return most === 0 ? 0 : Math.min(MAX_POOL, most + SPARE)
-}
-
-function poolKey(endpoint: number, identity: number): Buffer {
-  const key = Buffer.alloc(PoolKeyLayout.bytes)
-  key.writeUInt32LE(endpoint, PoolKeyLayout.fields.endpoint.at)
-  key.writeUInt32LE(identity, PoolKeyLayout.fields.identity.at)
-  return key
-}
-
-function upstreamValue({ endpoint, identity, place }: Pool): Buffer {
-  const value = Buffer.alloc(UpstreamLayout.bytes)
-  value.writeUInt32LE(Use.USE_OPENING, fields.use.at)
-  if (!place.local) value.writeUInt32LE(UpstreamFlag.UPSTREAM_REMOTE, fields.flags.at)
-  value.writeUInt32LE(endpoint, fields.endpoint.at)
-  value.writeUInt32LE(identity, fields.identity.at)
-  return value
 }

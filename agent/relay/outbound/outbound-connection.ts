@@ -1,9 +1,8 @@
 /**
- * One client's connection to a service, as the slow path serves it: requests one after
- * another, each to its own endpoint, each answered before the next is begun (what is
- * pipelined may depend on what stands before it, and its order is kept by doing nothing).
- * Between two messages it is offered to the kernel; what comes then is the kernel's
- * or, once that has nothing under way, the relay's again.
+ * One client's connection to a service, as the slow path serves it: requests one after another, each to its own
+ * endpoint, each answered before the next is begun (what is pipelined may depend on what stands before it, and its
+ * order is kept by doing nothing). Between two messages it is offered to the kernel; what comes then is the
+ * kernel's or, once that has nothing under way, the relay's again.
  */
 import { FAILURE_ENDS, type RequestEnd } from './counts.ts'
 import { KernelHands } from './kernel-hands.ts'
@@ -15,7 +14,8 @@ import type { ConnectionPorts } from './ports.ts'
 import { type Found, type RequestHead, RequestReader } from './request-reader.ts'
 import { outcomeOf } from './routing.ts'
 import { Tunnel } from './tunnel.ts'
-import { type ExchangeEnd, type Forward, UpstreamExchange } from './upstream-exchange.ts'
+import type { ExchangeEnd, Forward } from './exchange-ports.ts'
+import { UpstreamExchange } from './upstream-exchange.ts'
 import type { Wire, WireOwner } from './wire.ts'
 
 /** Bytes of requests that wait for their turn; with one read more (64 KB) all that a client's connection holds. */

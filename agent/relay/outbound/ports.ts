@@ -55,6 +55,18 @@ export type Target = {
   source?: string
   /** A workload of this node: the relay has judged for it. */
   local?: boolean
+  /** A request goes there. */
+  call?: () => EndpointCall
+}
+
+/** What one request tells of an endpoint's health. */
+export type EndpointCall = {
+  /** The status of its response. */
+  heard(status: number): void
+  /** No response came, or half of one, by the endpoint's doing. */
+  lost(): void
+  /** Nothing of it is under way any more; may be said again. */
+  over(): void
 }
 
 /** A head with a route's edits (policy/route-edits.ts): whole, its empty line included. */

@@ -5,35 +5,13 @@
  * said twice (repeat.ts).
  */
 import { ExchangeTimers } from './exchange-timers.ts'
-import type { Connector, Outcome, Target } from './ports.ts'
+import type { ExchangeEnd, ExchangePorts, Forward } from './exchange-ports.ts'
+import type { EndpointCall, Target } from './ports.ts'
 import { type Came, type Sent, Tries } from './repeat.ts'
-import type { RequestHead, Found } from './request-reader.ts'
+import type { RequestHead } from './request-reader.ts'
 import type { ResponseHead } from './response-head.ts'
 import { BadResponse, type FoundHead, ResponseReader } from './response-reader.ts'
 import { NOBODY, type Wire, type WireOwner } from './wire.ts'
-
-export type Forward = Extract<Outcome, { kind: 'forward' }>
-
-export type ExchangeEnd =
-  /** `goesOn`: the connection may carry another request. */
-  | { kind: 'done'; goesOn: boolean }
-  /** No byte of a final response is with the client. */
-  | { kind: 'failed'; status: 502 | 503 | 504 }
-  /** Part of a response is: what is missing must not look like its end. */
-  | { kind: 'broken' }
-  | { kind: 'tunnel'; upstream: Wire; early: Buffer }
-
-export type ExchangePorts = {
-  client: Wire
-  connector: Connector
-  /** Takes what there is of the request's body; undefined = it was refused, and that is seen to. */
-  part(): Extract<Found, { kind: 'part' }> | undefined
-  retried(): void
-  /** `blocked` may have changed. */
-  pace(): void
-  /** Said once. */
-  ended(end: ExchangeEnd): void
-}
 
 const NOTHING = Buffer.alloc(0)
 
@@ -44,6 +22,7 @@ export class UpstreamExchange implements WireOwner {
   private readonly head: Buffer
   private upstream: Wire | undefined
   private target: Target
+  private call: EndpointCall | undefined
   private reader: ResponseReader
   private readonly tries: Tries
   private readonly timers = new ExchangeTimers()
@@ -142,13 +121,17 @@ export class UpstreamExchange implements WireOwner {
     const { target } = this
     const fresh = this.tries.count > 0
     this.tries.count++
+    this.call = target.call?.()
     this.timers.set('backend', backendTimeout, () => this.again('late') || this.fail(504))
     this.ports.connector.take(target, fresh).then(
       (wire) => {
         if (this.over) this.ports.connector.giveBack(target, wire)
         else this.begin(wire)
       },
-      () => this.lost(),
+      () => {
+        this.call?.lost()
+        this.lost()
+      },
     )
   }
 
@@ -186,6 +169,7 @@ export class UpstreamExchange implements WireOwner {
       }
       const found = reader.head(chunk, at)
       if (!found) break
+      this.call?.heard(found.head.status)
       if (this.again(found.head.status)) return
       const edited = this.takeHead(found)
       // As it came, it leaves together with what stands before and behind it.
@@ -245,8 +229,11 @@ export class UpstreamExchange implements WireOwner {
   /** The upstream is gone, or never was. */
   private lost(): void {
     if (this.over) return
+    const whole = this.response !== undefined && this.reader.phase === 'done'
+    // A pooled connection may have ended before the request was there: that says nothing.
+    if (!whole && !(this.silent && this.tries.count === 1)) this.call?.lost()
     this.drop()?.destroy()
-    if (this.response && this.reader.phase === 'done') this.end({ kind: 'done', goesOn: false })
+    if (whole) this.end({ kind: 'done', goesOn: false })
     else if (!this.again('lost')) this.fail(this.reader.untouched ? 503 : 502)
   }
 
@@ -254,6 +241,7 @@ export class UpstreamExchange implements WireOwner {
   private again(came: Came): boolean {
     const wait = this.passed === 'final' ? undefined : this.tries.wait(came, this.sent, !this.silent)
     if (wait === undefined) return false
+    if (came === 'late') this.call?.heard(504)
     this.drop()?.reset()
     this.sent = 'nothing'
     this.reader = this.newReader()
@@ -263,6 +251,7 @@ export class UpstreamExchange implements WireOwner {
   }
 
   private fail(status: 502 | 503 | 504): void {
+    if (status === 504) this.call?.heard(504)
     this.drop()?.reset()
     this.end(this.answered === 'nothing' ? { kind: 'failed', status } : { kind: 'broken' })
   }
@@ -290,11 +279,13 @@ export class UpstreamExchange implements WireOwner {
     const { upstream } = this
     if (upstream) upstream.owner = NOBODY
     this.upstream = undefined
+    this.call?.over()
     return upstream
   }
 
   private finish(): void {
     this.over = true
     this.timers.stop()
+    this.call?.over()
   }
 }

@@ -97,13 +97,22 @@ static __always_inline __u32 ask_called(__u32 endpoint)
 	return 0;
 }
 
+static __always_inline __u32 ask_forget(__u32 endpoint)
+{
+	struct heddle_health *h = health_of(endpoint);
+
+	if (h)
+		*(volatile __u32 *)&h->in_flight = 0;
+	return 0;
+}
+
 static __always_inline __u32 ask_answered(const struct heddle_ask *ask)
 {
 	struct heddle_health *h = health_of(ask->index);
 
 	if (!h)
 		return 0;
-	__sync_fetch_and_sub(&h->in_flight, 1);
+	flight_ends(h);
 	if (ask->sent == HEDDLE_ENDED_UNTOLD)
 		return 0;
 	if (ask->sent != HEDDLE_ENDED_RESET)
@@ -126,6 +135,8 @@ static __always_inline __u32 asked(const struct heddle_ask *ask)
 		return ask_reset(ask->index);
 	if (ask->what == HEDDLE_ASK_CALLED)
 		return ask_called(ask->index);
+	if (ask->what == HEDDLE_ASK_FORGET)
+		return ask_forget(ask->index);
 	if (ask->what == HEDDLE_ASK_ANSWERED)
 		return ask_answered(ask);
 	if (ask->what == HEDDLE_ASK_OPENED) {

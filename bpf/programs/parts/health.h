@@ -99,6 +99,15 @@ SEPARATE int endpoint_judge(__u32 service, __u32 endpoint, __u32 status)
 	return 1;
 }
 
+/* A killed relay's requests are forgotten, or come to their ends later: never below 0 for long. */
+static __always_inline void flight_ends(struct heddle_health *h)
+{
+	__u32 before = __sync_fetch_and_sub(&h->in_flight, 1);
+
+	if ((__s32)before <= 0)
+		__sync_val_compare_and_swap(&h->in_flight, before - 1, 0);
+}
+
 static __always_inline void latency_add(struct heddle_health *h, __u64 latency, __u64 now)
 {
 	__u64 old = h->latency;
@@ -134,7 +143,7 @@ static __always_inline void endpoint_ends(struct heddle_upstream *u, __u32 statu
 	if (!h)
 		return;
 	if (counts & HEDDLE_COUNT_FLIGHT)
-		__sync_fetch_and_sub(&h->in_flight, 1);
+		flight_ends(h);
 	if (status == HEDDLE_ENDED_UNTOLD)
 		return;
 	if (counts & HEDDLE_COUNT_LATENCY && status != HEDDLE_ENDED_RESET) {

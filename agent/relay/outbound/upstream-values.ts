@@ -1,0 +1,63 @@
+/** How entries of the maps `upstreams` and `pools` are read and written. */
+import {
+  PoolKeyLayout,
+  ResponseLayout,
+  ResponsePhase,
+  UpstreamFlag,
+  UpstreamLayout,
+  Use,
+  Way,
+  Work,
+} from '../../../bpf/abi/heddle.gen.ts'
+import type { KernelEnd } from './ports.ts'
+import type { ResponseRest } from './response-reader.ts'
+
+const { fields } = UpstreamLayout
+const PHASE_AT = fields.response.at + ResponseLayout.fields.phase.at
+const FLAGS_AT = fields.response.at + ResponseLayout.fields.flags.at
+const REMAINING_AT = fields.response.at + ResponseLayout.fields.remaining.at
+const FRAMINGS = new Map<number, ResponseRest['framing']>([
+  [ResponsePhase.RESPONSE_BODY, 'length'],
+  [ResponsePhase.RESPONSE_CHUNK_DATA, 'chunk'],
+  [ResponsePhase.RESPONSE_TO_CLOSE, 'to-close'],
+])
+/** RESPONSE_CLOSE (bpf/protocols/http1/response.h). */
+const CLOSES = 8
+
+/** Did it end within a response that the kernel carried? */
+export function isReset(value: Buffer): boolean {
+  return value.readUInt32LE(fields.way.at) === Way.WAY_KERNEL && endOf(value).working
+}
+
+/** How far the response had come. */
+export function endOf(value: Buffer): KernelEnd {
+  const phase = value.readUInt8(PHASE_AT)
+  return {
+    working: (value.readUInt32LE(fields.work.at) & Work.WORK_RESPONSE) !== 0,
+    begun: phase !== ResponsePhase.RESPONSE_START,
+    closes: phase === ResponsePhase.RESPONSE_TO_CLOSE || (value.readUInt8(FLAGS_AT) & CLOSES) !== 0,
+  }
+}
+
+/** Undefined = what comes is no rest of a response. */
+export function restOf(value: Buffer): ResponseRest | undefined {
+  if (value.readUInt32LE(fields.way.at) !== Way.WAY_RELAY) return undefined
+  const framing = FRAMINGS.get(value.readUInt8(PHASE_AT))
+  return framing && { framing, remaining: Number(value.readBigUInt64LE(REMAINING_AT)) }
+}
+
+export function poolKey(endpoint: number, identity: number): Buffer {
+  const key = Buffer.alloc(PoolKeyLayout.bytes)
+  key.writeUInt32LE(endpoint, PoolKeyLayout.fields.endpoint.at)
+  key.writeUInt32LE(identity, PoolKeyLayout.fields.identity.at)
+  return key
+}
+
+export function upstreamValue(endpoint: number, identity: number, local: boolean): Buffer {
+  const value = Buffer.alloc(UpstreamLayout.bytes)
+  value.writeUInt32LE(Use.USE_OPENING, fields.use.at)
+  if (!local) value.writeUInt32LE(UpstreamFlag.UPSTREAM_REMOTE, fields.flags.at)
+  value.writeUInt32LE(endpoint, fields.endpoint.at)
+  value.writeUInt32LE(identity, fields.identity.at)
+  return value
+}
