@@ -1,6 +1,6 @@
 /** Generated policies, routes and stretches of requests on connections; all from one seed. */
 import type { HttpMatch, Policy, PolicySet, Rule } from '../../../pipelines/policy/model.ts'
-import type { Route, RouteRule, ServicePort } from '../../../pipelines/policy/route.ts'
+import type { Filter, Route, RouteRule, ServicePort } from '../../../pipelines/policy/route.ts'
 import { asked, routedSet } from '../host/route-cases.ts'
 import type { Random } from '../host/streams.ts'
 import { ID_FIELD, LAST_MANNERS, MANNER_FIELD, MANNERS } from './outbound-differential-manners.ts'
@@ -58,6 +58,18 @@ function policy(random: Random, index: number): Policy {
 
 /* ---- routes ---- */
 
+function cors(random: Random): Filter {
+  return {
+    kind: 'cors',
+    origins: [random.pick(['*', 'http://a.example', 'http://*.example', 'https://b.example'])],
+    credentials: random.chance(40),
+    methods: some(random, 2, () => random.pick(['GET', 'POST', '*'])),
+    headers: some(random, 2, () => random.pick(['X-A', 'x-new', '*'])),
+    expose: some(random, 1, () => 'X-Server'),
+    maxAge: 5,
+  }
+}
+
 /** Most sets change nothing on the way: those are the ones that the kernel carries. */
 function ruleOf(random: Random, rule: RouteRule, changed: boolean): RouteRule {
   const backends = rule.backends.map((backend) => ({
@@ -76,7 +88,7 @@ function ruleOf(random: Random, rule: RouteRule, changed: boolean): RouteRule {
     })
   return {
     ...rule,
-    filters: changed ? rule.filters : [],
+    filters: changed ? [...rule.filters, ...(random.chance(15) ? [cors(random)] : [])] : [],
     backends,
     requestTimeout: rule.requestTimeout > 0 ? TIMEOUT_MS : 0,
   }
@@ -151,12 +163,21 @@ function cutsOf(random: Random, length: number): number[] {
   return [...new Set(some(random, 5, () => 1 + random.below(length - 1)))].sort((a, b) => a - b)
 }
 
+function preflight(random: Random, head: string): string {
+  const asks = random.pick(['', 'Access-Control-Request-Headers: x-a, y\r\n'])
+  const lines = `Origin: http://a.example\r\nAccess-Control-Request-Method: PUT\r\n${asks}`
+  return withLines(random, head.replace(/^\S+/, 'OPTIONS'), lines)
+}
+
 function message(
   random: Random,
   { id, service, last }: { id: string; service: ServicePort; last: boolean },
 ): Message {
   let head = asked(random).text
   if (head.startsWith('GET ') && random.chance(25)) head = head.replace('GET', 'POST')
+  if (random.chance(8))
+    head = withLines(random, head, `Origin: http://${random.pick(['a', 'x.a', 'b'])}.example\r\n`)
+  if (random.chance(4)) head = preflight(random, head)
   const { line, body } = framed(random, head.startsWith('POST'))
   const ends = last && random.chance(25)
   const manner = ends && random.chance(60) ? random.pick(LAST_MANNERS) : random.pick(MANNERS)

@@ -17,7 +17,7 @@ import { CALLERS, FRONTS } from './outbound-differential-world.ts'
 
 const DEEP = process.env.HEDDLE_DEEP === '1'
 /** Requests; each is sent both ways. */
-const CASES = DEEP ? 100_000 : 3_000
+const CASES = DEEP ? 100_000 : 2_000
 const SEED = Number(process.env.HEDDLE_SEED ?? 20261123)
 /** At a time. */
 const CONNECTIONS = 96
