@@ -211,7 +211,8 @@ export class OutboundFixture {
     await address(EMPTY.host, NUMBERS.empty)
   }
 
-  private async startServer(name: string): Promise<number> {
+  /** The port of a server in the managed cgroup. */
+  async startServer(name: string): Promise<number> {
     const child = this.node.spawnManaged(process.execPath, [SERVER, name])
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     lines.on('line', (said) => {

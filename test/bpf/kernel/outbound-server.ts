@@ -3,6 +3,7 @@
  *
  *     /…/plain /chunked /interim /204 /304 /close /eof /early /pieces /never /die /half
  *     /fickle: as plain, then closes after a moment without a word
+ *     /sick-NAME /torn-NAME: the server of that name says 500, or ends the connection; others as plain
  *     /big-BYTES /bigchunks-BYTES /bigeof-BYTES, and /stall, which reads its body only after a while
  *
  * A body names the server, the number of the request on its connection, the target, and the
@@ -39,7 +40,8 @@ function respond(socket: Socket, { target, method, number, fields }: Asked, sum:
   const plain = `Content-Length: ${body.length}\r\n\r\n${method === 'HEAD' ? '' : body}`
   const ok = (rest: string) => socket.write(`HTTP/1.1 200 OK\r\n${rest}`, 'latin1')
   if (manner === 'never') return
-  if (manner === 'die') socket.resetAndDestroy()
+  if (manner === 'die' || manner === `torn-${name}`) socket.resetAndDestroy()
+  else if (manner === `sick-${name}`) socket.write(`HTTP/1.1 500 Sick\r\n${plain}`, 'latin1')
   else if (manner === 'half') {
     ok(`Content-Length: ${2 * body.length}\r\n\r\n${body}`)
     socket.once('drain', () => {})
