@@ -125,6 +125,8 @@ export class KernelHands {
     // A response before the end of its request: what is left of that is nobody's.
     if (this.state === 'rest') this.ports.close()
     if (this.state !== 'turning') return
+    this.request?.end()
+    this.request = undefined
     this.state = 'relay'
     this.ports.ours()
   }

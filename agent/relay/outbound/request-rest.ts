@@ -32,4 +32,9 @@ export class RestOfRequest {
     if (!found.last && ended) this.upstream.reset()
     return found.last
   }
+
+  /** Its response is complete. The upstream meets no other request (request_goes_on() of client-request.h): it goes. */
+  end(): void {
+    this.upstream.destroy()
+  }
 }
