@@ -658,7 +658,8 @@ export const UpstreamLayout = {
     epoch: { at: 136, bytes: 4 },
     kind: { at: 140, bytes: 4 },
     blocks: { at: 144, bytes: 128 },
-    pad3: { at: 272, bytes: 48 },
+    expected: { at: 272, bytes: 4 },
+    pad3: { at: 276, bytes: 44 },
   },
 } as const
 

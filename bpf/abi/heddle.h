@@ -699,7 +699,8 @@ struct heddle_upstream {
 	__u32 epoch;
 	__u32 kind; /* enum heddle_kind */
 	__u64 blocks[HEDDLE_ROW_U64];
-	__u32 pad3[12];
+	__u32 expected; /* of a remote one: write_seq of `writer` when all that was handed to it is taken */
+	__u32 pad3[11];
 };
 
 /* In whose hands a client's connection is: the kernel's, while RELAY is not set. */

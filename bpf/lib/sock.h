@@ -50,7 +50,17 @@ static __always_inline __u32 unread_by(__u64 sk)
 	return bytes;
 }
 
-/* Is there room for so many bytes in what a socket sends? Not known (0) is no. */
+/* Where in its stream the next byte stands that is written to a socket. */
+static __always_inline __u32 written_by(__u64 sk)
+{
+	__u32 seq = 0;
+
+	bpf_probe_read_kernel(&seq, sizeof(seq),
+			      __builtin_preserve_access_index(&((struct tcp_sock *)sk)->write_seq));
+	return seq;
+}
+
+/* Is there room for so many bytes, with what the kernel needs around them, in what a socket sends? */
 static __always_inline int room_in(__u64 sk, __u32 bytes)
 {
 	int queued = 0, most = 0;
@@ -62,7 +72,7 @@ static __always_inline int room_in(__u64 sk, __u32 bytes)
 		__builtin_preserve_access_index(&((struct sock *)sk)->sk_wmem_queued));
 	bpf_probe_read_kernel(&most, sizeof(most),
 			      __builtin_preserve_access_index(&((struct sock *)sk)->sk_sndbuf));
-	return queued + (int)bytes + 4096 < most;
+	return queued + 2 * (int)bytes + 16384 < most;
 }
 
 #endif /* HEDDLE_SOCK_H */

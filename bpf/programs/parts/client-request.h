@@ -150,10 +150,12 @@ static __always_inline struct heddle_upstream *upstream_take(struct call *k, __u
 
 /* Into the receive queue of a server on this node, or out by the relay's connection to another. */
 static __always_inline int hand_to_server(struct sk_msg_md *msg, struct heddle_upstream *u,
-					  __u64 server)
+					  __u64 server, __u32 bytes)
 {
 	__u64 flags = u->flags & HEDDLE_UPSTREAM_REMOTE ? 0 : BPF_F_INGRESS;
 
+	if (!flags)
+		u->expected = u->writer ? written_by(u->writer) + bytes : 0;
 	return bpf_msg_redirect_hash(msg, &sockets, &server, flags);
 }
 
@@ -173,7 +175,7 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 	c->flags &= ~HEDDLE_CLIENT_CORKED;
 	if (c->request.phase != HEDDLE_START)
 		c->flags |= HEDDLE_CLIENT_REQUEST;
-	if (hand_to_server(k->msg, u, server) == SK_PASS) {
+	if (hand_to_server(k->msg, u, server, k->at) == SK_PASS) {
 		client_count(HEDDLE_KERNEL_ROUTED);
 		return SK_PASS;
 	}
@@ -285,7 +287,7 @@ static __always_inline int request_goes_on(struct call *k)
 		bpf_msg_apply_bytes(k->msg, k->at);
 	if (c->request.phase == HEDDLE_START)
 		c->flags &= ~HEDDLE_CLIENT_REQUEST;
-	if (hand_to_server(k->msg, u, server) == SK_PASS)
+	if (hand_to_server(k->msg, u, server, k->at) == SK_PASS)
 		return SK_PASS;
 	return to_relay(k, HEDDLE_SLOW_GONE);
 }
@@ -302,11 +304,33 @@ static __always_inline int is_pipelined(struct heddle_client *c)
 	return 1;
 }
 
+/*
+ * Another node's socket may have taken less than it was handed: the client was told so, and sends the
+ * rest again. The reader had counted it: back with it by as much. (Only bodies of known length
+ * go that way in more than one message.)
+ */
+static __always_inline void taken_in_part(struct heddle_client *c)
+{
+	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
+	__s32 missing;
+
+	if (!u || u->client != c->cookie || !(u->flags & HEDDLE_UPSTREAM_REMOTE) || !u->expected)
+		return;
+	missing = u->expected - written_by(u->writer);
+	u->expected = 0;
+	if (missing <= 0)
+		return;
+	c->request.remaining += missing;
+	c->request.phase = HEDDLE_BODY;
+	c->flags |= HEDDLE_CLIENT_REQUEST;
+}
+
 static __always_inline int request_or_body(struct call *k)
 {
 	__u32 zero = 0;
 	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
 
+	taken_in_part(k->client);
 	/* A message stays with the generation that it began under. */
 	if (k->client->flags & HEDDLE_CLIENT_REQUEST) {
 		if (me && me->slot != k->client->slot)
