@@ -3,7 +3,8 @@
  * On this node the server's end is enrolled when it is born, by the name that is announced before the
  * SYN; to another node the relay's own socket is put where the programs find it.
  */
-import type { Socket } from 'node:net'
+import { closeSync } from 'node:fs'
+import { Socket } from 'node:net'
 import koffi from 'koffi'
 import { Relayed } from '../../../bpf/abi/heddle.gen.ts'
 import { addressBytes, addressText } from '../../adapters/address-bytes.ts'
@@ -57,9 +58,7 @@ export class KernelConnections {
     const { address: host, port, local, source } = target
     if (local !== true) return opened(new ReusingSocket(), { host, port, source, connected })
     const address = addressBytes(host)
-    const { fd, port: own } = boundDescriptor(address)
-    const flow: Flow = { remote: address, local: address, remotePort: own, localPort: port }
-    this.relayed.update(flowKey(flow), u32(Relayed.RELAYED_JUDGED))
+    const { fd, flow } = this.announced({ address, port }, Relayed.RELAYED_JUDGED)
     const socket = new ReusingSocket({ fd, readable: true, writable: true })
     socket.once('close', () => this.withdraw(flow))
     return opened(socket, { host, port, source: undefined, connected })
@@ -76,11 +75,23 @@ export class KernelConnections {
   }
 
   private here(index: number, { address, port }: SocketAddress): Socket {
-    const { socket, port: own } = boundSocket(address)
-    const flow: Flow = { remote: address, local: address, remotePort: own, localPort: port }
-    this.relayed.update(flowKey(flow), u32(Relayed.RELAYED_UPSTREAM | index))
+    const { fd, flow } = this.announced({ address, port }, Relayed.RELAYED_UPSTREAM | index)
+    const socket = new Socket({ fd, allowHalfOpen: true })
     socket.once('close', () => this.withdraw(flow))
     return socket.connect({ host: addressText(address), port })
+  }
+
+  /** A descriptor for a connection to this node's workload, which the kernel knows before its SYN. */
+  private announced({ address, port }: SocketAddress, how: number): { fd: number; flow: Flow } {
+    const { fd, port: own } = boundDescriptor(address)
+    const flow: Flow = { remote: address, local: address, remotePort: own, localPort: port }
+    try {
+      this.relayed.update(flowKey(flow), u32(how))
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+    return { fd, flow }
   }
 
   private elsewhere(index: number, { at, source }: Place): Socket {

@@ -185,8 +185,11 @@ export class KernelOutbound {
       }
       const client = name ? this.clients.find(name) : undefined
       if (client) this.serve(socket, client)
-      // Somebody who called the listener by its own port, or whom the kernel could not enrol.
-      else socket.resetAndDestroy()
+      else {
+        // Somebody who called the listener by its own port, or whom the kernel could not enrol.
+        this.outbound.counts.connections.turnedAway++
+        socket.resetAndDestroy()
+      }
     } catch (error) {
       this.complain(error)
       socket.resetAndDestroy()
@@ -218,12 +221,7 @@ export class KernelOutbound {
   }
 
   private refit(group: Group): void {
-    if (group.count === 0 || this.now() - group.at < FIT_MS) return
-    try {
-      this.fit(group)
-    } catch (error) {
-      this.complain(error)
-    }
+    if (group.count > 0 && this.now() - group.at >= FIT_MS) this.fit(group)
   }
 
   private met(client: bigint, connection: OutboundConnection): void {
@@ -259,6 +257,15 @@ export class KernelOutbound {
     const { client, count } = joint
     joint.at = this.now()
     const source = this.sources.get(client.identity)
+    try {
+      this.want(client, count, source)
+    } catch (error) {
+      // A map is full: the slow path serves without the kernel.
+      this.complain(error)
+    }
+  }
+
+  private want(client: Group['client'], count: number, source: Uint8Array | undefined): void {
     const endpoints = this.router.reaches(client).flatMap((service) => this.balance.within(service))
     this.upstreams.want(
       endpoints.map(({ number, at, local }) => ({

@@ -3,6 +3,7 @@
  * identity, grown with the clients that may use it, shrunk some time after they have gone.
  * The relay moves no byte on them; what it reads there was asked for by nobody.
  */
+import type { Socket } from 'node:net'
 import {
   Limit,
   PoolKeyLayout,
@@ -195,7 +196,7 @@ export class KernelUpstreams {
   private connect(pool: Pool, now: number): void {
     const index = this.unused.pop() as number
     this.upstreams.update(u32(index), upstreamValue(pool.endpoint, pool.identity, pool.place.local))
-    const socket = this.connections.open(index, pool.place)
+    const socket = this.opened(index, pool, now)
     const wire: Wire = new Wire(socket, {
       ...NOBODY,
       bytes: (chunk) => this.heard(index, wire, chunk),
@@ -211,6 +212,17 @@ export class KernelUpstreams {
       this.bury(index, pool)
       if (this.open === 0) this.emptied?.()
     })
+  }
+
+  /** Throws where the kernel can't be told of it; then nothing of it is left. */
+  private opened(index: number, pool: Pool, now: number): Socket {
+    try {
+      return this.connections.open(index, pool.place)
+    } catch (error) {
+      pool.retryAt = now + RETRY_MS
+      this.release(index)
+      throw error
+    }
   }
 
   /** The rest of a response, or what nobody asked for: then the server speaks out of turn. */

@@ -93,8 +93,8 @@ static __always_inline void client_enters(struct bpf_sock_ops *ops, __u64 cookie
 	c->identity = note->identity;
 	c->sent_base = ops->snd_nxt;
 	if (bpf_map_update_elem(&client_names, &name, &cookie, BPF_ANY) ||
-	    bpf_sock_hash_update(ops, &own_callers, &cookie, BPF_ANY) ||
-	    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY))
+	    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY) ||
+	    bpf_sock_hash_update(ops, &own_callers, &cookie, BPF_ANY))
 		c->hand = HEDDLE_HAND_RELAY;
 }
 

@@ -3,14 +3,13 @@
  * is known goes on, and a counter or a failure says so (decisions: exhaustion).
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import type { BpfMap } from '../../../agent/adapters/libbpf.ts'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { ConnLayout, Limit, NodeLayout } from '../../../bpf/abi/heddle.gen.ts'
+import { fillSockets, fillUp } from './full-maps.ts'
 import { type KernelFixture, whyNoKernel } from './kernel-fixture.ts'
 import { connected, enforced, oneRule, until } from './one-rule.ts'
 import { whyNoPython } from './python-server.ts'
@@ -28,19 +27,6 @@ async function answer(socket: Socket, request: string): Promise<string> {
   socket.write(request)
   const [reply] = (await once(socket, 'data')) as [Buffer]
   return reply.toString('latin1').slice(9, 12)
-}
-
-/** Fills the room that is left with keys from the top of the number space: no cookie or address of a test. */
-function fillUp(map: BpfMap, capacity: number, keyBytes: number, value: Uint8Array): Buffer[] {
-  const used = [...map.keys(keyBytes, capacity)].length
-  const keys = Array.from({ length: capacity - used }, (_, i) => {
-    const key = Buffer.alloc(keyBytes, 0xfe)
-    key.writeUInt32LE(i, keyBytes - 4)
-    return key
-  })
-  for (const key of keys) map.update(key, value)
-  assert.throws(() => map.update(Buffer.alloc(keyBytes, 0xfd), value), /E2BIG|ENOSPC/)
-  return keys
 }
 
 test('conns: a connection that finds no room is closed, an old one goes on', { skip }, async (t) => {
@@ -81,30 +67,6 @@ test('sockets: what could not be enrolled is closed by its packets', { skip }, a
   await empty()
   assert.equal(await answer(await connected(server.port), SHUT), '403')
 })
-
-/** Sockets that one process may hold under a common limit of descriptors. */
-const SOCKETS_EACH = 16_000
-
-/** Returns what takes them out again. */
-async function fillSockets(path: string, sockets: number): Promise<() => Promise<void>> {
-  const script = new URL('./socket-filler.js', import.meta.url).pathname
-  const fillers: ChildProcess[] = []
-  for (let at = 0; at < sockets; at += SOCKETS_EACH) {
-    const here = Math.min(SOCKETS_EACH, sockets - at)
-    const args = [script, path, String(2n ** 63n + BigInt(at)), String(here)]
-    const filler = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-    fillers.push(filler)
-    await Promise.race([once(filler.stdout, 'data'), once(filler, 'exit')])
-    assert.equal(filler.exitCode, null, 'a filler ended')
-  }
-  return async () => {
-    for (const filler of fillers) {
-      const gone = once(filler, 'exit')
-      filler.stdin?.end()
-      await gone
-    }
-  }
-}
 
 test('identities: an address that finds no room fails by name, and nothing is opened by it', {
   skip,
