@@ -665,7 +665,10 @@ enum heddle_upstream_flag {
 /* How the rest of what is under way goes. Once by the relay, it stays so until it is complete. */
 enum heddle_way {
 	HEDDLE_WAY_KERNEL = 0,
-	/* By wire to the relay, which brings it to the client: `response` says where it stood then. */
+	/*
+	 * By wire to the relay, which brings it to the client: `response` says where it stood then. At
+	 * START it is a head that the route changes (`response_at`), and that programs can't change.
+	 */
 	HEDDLE_WAY_RELAY = 1,
 };
 
@@ -693,14 +696,19 @@ struct heddle_upstream {
 	__u64 responses; /* complete ones */
 	__u64 writer; /* the server's socket, or the relay's own: what it has not read, or not sent */
 	__u32 way; /* enum heddle_way */
-	__u32 pad2[3];
+	__u32 corked; /* 1: of a head that the route changes, what has come is held until it is whole */
+	__u32 pad2[2];
 	/* The client's side alone: what inbound rules make of its identity and this endpoint. */
 	__u64 generation;
 	__u32 epoch;
 	__u32 kind; /* enum heddle_kind */
 	__u64 blocks[HEDDLE_ROW_U64];
 	__u32 expected; /* of a remote one: write_seq of `writer` when all that was handed to it is taken */
-	__u32 pad3[11];
+	/* The client's side, where it changes; the server's side reads it. */
+	__u32 response_at; /* struct heddle_route_edit for the head of the response, 0 = none */
+	__u64 edits; /* generation whose tables that is in */
+	__u32 edits_slot; /* of that generation */
+	__u32 pad3[7];
 };
 
 /* In whose hands a client's connection is: the kernel's, while RELAY is not set. */

@@ -7,8 +7,7 @@ import { localReply } from './local-reply.ts'
 import type { KernelEnd, Turn } from './ports.ts'
 import { type Found, RequestReader } from './request-reader.ts'
 import { RestOfRequest } from './request-rest.ts'
-import type { ResponseRest } from './response-reader.ts'
-import { RestOfResponse } from './response-rest.ts'
+import { type Rest, RestOfResponse } from './response-rest.ts'
 import type { Wire } from './wire.ts'
 
 export type HandsPorts = {
@@ -73,7 +72,7 @@ export class KernelHands {
   }
 
   /** The kernel gives up the response that it has under way: the rest of it comes by `upstream`. */
-  takeRest(upstream: Wire, rest: ResponseRest): void {
+  takeRest(upstream: Wire, rest: Rest): void {
     const { client, guarded, close } = this.ports
     if (this.state === 'relay') {
       upstream.reset()

@@ -24,9 +24,10 @@ import { KernelUpstreams } from './kernel-upstreams.ts'
 import { Outbound } from './outbound.ts'
 import type { OutboundConnection } from './outbound-connection.ts'
 import { ReusingSocket } from './reusing-socket.ts'
+import type { Rest } from './response-rest.ts'
 import { UpstreamPool } from './upstream-pool.ts'
 import type { Router } from './ports.ts'
-import type { ResponseRest } from './response-reader.ts'
+import type { ResponseRest, UneditedResponse } from './response-reader.ts'
 import { WIRE_OPTIONS, type Wire } from './wire.ts'
 
 /** Connections that wait to be accepted. */
@@ -278,12 +279,20 @@ export class KernelOutbound {
     )
   }
 
-  private takeRest(client: bigint, wire: Wire, rest: ResponseRest): void {
+  private takeRest(client: bigint, wire: Wire, unchanged: ResponseRest | UneditedResponse): void {
     const connection = this.known.get(client)
-    if (connection) connection.hands.takeRest(wire, rest)
+    const rest = this.changing(unchanged)
+    if (connection && rest) connection.hands.takeRest(wire, rest)
     else {
       wire.reset()
       this.whenKnown(client, ({ hands }) => hands.breakOff())
     }
+  }
+
+  /** Undefined = the tables that say how are no longer active. */
+  private changing(rest: ResponseRest | UneditedResponse): Rest | undefined {
+    if (rest.framing !== 'head') return rest
+    const change = this.router.responseEdit(rest.edit)
+    return change && { ...rest, change }
   }
 }

@@ -10,7 +10,8 @@ import { changedRequest } from './changed-request.ts'
 import type { KernelClient } from './kernel-clients.ts'
 import type { KernelBalance } from './kernel-balance.ts'
 import { type KernelEndpoint, RouteMaps } from './kernel-routes.ts'
-import type { Outcome, Router, Target } from './ports.ts'
+import type { HeadEdit, Outcome, Router, Target } from './ports.ts'
+import type { UneditedResponse } from './response-reader.ts'
 
 /** The address of a caller that is no workload's: the world's, and nobody's. */
 const NOBODYS = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0)
@@ -53,6 +54,14 @@ export class KernelRouter {
     if (!generation || !routes || set === undefined) return [client.service]
     const named = generation.routes.services(set).map((number) => routes.live(number))
     return [...new Set(named.filter((service) => service !== undefined))]
+  }
+
+  /** The edit of a response that the kernel left to the relay; undefined = its tables are no longer active. */
+  responseEdit({ generation, at }: UneditedResponse['edit']): HeadEdit | undefined {
+    const current = this.verdicts.generations.current()
+    if (!current || current.word >> 8n !== generation) return undefined
+    const change = current.routes.headerChange(at)
+    return (head) => applyEdits(head, responseEdits(head, change))
   }
 
   close(): void {

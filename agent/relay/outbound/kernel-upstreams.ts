@@ -20,7 +20,7 @@ import type { KernelAsk } from './kernel-ask.ts'
 import type { KernelConnections } from './kernel-connections.ts'
 import { clientsOf, keyOf, newPool, type Pool, type PoolName, wantedIn } from './kernel-pool.ts'
 import type { KernelEnd } from './ports.ts'
-import type { ResponseRest } from './response-reader.ts'
+import type { ResponseRest, UneditedResponse } from './response-reader.ts'
 import { endOf, isReset, poolKey, restOf, upstreamValue } from './upstream-values.ts'
 import { NOBODY, Wire } from './wire.ts'
 
@@ -41,7 +41,7 @@ export type UpstreamHooks = {
   /** An upstream ended that `client` had. */
   ended(client: bigint, end: KernelEnd): void
   /** The rest of the response to `client` comes by `wire`; the hook makes itself its owner. */
-  rest(client: bigint, wire: Wire, rest: ResponseRest): void
+  rest(client: bigint, wire: Wire, rest: ResponseRest | UneditedResponse): void
   /** What `client` may have waited for is over. */
   over(client: bigint): void
 }
@@ -233,6 +233,7 @@ export class KernelUpstreams {
       wire.reset()
       return
     }
+    wire.owner = NOBODY
     this.hooks.rest(value.readBigUInt64LE(fields.client.at), wire, rest)
     wire.owner.bytes(chunk)
   }

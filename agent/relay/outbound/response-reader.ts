@@ -23,6 +23,13 @@ export type FoundHead = { head: ResponseHead; bytes: Buffer; at: number }
 /** Where in a response: so many bytes of its body, or of its chunk with the line end, are to come. */
 export type ResponseRest = { framing: 'length' | 'chunk' | 'to-close'; remaining: number }
 
+/** All of a response, whose head has to be changed: `at` is a struct heddle_route_edit of a generation. */
+export type UneditedResponse = {
+  framing: 'head'
+  asked: { head: boolean; upgrade: false }
+  edit: { generation: bigint; at: number }
+}
+
 /** The server says what no response can say. */
 export class BadResponse extends Error {}
 

@@ -1,25 +1,34 @@
 /**
  * The rest of a response whose beginning the kernel has handed to the client: from its upstream,
- * as fast as the client reads, to its end.
+ * as fast as the client reads, to its end. Or all of it, where the kernel could not change its head.
  */
-import { BadResponse, ResponseReader, type ResponseRest } from './response-reader.ts'
+import type { HeadEdit } from './ports.ts'
+import { BadResponse, ResponseReader, type ResponseRest, type UneditedResponse } from './response-reader.ts'
 import type { Wire, WireOwner } from './wire.ts'
 
 /** `closes`: the response ended where its connection did, and the client has to be told so. */
 export type RestEnd = { kind: 'done'; closes: boolean } | { kind: 'broken' }
+
+export type Rest = ResponseRest | (UneditedResponse & { change: HeadEdit })
 
 export class RestOfResponse implements WireOwner {
   private readonly client: Wire
   private readonly upstream: Wire
   private readonly reader: ResponseReader
   private readonly over: (end: RestEnd) => void
+  private readonly edit: HeadEdit | undefined
+  private closes = false
   private ending: RestEnd | undefined
 
   /** `over` is called once. */
-  constructor(client: Wire, upstream: Wire, rest: ResponseRest, over: (end: RestEnd) => void) {
+  constructor(client: Wire, upstream: Wire, rest: Rest, over: (end: RestEnd) => void) {
     this.client = client
     this.upstream = upstream
-    this.reader = new ResponseReader({ head: false, upgrade: false }, rest)
+    this.edit = rest.framing === 'head' ? rest.change : undefined
+    this.reader =
+      rest.framing === 'head'
+        ? new ResponseReader(rest.asked)
+        : new ResponseReader({ head: false, upgrade: false }, rest)
     this.over = over
     upstream.owner = this
   }
@@ -27,15 +36,29 @@ export class RestOfResponse implements WireOwner {
   bytes(chunk: Buffer): void {
     if (this.ending) return
     try {
-      const at = this.reader.body(chunk, 0)
-      if (at > 0) this.client.write(chunk.subarray(0, at))
+      this.pass(chunk)
     } catch (error) {
       if (!(error instanceof BadResponse)) throw error
       this.end({ kind: 'broken' })
       return
     }
-    if (this.reader.phase === 'done') this.end({ kind: 'done', closes: false })
+    if (this.reader.phase === 'done') this.end({ kind: 'done', closes: this.closes })
     else if (this.client.backlog > 0) this.upstream.pause()
+  }
+
+  private pass(chunk: Buffer): void {
+    let from = 0
+    while (this.reader.phase === 'head' && from < chunk.length) {
+      const found = this.reader.head(chunk, from)
+      if (!found) return
+      const { head, bytes, at } = found
+      const final = head.status >= 200
+      this.client.write(final && this.edit ? Buffer.from(this.edit(bytes)) : bytes)
+      if (final) this.closes = !head.persistent
+      from = at
+    }
+    const end = this.reader.body(chunk, from)
+    if (end > from) this.client.write(chunk.subarray(from, end))
   }
 
   ended(): void {

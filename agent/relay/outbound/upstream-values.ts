@@ -10,7 +10,7 @@ import {
   Work,
 } from '../../../bpf/abi/heddle.gen.ts'
 import type { KernelEnd } from './ports.ts'
-import type { ResponseRest } from './response-reader.ts'
+import type { ResponseRest, UneditedResponse } from './response-reader.ts'
 
 const { fields } = UpstreamLayout
 const PHASE_AT = fields.response.at + ResponseLayout.fields.phase.at
@@ -40,8 +40,14 @@ export function endOf(value: Buffer): KernelEnd {
 }
 
 /** Undefined = what comes is no rest of a response. */
-export function restOf(value: Buffer): ResponseRest | undefined {
+export function restOf(value: Buffer): ResponseRest | UneditedResponse | undefined {
   if (value.readUInt32LE(fields.way.at) !== Way.WAY_RELAY) return undefined
+  const at = value.readUInt32LE(fields.response_at.at)
+  if (value.readUInt8(PHASE_AT) === ResponsePhase.RESPONSE_START && at !== 0) {
+    const head = (value.readUInt32LE(fields.flags.at) & UpstreamFlag.UPSTREAM_HEAD) !== 0
+    const edit = { generation: value.readBigUInt64LE(fields.edits.at), at }
+    return { framing: 'head', asked: { head, upgrade: false }, edit }
+  }
   const framing = FRAMINGS.get(value.readUInt8(PHASE_AT))
   return framing && { framing, remaining: Number(value.readBigUInt64LE(REMAINING_AT)) }
 }

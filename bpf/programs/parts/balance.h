@@ -44,7 +44,9 @@ struct destination {
 	__u32 service; /* live number */
 	__u32 endpoint;
 	__u32 why;
-	__u32 counts; /* enum heddle_count */
+	__u32 counts;  /* enum heddle_count */
+	__u32 backend; /* word index of the rule's, 0 = no rule */
+	__u32 status;  /* not 0: the answer, from here (enum client_status) */
 };
 
 static __always_inline int ejects(const struct heddle_balance *how)

@@ -8,44 +8,16 @@
 #define HEDDLE_CLIENT_REQUEST_H
 
 #include "../../lib/sock.h"
+#include "client-call.h"
+#include "client-edit.h"
+#include "client-reply.h"
 #include "client-route.h"
 #include "hand.h"
-#include "message.h"
 #include "upstream-pool.h"
 #include "window.h"
 
-struct call {
-	struct sk_msg_md *msg;
-	struct heddle_client *client;
-	struct heddle_window *window;
-	__u32 at; /* offset in the message of the next byte to look at */
-	__u32 size;
-	__u32 bad; /* enum heddle_reason: the bytes are not what may go on */
-	__u32 pad;
-	__u64 socket; /* the client's, in this kernel */
-};
-
 /* In place of an action: the program of slot client->slot goes on. */
 #define CALL_OTHER_SLOT (-1)
-
-/* See own_way() in upstream-response.h. */
-static __always_inline int to_relay(struct call *k, __u32 why)
-{
-	__u64 cookie = k->client->cookie;
-
-	client_count(why);
-	/* Written only while the connection is the kernel's: later the relay changes flags. */
-	if (k->client->flags & HEDDLE_CLIENT_CORKED)
-		k->client->flags &= ~HEDDLE_CLIENT_CORKED;
-	return bpf_msg_redirect_hash(k->msg, &sockets, &cookie, 0);
-}
-
-/* Nothing of the message has been taken: the connection changes hands here. */
-static __always_inline int hand_over(struct call *k, __u32 why)
-{
-	hand_to_relay(k->client);
-	return to_relay(k, why);
-}
 
 /*
  * The relay offers the connection back. Taken only where not a byte is on its way, in either
@@ -59,57 +31,6 @@ static __always_inline int taken_back(struct heddle_client *c, struct tcp_sock *
 	    tp->bytes_received != c->offered_received || tp->copied_seq != tp->rcv_nxt)
 		return 0;
 	return hand_change(c, hand, 0);
-}
-
-/* One step behind a head: bodies are counted, chunk headers and trailers read. */
-static long body_turn(__u32 turn UNUSED, struct call *k)
-{
-	struct heddle_request *r = &k->client->request;
-	struct heddle_window *w = k->window;
-	__u32 left = k->size - k->at;
-	__u32 take, action;
-
-	if (r->phase == HEDDLE_START || !left)
-		return 1;
-	if (r->phase == HEDDLE_BODY || r->phase == HEDDLE_CHUNK_DATA) {
-		take = r->remaining < left ? r->remaining : left;
-		k->at += take;
-		r->remaining -= take;
-		w->len = 0;
-		if (!r->remaining)
-			r->phase = r->phase == HEDDLE_BODY ? HEDDLE_START : HEDDLE_CHUNK_END_CR;
-		return 0;
-	}
-	if (!(w->len && w->base + w->pos == k->at && w->pos < w->len) &&
-	    message_load(k->msg, w, k->at, HEDDLE_WINDOW)) {
-		k->bad = HEDDLE_NO_WINDOW;
-		return 1;
-	}
-	action = http1_parse(r, w);
-	k->at = w->base + w->pos;
-	if (action & HTTP1_REFUSE)
-		k->bad = action & 0xff;
-	return k->bad != 0;
-}
-
-/* Turns a message can need: a chunk header is at least 3 bytes. */
-#define BODY_TURNS 32768
-
-static __always_inline void body_follow(struct call *k)
-{
-	struct heddle_request *r = &k->client->request;
-
-	if (r->phase == HEDDLE_BODY && r->remaining >= k->size - k->at) {
-		r->remaining -= k->size - k->at;
-		k->at = k->size;
-		if (!r->remaining)
-			r->phase = HEDDLE_START;
-		return;
-	}
-	if (r->phase != HEDDLE_START)
-		bpf_loop(BODY_TURNS, body_turn, k, 0);
-	if (!k->bad && k->at < k->size && r->phase != HEDDLE_START)
-		k->bad = HEDDLE_NO_WINDOW;
 }
 
 /* Gives back what the client has. All that it sent is with the server: this is a later message. */
@@ -159,8 +80,28 @@ static __always_inline int hand_to_server(struct sk_msg_md *msg, struct heddle_u
 	return bpf_msg_redirect_hash(msg, &sockets, &server, flags);
 }
 
+/* Bytes that the message is to have more, or less, than it came with. */
+static __always_inline __u32 growth(const struct call *k)
+{
+	return k->draft ? k->draft->len - k->head : 0;
+}
+
+/* What the route asks of the response's head. Written only where it changes, as `flags` are. */
+static __always_inline void response_edit(struct heddle_client *c, struct heddle_upstream *u,
+					  __u32 backend)
+{
+	__u32 at = backend ? TABLE_WORD(backend, heddle_route_backend, response_at) : 0;
+
+	if (u->response_at != at)
+		u->response_at = at;
+	if (!at || u->edits == c->generation)
+		return;
+	u->edits = c->generation;
+	u->edits_slot = c->slot;
+}
+
 /* The request, or what there is of it, goes to the server. */
-static __always_inline int call_upstream(struct call *k, struct heddle_upstream *u)
+static __always_inline int call_upstream(struct call *k, struct heddle_upstream *u, __u32 backend)
 {
 	struct heddle_client *c = k->client;
 	__u32 flags = u->flags & HEDDLE_UPSTREAM_REMOTE;
@@ -171,11 +112,13 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 	/* Written only where it changes: the server's side reads this line. */
 	if (u->flags != flags)
 		u->flags = flags;
+	response_edit(c, u, backend);
 	*(volatile __u32 *)&u->work = HEDDLE_WORK_RESPONSE;
 	c->flags &= ~HEDDLE_CLIENT_CORKED;
 	if (c->request.phase != HEDDLE_START)
 		c->flags |= HEDDLE_CLIENT_REQUEST;
-	if (hand_to_server(k->msg, u, server, k->at) == SK_PASS) {
+	if (hand_to_server(k->msg, u, server, k->at + growth(k)) == SK_PASS &&
+	    (!k->draft || !message_rewrite(k->msg, k->draft, k->head))) {
 		client_count(HEDDLE_KERNEL_ROUTED);
 		return SK_PASS;
 	}
@@ -210,6 +153,70 @@ static __always_inline int takes_first(struct heddle_upstream *u, __u32 bytes)
 	       room_in(u->writer, bytes);
 }
 
+/*
+ * The upstream that the request goes to, its head as it goes there. NULL: it is answered here, or
+ * by the relay.
+ */
+static __always_inline struct heddle_upstream *request_upstream(struct call *k,
+								struct destination *to)
+{
+	struct heddle_client *c = k->client;
+	struct heddle_upstream *u;
+	__u32 edit, verdict;
+
+	if (route_request(c, k->window, to))
+		return NULL;
+	to->why = HEDDLE_SLOW_POOL;
+	u = upstream_take(k, to->endpoint);
+	if (!u)
+		return NULL;
+	to->why = HEDDLE_SLOW_ROUTE;
+	if (to->backend) {
+		if (u->flags & HEDDLE_UPSTREAM_REMOTE &&
+		    TABLE_WORD(to->backend, heddle_route_backend, response_at))
+			return NULL;
+		edit = TABLE_WORD(to->backend, heddle_route_backend, request_at);
+		if (edit)
+			k->draft = request_draft(c, k->window, edit);
+		if (edit && !k->draft)
+			return NULL;
+	}
+	to->why = HEDDLE_SLOW_UNREAD;
+	if (!takes_first(u, k->size + growth(k)))
+		return NULL;
+	to->why = HEDDLE_SLOW_REFUSED;
+	verdict = upstream_verdict(c, u, k->draft ? k->draft : k->window);
+	if (verdict == HEDDLE_DENIED)
+		to->status = CLIENT_DENIED;
+	if (verdict == HEDDLE_DENIED || verdict == HEDDLE_DROPPED)
+		return NULL; /* dropped: nobody answers */
+	count(verdict);
+	return u;
+}
+
+/* The reply goes back in place of the request, of which all has come. */
+static __always_inline int client_answer(struct call *k, const struct destination *to)
+{
+	struct heddle_client *c = k->client;
+
+	if (c->request.phase != HEDDLE_START || reply_take(k->msg, c, k->draft, k->at))
+		return hand_over(k, HEDDLE_SLOW_REFUSED);
+	c->flags &= ~HEDDLE_CLIENT_CORKED;
+	if (to->status == CLIENT_DENIED)
+		count(HEDDLE_DENIED);
+	client_count(HEDDLE_KERNEL_ANSWERED);
+	return SK_PASS;
+}
+
+/* In place of the draft of a request that goes nowhere, the reply to it. 0 = there is one. */
+static __always_inline int draft_answer(struct call *k, const struct destination *to)
+{
+	if (k->draft)
+		window_release(k->draft);
+	k->draft = to->status ? reply_draft(k->client, k->window, to) : NULL;
+	return k->draft ? 0 : -1;
+}
+
 /* A message begins with the first byte of this one. */
 static __always_inline int request_read(struct call *k)
 {
@@ -238,28 +245,26 @@ static __always_inline int request_read(struct call *k)
 	if (r->flags & (HEDDLE_REQUEST_HTTP10 | HEDDLE_REQUEST_UPGRADE))
 		return hand_over(k, HEDDLE_SLOW_VERSION);
 	c->requests++;
-	if (route_service(c, k->window, &to) || route_endpoint(c, &to))
+	k->head = k->window->pos;
+	u = request_upstream(k, &to);
+	if (!u && draft_answer(k, &to))
 		return hand_over(k, to.why);
-	u = upstream_take(k, to.endpoint);
-	if (!u)
-		return hand_over(k, HEDDLE_SLOW_POOL);
-	if (!takes_first(u, k->size))
-		return hand_over(k, HEDDLE_SLOW_UNREAD);
-	if (!upstream_allows(c, u, k->window))
-		return hand_over(k, HEDDLE_SLOW_REFUSED);
-	k->at = k->window->pos;
+	k->at = k->head;
 	request_body(r);
 	body_follow(k);
-	if (u->flags & HEDDLE_UPSTREAM_REMOTE && r->flags & HEDDLE_REQUEST_CHUNKED &&
+	if (u && u->flags & HEDDLE_UPSTREAM_REMOTE && r->flags & HEDDLE_REQUEST_CHUNKED &&
 	    r->phase != HEDDLE_START)
-		return hand_over(k, HEDDLE_SLOW_UNREAD); /* its chunk headers may meet a full buffer */
+		return hand_over(k,
+				 HEDDLE_SLOW_UNREAD); /* its chunk headers may meet a full buffer */
 	/* A corked message has one verdict for all of it. */
 	if (k->bad || (k->at < k->size && c->flags & HEDDLE_CLIENT_CORKED))
 		return hand_over(k, HEDDLE_SLOW_HEAD);
+	if (!u)
+		return client_answer(k, &to);
 	if (k->at < k->size)
-		bpf_msg_apply_bytes(k->msg, k->at);
+		bpf_msg_apply_bytes(k->msg, k->at + growth(k));
 	endpoint_begins(u, to.service, to.counts);
-	return call_upstream(k, u);
+	return call_upstream(k, u, to.backend);
 }
 
 /* More of the body of a request that is under way. */
@@ -368,6 +373,8 @@ static __always_inline int client_request(struct sk_msg_md *msg)
 	k.window->len = 0;
 	action = request_or_body(&k);
 	window_release(k.window);
+	if (k.draft)
+		window_release(k.draft);
 	if (action != CALL_OTHER_SLOT)
 		return action;
 	bpf_tail_call(msg, &requests, k.client->slot);

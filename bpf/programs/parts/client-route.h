@@ -17,6 +17,22 @@
 #include "count.h"
 #include "epoch.h"
 
+/* Answers that need no server. */
+enum client_status {
+	CLIENT_REDIRECT = 300, /* the backend says which */
+	CLIENT_DENIED = 403,
+	CLIENT_NO_ROUTE = 404,
+	CLIENT_NO_BACKEND = 500,
+	CLIENT_NO_ENDPOINT = 503,
+};
+
+static __always_inline int routed_to_status(struct destination *to, __u32 status)
+{
+	to->why = HEDDLE_SLOW_REFUSED;
+	to->status = status;
+	return -1;
+}
+
 /* Word index of the set of routes that this generation has for the client, 0 = none. */
 static __always_inline __u32 set_for(const struct heddle_client *c)
 {
@@ -66,20 +82,19 @@ static __always_inline int route_service(struct heddle_client *c, struct heddle_
 	rule = route_find(&c->request, c->route_set);
 	if (rule & HEDDLE_ROUTE_SLOW)
 		return -1;
-	to->why = HEDDLE_SLOW_REFUSED;
-	backend = rule ? route_backend(rule, bpf_get_prandom_u32()) : 0;
-	if (!backend)
-		return -1;
-	number = TABLE_WORD(backend, heddle_route_backend, service);
-	to->why = HEDDLE_SLOW_ROUTE;
-	if (TABLE_WORD(backend, heddle_route_backend, redirect_at) ||
-	    TABLE_WORD(backend, heddle_route_backend, request_at) ||
-	    TABLE_WORD(backend, heddle_route_backend, response_at))
-		return -1;
-	to->why = HEDDLE_SLOW_REFUSED;
+	if (!rule)
+		return routed_to_status(to, CLIENT_NO_ROUTE);
+	backend = route_backend(rule, bpf_get_prandom_u32());
+	to->backend = backend;
+	if (backend && TABLE_WORD(backend, heddle_route_backend, redirect_at))
+		return routed_to_status(to, CLIENT_REDIRECT);
+	number = backend ? TABLE_WORD(backend, heddle_route_backend, service)
+			 : HEDDLE_ROUTE_NO_SERVICE;
+	if (number == HEDDLE_ROUTE_NO_SERVICE)
+		return routed_to_status(to, CLIENT_NO_BACKEND);
 	live = bpf_map_lookup_elem(&backend_services, &number);
 	if (!live || !*live)
-		return -1;
+		return routed_to_status(to, CLIENT_NO_BACKEND);
 	to->service = *live - 1;
 	return 0;
 }
@@ -87,8 +102,22 @@ static __always_inline int route_service(struct heddle_client *c, struct heddle_
 /* One of the endpoints of the service that the request goes to. */
 static __always_inline int route_endpoint(struct heddle_client *c, struct destination *to)
 {
+	struct heddle_service_state *s;
+
+	if (!balance(to, hash_u32(c->identity)))
+		return 0;
 	to->why = HEDDLE_SLOW_REFUSED;
-	return balance(to, hash_u32(c->identity));
+	s = bpf_map_lookup_elem(&services, &to->service);
+	/* Of endpoints that take nothing now, the relay knows more. */
+	return s && s->count ? -1 : routed_to_status(to, CLIENT_NO_ENDPOINT);
+}
+
+/* Where it goes. Not 0: nowhere, or the relay knows. On a stack of its own. */
+SEPARATE int route_request(struct heddle_client *c, struct heddle_window *w, struct destination *to)
+{
+	if (!c || !w || !to)
+		return -1;
+	return route_service(c, w, to) || route_endpoint(c, to);
 }
 
 /*
@@ -146,27 +175,22 @@ SEPARATE __u32 inbound_root(struct heddle_request *r, struct heddle_window *w)
 	return pos;
 }
 
-/* 1 = inbound rules of the endpoint let this request in. */
-static __always_inline int upstream_allows(struct heddle_client *c, struct heddle_upstream *u,
-					   struct heddle_window *w)
+/* What inbound rules of the endpoint say to the request whose head begins `w`: enum heddle_reason. */
+static __always_inline __u32 upstream_verdict(struct heddle_client *c, struct heddle_upstream *u,
+					      struct heddle_window *w)
 {
 	__u32 root = c->request.root;
 
 	if (u->flags & HEDDLE_UPSTREAM_REMOTE)
-		return 1; /* its own node judges it, by the address that the relay calls from */
+		return HEDDLE_REASONS; /* its own node judges it, by the address that the relay calls from */
 	if (u->generation != c->generation || u->epoch != c->epoch)
 		upstream_context(c, u, bpf_map_lookup_elem(&endpoints, &u->endpoint));
-	if (u->kind != HEDDLE_KIND_JUDGE) {
-		if (u->kind == HEDDLE_KIND_PASS)
-			count(HEDDLE_PASSED);
-		return u->kind == HEDDLE_KIND_PASS;
-	}
+	if (u->kind != HEDDLE_KIND_JUDGE)
+		return u->kind == HEDDLE_KIND_PASS ? HEDDLE_PASSED : HEDDLE_DROPPED;
 	if (c->route_set)
 		root = inbound_root(&c->request, w);
-	if (!diagram_allows(&c->request, (struct heddle_blocks *)u->blocks, root))
-		return 0; /* counted by the relay, which answers */
-	count(HEDDLE_ALLOWED);
-	return 1;
+	return diagram_allows(&c->request, (struct heddle_blocks *)u->blocks, root) ? HEDDLE_ALLOWED
+										    : HEDDLE_DENIED;
 }
 
 #endif /* HEDDLE_CLIENT_ROUTE_H */

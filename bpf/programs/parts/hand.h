@@ -16,8 +16,8 @@ static __always_inline void client_count(__u32 reason)
 		*value += 1;
 }
 
-/* The relay is told only of what it waits for, or has to end. */
-static __always_inline void client_tell(__u64 cookie, __u32 upstream, __u8 kind)
+/* The relay is told only of what it waits for, or has to end. On a stack of its own: 6.1 counts them all. */
+SEPARATE int client_tell(__u64 cookie, __u32 upstream, __u8 kind)
 {
 	struct heddle_event e = {
 		.at = bpf_ktime_get_ns(),
@@ -28,6 +28,7 @@ static __always_inline void client_tell(__u64 cookie, __u32 upstream, __u8 kind)
 
 	if (bpf_ringbuf_output(&events, &e, sizeof(e), 0))
 		count(HEDDLE_EVENT_LOST);
+	return 0;
 }
 
 static __always_inline __u32 hand_now(struct heddle_client *c)

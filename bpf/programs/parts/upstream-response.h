@@ -12,6 +12,7 @@
 #include "health.h"
 #include "message.h"
 #include "rest.h"
+#include "upstream-edit.h"
 #include "upstream-pool.h"
 #include "window.h"
 
@@ -24,8 +25,8 @@ struct answer {
 	struct heddle_window *window;
 	__u32 at; /* offset in the message of the next byte to look at */
 	__u32 size;
-	__u32 ended; /* at `at` */
-	__u32 pad;
+	__u32 ended;  /* at `at` */
+	__u32 corked; /* it came in pieces, and has one verdict for all of it */
 };
 
 static __always_inline void answer_skip(struct answer *a, __u32 take)
@@ -100,6 +101,13 @@ static __always_inline int own_way(struct sk_msg_md *msg, __u64 cookie)
 	return bpf_msg_redirect_hash(msg, &sockets, &cookie, 0);
 }
 
+/* Surplus that can't be handed to the relay is left out; the connection that it came on has to end. */
+static __always_inline void answer_cut(struct answer *a, __u32 index)
+{
+	bpf_msg_pop_data(a->msg, a->at, a->size - a->at, 0);
+	client_tell(a->upstream->client, index, HEDDLE_EVENT_UNFOLLOWED);
+}
+
 static __always_inline void answer_ended(struct answer *a, __u32 index)
 {
 	struct heddle_upstream *u = a->upstream;
@@ -109,9 +117,26 @@ static __always_inline void answer_ended(struct answer *a, __u32 index)
 	if (u->response.flags & RESPONSE_CLOSE || a->at < a->size)
 		upstream_gone(u);
 	/* What stands behind the end was asked for by nobody: the relay gets it, and ends the connection. */
-	if (a->at < a->size)
+	if (a->at < a->size && a->corked)
+		answer_cut(a, index);
+	else if (a->at < a->size)
 		bpf_msg_apply_bytes(a->msg, a->at);
 	work_done(u, index);
+}
+
+/* The first bytes of a response whose head the route changes. Returns enum edited. */
+static __always_inline int answer_edit(struct answer *a)
+{
+	struct heddle_upstream *u = a->upstream;
+	int edited = upstream_edit(a->msg, u);
+
+	if (edited == EDIT_ELSEWHERE)
+		return edited;
+	a->corked = u->corked;
+	a->size = a->msg->size;
+	if (u->corked != (edited == EDIT_WAITS))
+		u->corked = edited == EDIT_WAITS;
+	return edited;
 }
 
 static __always_inline int upstream_response(struct sk_msg_md *msg, __u64 own, __u32 index)
@@ -119,6 +144,7 @@ static __always_inline int upstream_response(struct sk_msg_md *msg, __u64 own, _
 	struct heddle_upstream *u = upstream_at(index);
 	struct answer a = { .msg = msg, .upstream = u, .size = msg->size };
 	__u64 client;
+	int edited;
 
 	if (!u || !(work_now(u) & HEDDLE_WORK_RESPONSE)) {
 		if (u)
@@ -128,6 +154,17 @@ static __always_inline int upstream_response(struct sk_msg_md *msg, __u64 own, _
 	client = u->client;
 	if (takes_relays_way(u, index))
 		return own_way(msg, own);
+	if (wants_edit(u)) {
+		edited = answer_edit(&a);
+		if (edited == EDIT_ELSEWHERE)
+			bpf_tail_call(msg, &messages, u->edits_slot);
+		if (edited == EDIT_WAITS)
+			return SK_PASS;
+		if (edited != EDITED) {
+			rest_to_relay(u, index);
+			return own_way(msg, own);
+		}
+	}
 	answer_follow(&a);
 	if (a.ended)
 		answer_ended(&a, index);

@@ -22,9 +22,6 @@ static __always_inline int plain_value(const struct heddle_response *p)
 	       (p->phase == HEDDLE_RESPONSE_STATUS && p->text_bytes >= 12);
 }
 
-/* Eight characters as a little-endian word. */
-#define WORD8(a, b, c, d, e, f, g, h) (WORD4(h, g, f, e) << 32 | WORD4(d, c, b, a))
-
 /*
  * Only three names matter: a line that can't have one of them is skipped to its end.
  * Asked where 16 bytes of a line are in view, or all of it.

@@ -15,6 +15,8 @@ enum http1_limit {
 };
 
 #define WORD4(a, b, c, d) ((__u64)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+/* Eight characters as a little-endian word. */
+#define WORD8(a, b, c, d, e, f, g, h) (WORD4(h, g, f, e) << 32 | WORD4(d, c, b, a))
 
 static __always_inline __u8 window_byte(const struct heddle_window *w, __u32 pos)
 {

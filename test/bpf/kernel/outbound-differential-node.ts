@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { assign, rowsFor } from '../../../agent/identities.ts'
 import { routeContentFor } from '../../../agent/route-choices.ts'
-import { ClientReason, Limit, PoolKeyLayout } from '../../../bpf/abi/heddle.gen.ts'
+import { ClientReason, Limit, PoolKeyLayout, PoolLayout } from '../../../bpf/abi/heddle.gen.ts'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { serviceKey } from '../../../pipelines/services/model.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
@@ -121,8 +121,9 @@ export class DifferentialNode {
   }
 
   /**
-   * Twins on the slow path: what is in no pool can't be taken. A relay makes a pool once, where clients of an
-   * identity first may reach an endpoint; so every one is reached by each, and then theirs are thrown away.
+   * Twins on the slow path: what is in no pool can't be taken. A relay makes a pool where clients of an identity
+   * first may reach an endpoint, and again when it has come to an end; so every one is reached by each, and theirs
+   * are thrown away with a connection in them, without which they never end.
    */
   private async withoutPools(): Promise<void> {
     const slow = CALLERS.map((each) => each.slow)
@@ -158,8 +159,14 @@ export class DifferentialNode {
     const keys = () =>
       this.node.withMap('pools', (map) => [...map.keys(PoolKeyLayout.bytes, Limit.MAX_POOLS)])
     const own = () => keys().filter((key) => theirs.has(key.readUInt32LE(PoolKeyLayout.fields.identity.at)))
+    const used = () =>
+      this.node.withMap('pools', (map) =>
+        own().filter(
+          (key) => map.lookup(key, PoolLayout.bytes)?.readUInt32LE(PoolLayout.fields.head.at) !== 0,
+        ),
+      )
     await this.until(
-      () => own().length === theirs.size * SERVERS.length,
+      () => used().length === theirs.size * SERVERS.length,
       'a pool for each endpoint and identity',
     )
     this.node.withMap('pools', (map) => {

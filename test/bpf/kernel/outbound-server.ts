@@ -6,6 +6,11 @@
  *     /sick-NAME /torn-NAME: the server of that name says 500, or ends the connection; others as plain
  *     /big-BYTES /bigchunks-BYTES /bigeof-BYTES, and /stall, which reads its body only after a while
  *
+ *     /wide-BYTES: a field of so many in its head
+ *     /head: its body is the request's head as it came, and nothing else
+ *
+ * A request with the field X-Say is answered with its value (base64), cut where X-Cut says.
+ *
  * A body names the server, the number of the request on its connection, the target, and the
  * bytes of the request's body and their sum, so that each answer shows what it belongs to.
  *
@@ -24,7 +29,7 @@ const FICKLE_MS = 20
 /** Milliseconds for which a stalled server does not read. */
 const STALL_MS = 300
 
-type Asked = { target: string; method: string; number: number; fields: string }
+type Asked = { target: string; method: string; number: number; fields: string; head: string }
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
 const fieldsOf = ({ fields }: Request) =>
@@ -33,12 +38,36 @@ const fieldsOf = ({ fields }: Request) =>
     .map((field) => `${text(field.name)}=${text(field.value)}`)
     .join(',')
 
-function respond(socket: Socket, { target, method, number, fields }: Asked, sum: string): void {
-  const body = `${name} ${number} ${method} ${target} ${sum} ${fields}`
+/** Milliseconds between two parts of a response. */
+const CUT_MS = 5
+
+/** What the request itself asks to be said. */
+function say(socket: Socket, bytes: Buffer, cuts: readonly number[]): void {
+  const [cut, ...more] = cuts
+  socket.write(bytes.subarray(0, cut))
+  if (cut === undefined) return
+  const rest = more.map((each) => each - cut)
+  setTimeout(() => say(socket, bytes.subarray(cut), rest), CUT_MS)
+}
+
+function respond(socket: Socket, asked: Asked, sum: string): void {
+  const { target, method, number, fields, head } = asked
   const manner = target.split('?')[0]?.split('/').at(-1) ?? ''
+  const body = manner === 'head' ? head : `${name} ${number} ${method} ${target} ${sum} ${fields}`
+  const said = /\r\nX-Say: (\S*)\r\n/.exec(head)?.[1]
+  const cuts = /\r\nX-Cut: (\S*)\r\n/.exec(head)?.[1]
+  if (said !== undefined) {
+    say(socket, Buffer.from(said, 'base64'), cuts?.split(',').map(Number) ?? [])
+    return
+  }
   const big = /^(big|bigchunks|bigeof)-(\d+)$/.exec(manner)
   const plain = `Content-Length: ${body.length}\r\n\r\n${method === 'HEAD' ? '' : body}`
   const ok = (rest: string) => socket.write(`HTTP/1.1 200 OK\r\n${rest}`, 'latin1')
+  const wide = /^wide-(\d+)$/.exec(manner)?.[1]
+  if (wide !== undefined) {
+    ok(`X-Drop: 1\r\nX-Kept: ${'v'.repeat(Number(wide))}\r\nServer: s\r\n${plain}`)
+    return
+  }
   if (manner === 'never') return
   if (manner === 'die' || manner === `torn-${name}`) socket.resetAndDestroy()
   else if (manner === `sick-${name}`) socket.write(`HTTP/1.1 500 Sick\r\n${plain}`, 'latin1')
@@ -118,12 +147,12 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
     held = Buffer.concat([held, bytes])
     for (const event of parser.push(bytes)) {
       if (event.kind === 'head') {
-        take(event.at)
+        const head = text(take(event.at))
         sum = new Sum()
         const { request } = event
         const target = text(request.target)
         last = target
-        asked = { target, method: text(request.method), number: ++number, fields: fieldsOf(request) }
+        asked = { target, method: text(request.method), number: ++number, fields: fieldsOf(request), head }
         if (target.endsWith('/early')) respond(socket, asked, 'early')
         if (target.endsWith('/stall')) {
           socket.pause()
