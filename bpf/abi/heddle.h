@@ -895,7 +895,8 @@ enum heddle_event_kind {
 	HEDDLE_EVENT_END = 2, /* the relay should end this connection */
 	HEDDLE_EVENT_END_LATER = 3, /* the same, after responses owed to earlier requests */
 	HEDDLE_EVENT_TURN = 4, /* the response that client `cookie` waited for is complete: the relay may begin */
-	HEDDLE_EVENT_ABANDONED = 5, /* client `cookie` went while upstream `request` (an index) worked for it */
+	/* Upstream `request` (an index) must end: client `cookie` went while it worked, or it said more than was asked. */
+	HEDDLE_EVENT_ABANDONED = 5,
 	HEDDLE_EVENT_UNFOLLOWED = 6, /* a response can't be followed to its end: end both connections */
 	/* The rest of the response of upstream `request` (an index) to client `cookie` comes to the relay. */
 	HEDDLE_EVENT_REST = 7,

@@ -101,11 +101,11 @@ static __always_inline int own_way(struct sk_msg_md *msg, __u64 cookie)
 	return bpf_msg_redirect_hash(msg, &sockets, &cookie, 0);
 }
 
-/* Surplus that can't be handed to the relay is left out; the connection that it came on has to end. */
+/* Surplus that can't be handed to the relay is left out, and the relay told to end what it came on. */
 static __always_inline void answer_cut(struct answer *a, __u32 index)
 {
 	bpf_msg_pop_data(a->msg, a->at, a->size - a->at, 0);
-	client_tell(a->upstream->client, index, HEDDLE_EVENT_UNFOLLOWED);
+	client_tell(a->upstream->client, index, HEDDLE_EVENT_ABANDONED);
 }
 
 static __always_inline void answer_ended(struct answer *a, __u32 index)

@@ -60,7 +60,18 @@ describe('outbound replies', { skip, concurrency: false }, () => {
   }
 
   for (const prefix of Object.keys(REDIRECTS))
-    for (const host of ['front', 'front:80', ' \tfront:8080 ', ':80', '', '[::1]:443', 'a:b', 'a:'])
+    for (const host of [
+      'front',
+      'front:80',
+      ' \tfront:8080 ',
+      ':80',
+      '',
+      '[::1]:443',
+      'a:b',
+      'a:',
+      '10.0.0.1',
+      'x1:1:2',
+    ])
       it(`redirects ${prefix} for Host ${JSON.stringify(host)} as the relay does`, async () => {
         const client = await node.openWarm()
         for (const rest of ['', '/x/y?q=/a', '?']) {
