@@ -25,7 +25,11 @@ const TOP_FOLDERS = ['pipelines', 'functions', 'agent', 'bpf', 'infra', 'test']
 const STAGES = ['receive', 'validate', 'compile', 'sign', 'publish', 'rollout']
 
 /** The ABI is one header by decision: whoever reads it needs all of it. */
-const LONGER: Record<string, number> = { 'bpf/abi/heddle.h': 850 }
+const LONGER: Record<string, number> = {
+  'bpf/abi/heddle.h': 950,
+  // One reader's view, held against every order of stores: its cases share it.
+  'test/unit/agent/services-stores.test.ts': 310,
+}
 
 test('a file has at most 300 lines, C at most 400', () => {
   const limit = (path: string) => LONGER[path] ?? (c.includes(path) ? 400 : 300)

@@ -25,6 +25,8 @@ import { type RelayArtifact, relayArtifact } from './relay-artifact.ts'
 import { RelayFixture } from './relay-fixture.ts'
 import { SERVERS, type ServerKind } from './relay-servers.ts'
 
+const ONE_EACH = CGROUP_HOOKS.map(() => 1)
+
 const NODE = SERVERS[0] as ServerKind
 /** Milliseconds, for a deadline that is awaited here. */
 const SHORT = 300
@@ -206,10 +208,7 @@ describe('dispatchers', { skip: whyNoKernel() }, () => {
       assert.equal(status, target.startsWith('/odd/') ? 403 : 200, `${target} was misjudged`)
     assert.equal(judged, answered.length, 'a request was answered and not judged')
     assert.ok(marks(node) > 0, 'the next dispatcher had nothing to do')
-    assert.deepEqual(
-      attached(node),
-      CGROUP_HOOKS.map(() => 1),
-    )
+    assert.deepEqual(attached(node), ONE_EACH)
     t.diagnostic(`requests ${sent.length}, refused ${sent.filter(({ status }) => status === 403).length}`)
   })
 
@@ -254,11 +253,7 @@ describe('dispatchers', { skip: whyNoKernel() }, () => {
         assert.ok(died || status === 0, stderr)
         if (died) deaths++
         const when = `killed before act ${acts}`
-        assert.deepEqual(
-          attached(node),
-          CGROUP_HOOKS.map(() => 1),
-          when,
-        )
+        assert.deepEqual(attached(node), ONE_EACH, when)
         await checkJudged(fixture, server.port, when)
         old.get('/secret')
         await old.until(() => / 403 /.test(old.text))
