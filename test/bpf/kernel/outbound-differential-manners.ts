@@ -90,7 +90,7 @@ export function answer(asked: Asked): Answer {
 }
 
 /** How a server writes it: whole, byte by byte, or head and body in a few parts. */
-function writes({ heads, body }: Answer, manner: Manner): string[] {
+export function writes({ heads, body }: Answer, manner: Manner): string[] {
   const whole = [...heads, body].join('')
   if (manner === 'pieces') return [...whole]
   if (manner === 'interim') return [...heads, body]
