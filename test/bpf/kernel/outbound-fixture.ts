@@ -116,7 +116,7 @@ export class OutboundFixture {
     const own = { bpffs, cgroup, workloads, stats: this.socket, journal: null }
     writeFileSync(
       this.config,
-      JSON.stringify({ schema: 'heddle.relay/1', node: 'n1', sweepMs: 100, stopMs: 500, ...own }),
+      JSON.stringify({ schema: 'heddle.relay/1', node: 'n1', sweepMs: 100, stopMs: 3_000, ...own }),
     )
     this.relay = spawn(process.execPath, [RELAY, '--config', this.config], {
       stdio: ['ignore', 'pipe', 'inherit'],
