@@ -361,6 +361,8 @@ static __always_inline int client_request(struct sk_msg_md *msg)
 	k.client = bpf_map_lookup_elem(&clients, &cookie);
 	if (!k.client)
 		return SK_PASS;
+	/* What the run before cut off of the same message is not forgotten: this request would be cut there too. */
+	bpf_msg_apply_bytes(msg, 0);
 	hand = hand_now(k.client);
 	if (hand && !taken_back(k.client, tp, hand)) {
 		if (hand & HEDDLE_HAND_OFFER)

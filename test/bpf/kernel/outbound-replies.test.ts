@@ -117,4 +117,17 @@ describe('outbound replies', { skip, concurrency: false }, () => {
       )
     }
   })
+
+  it('a request that is sent with one that is answered here reaches its server whole', async () => {
+    const client = await node.openWarm()
+    const before = node.ways()
+    client.send(`${request('/nowhere')}${request(`/a/plain?${'q'.repeat(200)}`)}`)
+    await client.until(() => responses(client.text) === 2)
+    assert.match(client.text, /^HTTP\/1.1 404 [\s\S]* GET \/a\/plain\?q{200} /)
+    const ways = node.ways()
+    assert.deepEqual(
+      { ...ways, KERNEL_ROUTED: ways.KERNEL_ROUTED - 1, KERNEL_ANSWERED: ways.KERNEL_ANSWERED - 1 },
+      before,
+    )
+  })
 })
