@@ -75,10 +75,18 @@ const NEEDS = [
     package: 'haproxy',
     command: 'haproxy',
     service: 'haproxy',
-    for: ['bench'],
-    why: 'a peer to compare with',
+    for: ['bench', ...TESTS],
+    why: 'a peer to compare with, and a server',
   },
-  { package: 'wrk', command: 'wrk', for: ['bench'], why: 'makes the load' },
+  { package: 'wrk', command: 'wrk', for: ['bench', ...TESTS], why: 'makes the load' },
+  { package: 'curl', command: 'curl', for: TESTS, why: 'a client that everybody has' },
+  { package: 'apache2-bin', command: 'apache2', for: TESTS, why: 'a server that defers accept' },
+  {
+    package: 'openjdk-17-jdk-headless',
+    command: 'javac',
+    for: TESTS,
+    why: "the JDK's HttpClient and HttpServer",
+  },
 ]
 
 const say = (text) => process.stderr.write(`set-up: ${text}\n`)

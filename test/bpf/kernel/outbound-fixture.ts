@@ -44,7 +44,8 @@ const to = (name: string) => ({
   weight: 1,
   filters: [],
 })
-const rule = (prefix: string, name: string): Route['rules'][number] => ({
+/** To `shop/NAME`, which asks for nothing more. */
+export const rule = (prefix: string, name: string): Route['rules'][number] => ({
   source,
   matches: [{ source, path: { kind: 'prefix', value: prefix }, headers: [], query: [] }],
   filters: [],
@@ -65,6 +66,10 @@ export const FRONT_ROUTE: Route = {
 
 export class OutboundFixture {
   readonly node: KernelFixture
+  /** Live numbers of services, which routes name; a test may add its own. */
+  readonly numbers = new Map<string, number>(
+    Object.entries(NUMBERS).map(([name, number]) => [`shop/${name}:80`, number]),
+  )
   private readonly config: string
   private readonly socket: string
   private relay: ChildProcess | undefined
@@ -99,8 +104,7 @@ export class OutboundFixture {
     const { identities, addresses } = assign({ identities: [], published: [] }, [CALLER])
     const slot = generation % 8
     await this.node.stage(slot, elf, rowsFor(blocks, identities))
-    const numbers = new Map(Object.entries(NUMBERS).map(([name, number]) => [`shop/${name}:80`, number]))
-    const content = routeContentFor({ services, routes: entries }, { numbers, identities })
+    const content = routeContentFor({ services, routes: entries }, { numbers: this.numbers, identities })
     await this.node.kernel.setRoutes(slot, content)
     await this.node.kernel.setAddresses(addresses)
     const [identity] = identities
