@@ -22,11 +22,10 @@ const PAUSE_MS = 5
 const DRAWS = 500
 const TOLERANCE = 0.1
 
-/** Rows that the corpus has manifests for, and how many of them nobody but the kernel saw. */
+/** Rows that the corpus has manifests for; nobody but the kernel sees one. */
 const MESH_ROWS = 32
-const MESH_CARRIED = 20
-/** Why the relay may have a row for good. */
-const FOR_GOOD = /^(kernel|relay: (ROUTE|REFUSED))$/
+/** Why the relay may have a row for good: retries, CORS, timeouts. */
+const FOR_GOOD = /^(kernel|relay: ROUTE)$/
 /** Rows of Gateways that can be replayed, and that pass. */
 const GATEWAY_SHARE = 0.8
 
@@ -161,8 +160,8 @@ describe("the Gateway API's conformance rows through the kernel", { skip, concur
       all.filter((item) => isMesh(item.test)),
     )
     assert.equal(sumOf(list, 'refused'), 0)
-    assert.ok(carried >= MESH_CARRIED)
     assert.ok(sumOf(list, 'pass') >= MESH_ROWS)
+    assert.equal(carried, sumOf(list, 'pass'))
   })
 
   test('of Gateways, translated: none fails, and all but a few pass', async (context) => {
