@@ -22,10 +22,13 @@ const PEERS: Rule['peers'][] = [
   [{ kind: 'endpoints', selector: { namespaces: ['blue'], requirements: [] } }],
 ]
 
+/** Each lets some of the requests in, and not the others. */
+const PATHS = ['/a.*', '.*/b.*', '/', '/x.*', '.*\\?.*', '/\\?.*', '/[^?]*', '.*b=1.*', '/(a|c|long).*']
+
 function httpMatch(random: Random): HttpMatch {
   return {
     source,
-    ...(random.chance(85) ? { path: random.pick(['/a.*', '.*/b.*', '.*', '/', '/x.*', '.*\\?.*']) } : {}),
+    ...(random.chance(90) ? { path: random.pick(PATHS) } : {}),
     ...(random.chance(15) ? { method: random.pick(['GET', 'POST', 'G.*']) } : {}),
     ...(random.chance(10) ? { host: random.pick(['echo', 'other.*', '.*:80']) } : {}),
     headers: random.chance(20)
@@ -40,7 +43,7 @@ function policy(random: Random, index: number): Policy {
     source,
     peers: random.pick(PEERS),
     ports: null,
-    http: random.chance(75) ? [httpMatch(random), ...some(random, 3, () => httpMatch(random))] : null,
+    http: random.chance(90) ? [httpMatch(random), ...some(random, 1, () => httpMatch(random))] : null,
   })
   return {
     name: `p${index}`,
@@ -49,7 +52,7 @@ function policy(random: Random, index: number): Policy {
     subject: { namespaces: ['n'], requirements: [{ key: 'server', operator: 'In', values }] },
     unparsed: 'refuse',
     selects: random.chance(90),
-    allow: [allow(), ...some(random, 2, allow)],
+    allow: [allow(), ...some(random, 1, allow)],
     deny: random.chance(10)
       ? [{ source, peers: random.pick(PEERS.slice(2)) as Rule['peers'], ports: null, http: null }]
       : [],
@@ -75,7 +78,7 @@ function ruleOf(random: Random, rule: RouteRule, changed: boolean): RouteRule {
   const backends = rule.backends.map((backend) => ({
     ...backend,
     service:
-      backend.service?.name === 's3' && random.chance(75)
+      backend.service?.name === 's3' && random.chance(40)
         ? { ...backend.service, name: 's0' }
         : backend.service,
     filters: changed ? backend.filters : [],
@@ -110,7 +113,7 @@ function catching(random: Random): RouteRule {
 
 export function generatedSet(random: Random): PolicySet {
   const { routes } = routedSet(random)
-  const changed = random.chance(30)
+  const changed = random.chance(40)
   const own = ({ rules, ...route }: Route): Route => ({
     ...route,
     rules: [
@@ -119,7 +122,7 @@ export function generatedSet(random: Random): PolicySet {
     ],
   })
   return {
-    policies: some(random, 2, () => 0).map((_, i) => policy(random, i)),
+    policies: some(random, 4, () => 0).map((_, i) => policy(random, i)),
     routes: routes.map(own),
   }
 }

@@ -26,8 +26,8 @@ export type Job = {
   end: 'server' | 'client' | 'nobody'
 }
 
-/** `which`: of each request's wanted answers. `got`: what came instead of one, base64. */
-export type Result = { id: number; which: number[]; got?: string; why?: string }
+/** `port`: the client's own. `which`: of each request's wanted answers. `got`: what came instead of one, base64. */
+export type Result = { id: number; port: number; which: number[]; got?: string; why?: string }
 
 /** Milliseconds; a machine under load is slow, a hang is for ever. */
 const PATIENCE_MS = 20_000
@@ -49,6 +49,7 @@ class Line {
 
   constructor({ host, port }: Job) {
     this.socket = connect({ host, port, noDelay: true, allowHalfOpen: true })
+    this.socket.on('connect', () => this.go())
     this.socket.on('data', (bytes) => {
       this.held = this.held.length === 0 ? bytes : Buffer.concat([this.held, bytes])
       this.go()
@@ -66,6 +67,10 @@ class Line {
     this.which = []
     this.sent = 0
     this.wanted = job.requests.map(({ wanted }) => wanted.map((text) => Buffer.from(text, 'base64')))
+    if (this.socket.destroyed) {
+      this.say('closed')
+      return
+    }
     this.timer = setTimeout(() => this.say('hangs'), PATIENCE_MS)
     if (job.pipelined) while (this.sent < job.requests.length) this.send()
     else this.send()
@@ -114,7 +119,7 @@ class Line {
 
   private finish(): void {
     const { job } = this
-    if (!job) return
+    if (!job || this.socket.connecting) return
     if (this.held.length > 0) this.say('bytes behind the last answer')
     else if (job.end === 'nobody') this.say(this.ended ? 'ended' : undefined)
     else if (job.end === 'server') {
@@ -123,7 +128,6 @@ class Line {
   }
 
   private closed(): void {
-    lines.delete(this.job?.id ?? -1)
     const { job } = this
     if (!job) return
     const all = this.which.length === this.wanted.length && job.end !== 'nobody' && this.ended
@@ -136,7 +140,13 @@ class Line {
     this.job = undefined
     clearTimeout(this.timer)
     const { id } = job
-    const result: Result = { id, which: this.which, ...(why && { why, got: this.held.toString('base64') }) }
+    const port = this.socket.localPort ?? 0
+    const result: Result = {
+      id,
+      port,
+      which: this.which,
+      ...(why && { why, got: this.held.toString('base64') }),
+    }
     process.stdout.write(`${JSON.stringify(result)}\n`)
     if (why) this.socket.destroy()
     if (why || job.end !== 'nobody') lines.delete(id)

@@ -7,14 +7,22 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { assign, rowsFor } from '../../../agent/identities.ts'
 import { routeContentFor } from '../../../agent/route-choices.ts'
-import { ClientReason, Limit, PoolKeyLayout, PoolLayout } from '../../../bpf/abi/heddle.gen.ts'
+import {
+  ClientFlag,
+  ClientLayout,
+  ClientReason,
+  Hand,
+  Limit,
+  ServiceLayout,
+} from '../../../bpf/abi/heddle.gen.ts'
+import { addressBytes } from '../../../agent/adapters/address-bytes.ts'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { serviceKey } from '../../../pipelines/services/model.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
 import { KernelFixture } from './kernel-fixture.ts'
 import type { Job, Result } from './outbound-differential-client.ts'
 import type { Rules } from './outbound-differential-prediction.ts'
-import { CALLERS, type Caller, FRONTS, SERVERS, SERVICES, WORKLOADS } from './outbound-differential-world.ts'
+import { CALLERS, type Caller, SERVERS, SERVICES, WORKLOADS } from './outbound-differential-world.ts'
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 const RELAY = script('../../../agent/relay/main.js')
@@ -38,6 +46,7 @@ export class DifferentialNode {
   private readonly node: KernelFixture
   private readonly children: ChildProcess[] = []
   private readonly clients = new Map<Caller, Process>()
+  private readonly held = new Set<number>()
   private generation = 0
 
   private constructor(node: KernelFixture) {
@@ -51,8 +60,7 @@ export class DifferentialNode {
       await made.describe(await made.startServers())
       await made.stage(NOTHING).then((flip) => flip())
       await made.startRelay()
-      for (const caller of CALLERS.flatMap(({ fast, slow }) => [fast, slow])) await made.startClient(caller)
-      await made.withoutPools()
+      for (const caller of CALLERS) await made.startClient(caller)
       return made
     } catch (error) {
       await made.close()
@@ -87,6 +95,33 @@ export class DifferentialNode {
     })
   }
 
+  /**
+   * Opens the connections of jobs that are the relay's alone from their first byte: marked as those are that
+   * once pipelined, they are never taken back.
+   */
+  async openHeld(caller: Caller, jobs: readonly Job[]): Promise<void> {
+    const fresh = jobs.filter(({ id }) => !this.held.has(id))
+    const opening = fresh.map((job): Job => ({ ...job, requests: [], pipelined: false, end: 'nobody' }))
+    for (const { id, port } of await this.run(caller, opening)) {
+      this.held.add(id)
+      this.hold(port)
+    }
+  }
+
+  private hold(port: number): void {
+    const name = Buffer.alloc(ServiceLayout.bytes)
+    name.set(addressBytes('127.0.0.1'), ServiceLayout.fields.address.at)
+    name.writeUInt16LE(port, ServiceLayout.fields.port.at)
+    const cookie = this.node.withMap('client_names', (map) => map.lookup(name, 8)) as Buffer
+    this.node.withMap('clients', (map) => {
+      const client = map.lookup(cookie, ClientLayout.bytes) as Buffer
+      const { hand, flags } = ClientLayout.fields
+      client.writeUInt32LE(Hand.HAND_RELAY, hand.at)
+      client.writeUInt32LE(client.readUInt32LE(flags.at) | ClientFlag.CLIENT_PIPELINES, flags.at)
+      map.update(cookie, client)
+    })
+  }
+
   /** How requests went so far, by the kernel's own count. */
   ways(): Record<string, number> {
     return this.node.withMap('client_counters', (map) => {
@@ -118,60 +153,6 @@ export class DifferentialNode {
       await gone
     }
     await this.node.close()
-  }
-
-  /**
-   * Twins on the slow path: what is in no pool can't be taken. A relay makes a pool where clients of an identity
-   * first may reach an endpoint, and again when it has come to an end; so every one is reached by each, and theirs
-   * are thrown away with a connection in them, without which they never end.
-   */
-  private async withoutPools(): Promise<void> {
-    const slow = CALLERS.map((each) => each.slow)
-    for (const caller of slow) {
-      const jobs = FRONTS.map(({ at, service }, i): Job => {
-        return {
-          id: -1 - i,
-          host: at as string,
-          port: service.port,
-          requests: [],
-          pipelined: false,
-          eager: true,
-          end: 'nobody',
-        }
-      })
-      await this.run(caller, jobs)
-    }
-    const source = { file: 'all.yaml', line: 1, column: 1 }
-    const backends = SERVICES.map(({ service }) => ({ service, weight: 1, filters: [] }))
-    const matches = [{ source, path: { kind: 'prefix' as const, value: '/' }, headers: [], query: [] }]
-    const rules = [{ source, matches, filters: [], backends, requestTimeout: 0, backendTimeout: 0 }]
-    const routes = FRONTS.map(({ service }) => ({
-      name: 'all',
-      namespace: 'n',
-      source,
-      created: '',
-      service,
-      clients: null,
-      rules,
-    }))
-    await this.stage({ set: { policies: [], routes }, unknown: [] }).then((flip) => flip())
-    const theirs = new Set(slow.map(identityOf))
-    const keys = () =>
-      this.node.withMap('pools', (map) => [...map.keys(PoolKeyLayout.bytes, Limit.MAX_POOLS)])
-    const own = () => keys().filter((key) => theirs.has(key.readUInt32LE(PoolKeyLayout.fields.identity.at)))
-    const used = () =>
-      this.node.withMap('pools', (map) =>
-        own().filter(
-          (key) => map.lookup(key, PoolLayout.bytes)?.readUInt32LE(PoolLayout.fields.head.at) !== 0,
-        ),
-      )
-    await this.until(
-      () => used().length === theirs.size * SERVERS.length,
-      'a pool for each endpoint and identity',
-    )
-    this.node.withMap('pools', (map) => {
-      for (const key of own()) map.delete(key)
-    })
   }
 
   private async startServers(): Promise<number[]> {
@@ -233,7 +214,7 @@ export class DifferentialNode {
   }
 
   private async startClient(caller: Caller): Promise<void> {
-    const cgroup = join(this.node.cgroup, caller.workload?.name ?? 'nobody')
+    const cgroup = join(this.node.cgroup, caller.name)
     mkdirSync(cgroup)
     const id = statSync(cgroup, { bigint: true }).ino
     this.cgroups.push({ id, identity: identityOf(caller) })

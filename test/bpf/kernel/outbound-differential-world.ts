@@ -1,4 +1,4 @@
-/** Who is on the node of the differential test: servers, services, and clients that the kernel carries or does not. */
+/** Who is on the node of the differential test: servers, services, and clients. */
 import type { Workload } from '../../../pipelines/policy/model.ts'
 import type { ServicePort } from '../../../pipelines/policy/route.ts'
 
@@ -32,26 +32,20 @@ export const SERVICES: { service: ServicePort; at?: string; servers: string[] }[
 ]
 export const FRONTS = SERVICES.filter(({ at }) => at !== undefined)
 
-/** `slow`: no pool is kept for it, so that the relay serves every request of its clients. */
-export type Caller = { workload: Workload | null; slow: boolean }
+/** `null` = a process that is no workload's. */
+export type Caller = { name: string; workload: Workload | null }
 
-const caller = (namespace: string, app: string, slow: boolean): Caller => ({
-  slow,
-  workload: {
-    name: `${namespace}-${slow}`,
-    namespace,
-    labels: { app, ...(slow && { slow: 'yes' }) },
-    addresses: [`127.0.1.${namespace.length + (slow ? 100 : 0)}`],
-    mode: 'kernel',
-  },
+const caller = (namespace: string, address: string): Caller => ({
+  name: namespace,
+  workload: { name: namespace, namespace, labels: { app: 'web' }, addresses: [address], mode: 'kernel' },
 })
 
-/** Each beside its twin, which policies and routes can't tell from it. */
-export const CALLERS = (['red', 'blue'] as const).map((namespace) => ({
-  fast: caller(namespace, 'web', false),
-  slow: caller(namespace, 'web', true),
-}))
+export const CALLERS: Caller[] = [
+  caller('red', '127.0.1.1'),
+  caller('blue', '127.0.1.2'),
+  { name: 'nobody', workload: null },
+]
 export const WORKLOADS: Workload[] = [
   ...SERVERS.map(({ service: _service, ...workload }) => workload),
-  ...CALLERS.flatMap(({ fast, slow }) => [fast, slow].flatMap(({ workload }) => workload ?? [])),
+  ...CALLERS.flatMap(({ workload }) => workload ?? []),
 ]

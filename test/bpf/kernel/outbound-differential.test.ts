@@ -13,26 +13,26 @@ import type { Job, Result } from './outbound-differential-client.ts'
 import { DifferentialNode } from './outbound-differential-node.ts'
 import { type Outcome, predicted, type Rules } from './outbound-differential-prediction.ts'
 import { type Case, reduced } from './outbound-differential-reduce.ts'
-import { CALLERS, FRONTS } from './outbound-differential-world.ts'
+import { CALLERS, type Caller, FRONTS } from './outbound-differential-world.ts'
 
 const DEEP = process.env.HEDDLE_DEEP === '1'
 /** Requests; each is sent both ways. */
 const CASES = DEEP ? 100_000 : 2_000
 const SEED = Number(process.env.HEDDLE_SEED ?? 20261123)
 /** At a time. */
-const CONNECTIONS = 96
-/** Of the requests that the kernel could carry by itself, in percent: the rest met a pool that was growing, or a pipeline. */
-const LEAST_IN_KERNEL = 40
+const CONNECTIONS = DEEP ? 64 : 32
+/** Of all requests, in percent: the others met what only the relay does, a pool that grew, or a pipeline. */
+const LEAST_IN_KERNEL = 50
 
 type Way = 'fast' | 'slow'
 type Front = (typeof FRONTS)[number]
-type Line = { id: number; front: Front; pair: (typeof CALLERS)[number] }
+type Line = { id: number; front: Front; caller: Caller }
 type Talk = Line & { stretch: Stretch; outcomes: Outcome[][] }
 type Difference = { talk: Talk; way: Way; message: Message | undefined; what: string }
 
 const shown = (bytes: Uint8Array) => JSON.stringify(Buffer.from(bytes).toString('latin1'))
 
-function jobOf({ id, front, stretch, outcomes }: Talk): Job {
+function jobOf({ id, front, stretch, outcomes }: Talk, way: Way): Job {
   const requests = stretch.messages.map(({ head, body, cuts }, i) => ({
     bytes: Buffer.from(head + body, 'latin1').toString('base64'),
     cuts,
@@ -41,7 +41,7 @@ function jobOf({ id, front, stretch, outcomes }: Talk): Job {
   }))
   const end = !stretch.last ? 'nobody' : outcomes.at(-1)?.every(({ ends }) => ends) ? 'server' : 'client'
   return {
-    id,
+    id: way === 'slow' ? -id : id,
     host: front.at as string,
     port: front.service.port,
     requests,
@@ -53,9 +53,9 @@ function jobOf({ id, front, stretch, outcomes }: Talk): Job {
 
 function talkOf(line: Line, stretch: Stretch, rules: readonly Rules[]): Talk {
   const outcomes = stretch.messages.map((message) =>
-    rules.flatMap((each) => predicted(each, line.pair.fast, message)),
+    rules.flatMap((each) => predicted(each, line.caller, message)),
   )
-  /* Behind what may be a reset nothing is said: the twins would go apart. */
+  /* Behind what may be a reset nothing is said: the two ways would go apart. */
   const reset = outcomes.findIndex((each) => each.some(({ response }) => response === null))
   if (reset < 0) return { ...line, stretch, outcomes: outcomes.map(inOrder) }
   const messages = stretch.messages.slice(0, reset + 1)
@@ -117,11 +117,13 @@ function differenceOf(node: DifferentialNode, talk: Talk, way: Way, result: Resu
 /** All connections at once, one way; `midway` happens meanwhile. */
 async function pass(node: DifferentialNode, talks: readonly Talk[], way: Way, midway?: () => Promise<void>) {
   node.recorded.clear()
-  const running = CALLERS.map((pair) =>
-    node.run(pair[way], talks.filter((talk) => talk.pair === pair).map(jobOf)),
+  const jobs = CALLERS.map((caller) =>
+    talks.filter((talk) => talk.caller === caller).map((talk) => jobOf(talk, way)),
   )
+  if (way === 'slow') for (const [i, caller] of CALLERS.entries()) await node.openHeld(caller, jobs[i] ?? [])
+  const running = CALLERS.map((caller, i) => node.run(caller, jobs[i] ?? []))
   await midway?.()
-  const results = new Map((await Promise.all(running)).flat().map((result) => [result.id, result]))
+  const results = new Map((await Promise.all(running)).flat().map((result) => [Math.abs(result.id), result]))
   const heard = () =>
     talks.every(({ id, outcomes, stretch }) => {
       const { which = [] } = results.get(id) ?? {}
@@ -162,7 +164,7 @@ async function explained(
   const again = await fails(alone)
   /* Each try at what hangs takes as long as patience does. */
   const least = again && !found.what.startsWith('hangs') ? await reduced(alone, fails) : alone
-  const client = talk.pair.fast.workload?.namespace
+  const client = talk.caller.name
   return [
     `${way} path, client in ${client}, service ${JSON.stringify(talk.front.service)}`,
     `request: ${shown(Buffer.from((message?.head ?? '') + (message?.body ?? ''), 'latin1'))}`,
@@ -185,12 +187,12 @@ function count(
 }
 
 function generatedRules(random: Random): Rules {
-  return { set: generatedSet(random), unknown: random.chance(30) ? ['s3'] : [] }
+  return { set: generatedSet(random), unknown: random.chance(50) ? ['s3'] : [] }
 }
 
 function nextLines(random: Random, open: Line[], made: () => number): Line[] {
   const fresh = Array.from({ length: CONNECTIONS - open.length }, () => {
-    return { id: made(), front: random.pick(FRONTS), pair: random.pick(CALLERS) }
+    return { id: made(), front: random.pick(FRONTS), caller: random.pick(CALLERS) }
   })
   return [...open, ...fresh]
 }
@@ -236,11 +238,8 @@ test('kernel, slow path and evaluator agree on every request of generated connec
   t.diagnostic(
     `${cases} cases both ways, ${flips} generations; by the kernel's own count: ${JSON.stringify(carried)}`,
   )
-  const { KERNEL_ROUTED = 0 } = carried.fast
-  assert.equal(
-    carried.slow.KERNEL_ROUTED,
-    undefined,
-    'the kernel carried requests that were to go the slow path',
-  )
-  assert.ok(KERNEL_ROUTED * 100 >= cases * LEAST_IN_KERNEL, `the kernel carried ${KERNEL_ROUTED} of ${cases}`)
+  const { KERNEL_ROUTED = 0, KERNEL_ANSWERED = 0 } = carried.fast
+  const inKernel = Math.floor((100 * (KERNEL_ROUTED + KERNEL_ANSWERED)) / cases)
+  assert.ok(inKernel >= LEAST_IN_KERNEL, `the kernel took ${inKernel} % of all cases`)
+  assert.deepEqual(Object.keys(carried.slow), ['SLOW_FOLLOWS'], 'the kernel took part on the slow path')
 })
