@@ -11,12 +11,13 @@ import { addressBytes, addressText } from '../../adapters/address-bytes.ts'
 import { BpfError } from '../../adapters/bpf-error.ts'
 import { BpfMap, u32, u64 } from '../../adapters/libbpf.ts'
 import type { DispatcherPins, Pins } from '../../adapters/pins.ts'
-import { boundDescriptor, boundSocket } from '../bound-socket.ts'
+import { boundDescriptor } from '../bound-socket.ts'
 import { type Flow, flowKey } from '../steering.ts'
 import type { KernelAsk } from './kernel-ask.ts'
 import type { SocketAddress } from './kernel-clients.ts'
 import type { Target } from './ports.ts'
 import { ReusingSocket } from './reusing-socket.ts'
+import { WIRE_OPTIONS } from './wire.ts'
 
 const libc = koffi.load('libc.so.6')
 const getsockopt = libc.func(
@@ -76,7 +77,7 @@ export class KernelConnections {
 
   private here(index: number, { address, port }: SocketAddress): Socket {
     const { fd, flow } = this.announced({ address, port }, Relayed.RELAYED_UPSTREAM | index)
-    const socket = new Socket({ fd, allowHalfOpen: true })
+    const socket = new Socket({ ...WIRE_OPTIONS, fd })
     socket.once('close', () => this.withdraw(flow))
     return socket.connect({ host: addressText(address), port })
   }
@@ -95,7 +96,8 @@ export class KernelConnections {
   }
 
   private elsewhere(index: number, { at, source }: Place): Socket {
-    const { socket } = boundSocket(source ?? unspecified(at.address))
+    const { fd } = boundDescriptor(source ?? unspecified(at.address))
+    const socket = new Socket({ ...WIRE_OPTIONS, fd })
     socket.once('connect', () => {
       try {
         this.enrol(socket, index)

@@ -1,4 +1,7 @@
-"""asyncio's streams with HTTP/1.1 by hand: a head, then pieces of 16 KB, each drained. See clients.ts."""
+"""asyncio's streams with HTTP/1.1 by hand: a head, then pieces of 16 KB, each drained. See clients.ts.
+
+TRICKLE is a POST of small pieces, one after another.
+"""
 import asyncio
 import hashlib
 import os
@@ -29,17 +32,19 @@ async def body_of(reader, head):
 
 
 async def send(writer, method, parts, pad, path):
-    head = f"{method} {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    head = f"{'GET' if method == 'GET' else 'POST'} {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
     if pad:
         head += f"X-Pad: {'p' * pad}\r\n"
-    if method == "POST":
+    if method != "GET":
         head += f"Content-Length: {os.path.getsize(path)}\r\n"
     writer.write(f"{head}\r\n".encode())
-    if method == "POST":
+    if method != "GET":
         with open(path, "rb") as file:
-            while part := file.read(1 << 14):
+            while part := file.read(1 << 14 if method == "POST" else 1 << 12):
                 writer.write(part)
                 await writer.drain()
+                if method == "TRICKLE":
+                    await asyncio.sleep(0.0005)
 
 
 async def exchange(method, url, pad, path, want):

@@ -15,7 +15,7 @@ import { promisify } from 'node:util'
 import { type Command, source } from './servers.ts'
 
 export type Exchange = {
-  method: 'GET' | 'POST' | 'SLOW' | 'WS'
+  method: 'GET' | 'POST' | 'SLOW' | 'TRICKLE' | 'WS'
   url: string
   pad: number
   file: string

@@ -16,6 +16,8 @@ const skip = whyNoKernel()
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
 const SIZES = [1, 1024, 65_536, 1_048_576]
 const LARGE = DEEP ? 1_073_741_824 : 16_777_216
+/** More than all buffers on the way to a server that does not read. */
+const TRICKLED = 6_291_456
 /** Requests on a warm connection. */
 const KEPT = DEEP ? 500 : 10
 /** Servers that each client meets; all clients together meet all. */
@@ -55,7 +57,7 @@ describe('software', { skip, concurrency: false }, () => {
   const table = new Table(['client', 'server', ...PATHS.map(({ name }) => name)])
   let bed: SoftwareBed
   before(async () => {
-    bed = await SoftwareBed.create(Object.keys(SERVERS) as ServerName[], [...SIZES, LARGE])
+    bed = await SoftwareBed.create(Object.keys(SERVERS) as ServerName[], [...SIZES, TRICKLED, LARGE])
   })
   after(async () => {
     console.log(`${table}`)
@@ -144,6 +146,14 @@ describe('software', { skip, concurrency: false }, () => {
     const cell = await pair(client, 'java', path)
     assert.deepEqual(judge('http.client', 'java', path, cell), [])
   })
+
+  for (const path of PATHS)
+    it(`a body in small pieces comes whole to a server that reads late, ${path.name}`, async () => {
+      const url = bed.url(path.place, 'node-http', 'late')
+      const late = { ...post('node-http', path, TRICKLED), url, method: 'TRICKLE' } as const
+      const { wrong } = await bed.client('asyncio').run([late])
+      assert.deepEqual(wrong, [])
+    })
 
   for (const path of PATHS)
     it(`a large body comes whole to a client that stops reading, and from one, ${path.name}`, async () => {
