@@ -103,11 +103,12 @@ static __always_inline int route_service(struct heddle_client *c, struct heddle_
 static __always_inline int route_endpoint(struct heddle_client *c, struct destination *to)
 {
 	struct heddle_service_state *s;
+	__u32 service = to->service; /* kernel 6.1 takes no key from the argument of a function */
 
 	if (!balance(to, hash_u32(c->identity)))
 		return 0;
 	to->why = HEDDLE_SLOW_REFUSED;
-	s = bpf_map_lookup_elem(&services, &to->service);
+	s = bpf_map_lookup_elem(&services, &service);
 	/* Of endpoints that take nothing now, the relay knows more. */
 	return s && s->count ? -1 : routed_to_status(to, CLIENT_NO_ENDPOINT);
 }

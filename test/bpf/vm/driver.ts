@@ -13,6 +13,7 @@ import { BpfMap, u32 } from '../../../agent/adapters/libbpf.ts'
 import { Pins } from '../../../agent/adapters/pins.ts'
 import type { IdentityRows } from '../../../agent/ports.ts'
 import { Reason } from '../../../bpf/abi/heddle.gen.ts'
+import { Failure } from '../../../pipelines/contract/failures.ts'
 import {
   CASES,
   type Case,
@@ -169,6 +170,12 @@ async function driveOutbound(): Promise<void> {
   }
 }
 
+/** With the last words of the verifier, where it is it that refused. */
+function told(error: unknown): string {
+  const detail = error instanceof Failure ? error.detail.slice(-30) : []
+  return [error instanceof Error ? `${error.stack}` : String(error), ...detail].join('\n')
+}
+
 const watchdog = setTimeout(() => {
   say({ kind: 'failed', message: `not done after ${WATCHDOG_MS} ms` })
   process.exit(1)
@@ -188,7 +195,7 @@ try {
   }
   say({ kind: 'done' })
 } catch (error) {
-  say({ kind: 'failed', message: error instanceof Error ? `${error.stack}` : String(error) })
+  say({ kind: 'failed', message: told(error) })
   process.exitCode = 1
 } finally {
   clearTimeout(watchdog)

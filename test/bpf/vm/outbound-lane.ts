@@ -249,7 +249,7 @@ export class OutboundLane {
     return this.withMap('outbound_port', (map) => map.lookup(u32(0), 4)?.readUInt32LE() ?? 0)
   }
 
-  /** Requests that the kernel took so far, those that it left to the relay, and how many of these for want of a reader. */
+  /** Requests that the kernel took or answered so far, those that it left to the relay, and how many of these for want of a reader. */
   private ways(): Ways {
     return this.withMap('client_counters', (map) => {
       const ways = { kernel: 0, relay: 0, unread: 0 }
@@ -257,7 +257,7 @@ export class OutboundLane {
         const value = name === 'CLIENT_REASONS' ? undefined : map.lookup(u32(reason), 8 * this.place.cpus)
         for (let at = 0; value && at < value.length; at += 8) {
           const count = Number(value.readBigUInt64LE(at))
-          ways[name === 'KERNEL_ROUTED' ? 'kernel' : 'relay'] += count
+          ways[name.startsWith('KERNEL_') ? 'kernel' : 'relay'] += count
           if (name === 'SLOW_UNREAD') ways.unread += count
         }
       }
