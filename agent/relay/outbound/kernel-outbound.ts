@@ -140,7 +140,7 @@ export class KernelOutbound {
       this.sources.set(this.verdicts.identityAt(address), address)
     for (const client of this.early.keys()) if (!this.clients.has(client)) this.early.delete(client)
     for (const group of this.groups.values()) this.fit(group)
-    this.upstreams.sweep(this.now())
+    this.upstreams.sweep(this.now(), (client) => this.clients.has(client))
   }
 
   get stats(): Record<string, unknown> {
@@ -160,8 +160,9 @@ export class KernelOutbound {
   async close(withinMs: number): Promise<void> {
     if (!this.keepsPort) this.port.update(u32(0), u32(0))
     for (const server of this.servers) server.close()
+    const deadline = this.now() + withinMs
     await this.outbound.drain(withinMs)
-    await this.upstreams.close()
+    await this.upstreams.close(deadline - this.now())
     this.connector.close()
     this.router.close()
     this.balance.close()
@@ -229,6 +230,7 @@ export class KernelOutbound {
     this.known.set(client, connection)
     for (const act of this.early.get(client) ?? []) act(connection)
     this.early.delete(client)
+    this.upstreams.settle(client, (end) => connection.hands.ended(end))
   }
 
   /** The kernel may bring a client's requests to an end before the relay has accepted its connection. */

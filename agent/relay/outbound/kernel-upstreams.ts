@@ -4,6 +4,7 @@
  * The relay moves no byte on them; what it reads there was asked for by nobody.
  */
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   Limit,
   PoolKeyLayout,
@@ -12,15 +13,16 @@ import {
   UpstreamLayout,
   Use,
   Way,
-  Work,
 } from '../../../bpf/abi/heddle.gen.ts'
-import { BpfMap, u32 } from '../../adapters/libbpf.ts'
+import { BpfMap } from '../../adapters/libbpf.ts'
 import type { Pins } from '../../adapters/pins.ts'
 import type { KernelAsk } from './kernel-ask.ts'
 import type { KernelConnections } from './kernel-connections.ts'
 import { clientsOf, keyOf, newPool, type Pool, type PoolName, wantedIn } from './kernel-pool.ts'
+import { Orphans } from './orphans.ts'
 import type { KernelEnd } from './ports.ts'
 import type { ResponseRest, UneditedResponse } from './response-reader.ts'
+import { UpstreamEntries } from './upstream-entries.ts'
 import { endOf, isReset, poolKey, restOf, upstreamValue } from './upstream-values.ts'
 import { NOBODY, Wire } from './wire.ts'
 
@@ -33,6 +35,10 @@ const KEEP_MS = 30_000
  * worker of the kernel brings that response to the client, and an end must not overtake it. Most have closed by then.
  */
 const SETTLE_MS = 1_000
+/** Milliseconds that requests of clients whom nobody has accepted have at least when the relay stops. */
+const LAST_WORK_MS = 500
+/** Milliseconds between two looks at what is still under way. */
+const WORK_POLL_MS = 20
 
 const { fields } = UpstreamLayout
 
@@ -49,10 +55,11 @@ export type UpstreamHooks = {
 export class KernelUpstreams {
   private readonly ask: KernelAsk
   private readonly connections: KernelConnections
-  private readonly upstreams: BpfMap
+  private readonly entries: UpstreamEntries
   private readonly poolMap: BpfMap
   private readonly pools = new Map<string, Pool>()
   private readonly unused: number[]
+  private readonly orphans: Orphans
   /** Closed, and still in their pool's list. */
   private readonly lingering = new Map<number, Pool>()
   /** Of which the end is not their servers' doing. */
@@ -69,13 +76,13 @@ export class KernelUpstreams {
     this.ask = ask
     this.connections = connections
     this.hooks = hooks
-    this.upstreams = BpfMap.pinned(pins.map('upstreams'))
+    this.entries = new UpstreamEntries(pins)
     this.poolMap = BpfMap.pinned(pins.map('pools'))
     // What a killed relay left: its connections went with it.
     for (const key of [...this.poolMap.keys(PoolKeyLayout.bytes, Limit.MAX_POOLS)]) this.poolMap.delete(key)
+    this.orphans = new Orphans(this.entries, (index) => this.release(index))
     const indexes = Array.from({ length: Limit.MAX_UPSTREAMS }, (_, index) => Limit.MAX_UPSTREAMS - 1 - index)
-    for (const index of indexes) if (this.useOf(index) !== Use.USE_NONE) this.erase(index)
-    this.unused = indexes
+    this.unused = indexes.filter((index) => this.inherit(index))
   }
 
   get open(): number {
@@ -117,7 +124,8 @@ export class KernelUpstreams {
   }
 
   /** Every now and then: surplus goes, what is missing comes, indexes come free. */
-  sweep(now: number): void {
+  sweep(now: number, lives: (client: bigint) => boolean): void {
+    this.orphans.sweep(lives)
     for (const index of this.lingering.keys()) if (this.ask.bury(index)) this.release(index)
     for (const pool of this.pools.values()) {
       this.closeBuried(pool)
@@ -130,16 +138,43 @@ export class KernelUpstreams {
     }
   }
 
-  /** Resolves when the last of them has closed: until then the kernel is told. */
-  async close(): Promise<void> {
+  /** A client is met whose request an earlier relay may have left under way. */
+  settle(client: bigint, tell: (end: KernelEnd) => void): void {
+    this.orphans.settle(client, tell)
+  }
+
+  /**
+   * No request meets them from now on; what clients that nobody has accepted yet have under way is
+   * finished within that time. Resolves when the last of them has closed: until then the kernel is told.
+   */
+  async close(withinMs: number): Promise<void> {
     this.closing = true
+    const deadline = Date.now() + Math.max(LAST_WORK_MS, withinMs)
+    for (const pool of this.pools.values()) this.empty(pool)
+    do await sleep(WORK_POLL_MS)
+    while (this.working().length > 0 && Date.now() < deadline)
     const wires = [...this.pools.values()].flatMap((pool) => [...pool.open.values()])
     if (wires.length > 0)
       await new Promise<void>((resolve) => {
         this.emptied = resolve
         for (const wire of wires) wire.reset()
       })
-    for (const map of [this.upstreams, this.poolMap]) map.close()
+    for (const map of [this.entries, this.poolMap]) map.close()
+  }
+
+  private working(): number[] {
+    return [...this.pools.values()].flatMap(({ open }) =>
+      [...open.keys()].filter((index) => this.entries.works(index)),
+    )
+  }
+
+  /** True = the entry is free. Whoever had the ones in use is gone, and their connections. */
+  private inherit(index: number): boolean {
+    if (this.entries.useOf(index) === Use.USE_NONE) return true
+    this.ask.bury(index)
+    if (this.orphans.adopt(index)) return false
+    this.entries.erase(index)
+    return true
   }
 
   private add(name: PoolName): Pool {
@@ -173,12 +208,7 @@ export class KernelUpstreams {
    * it is seen without work later, nothing is under way on it.
    */
   private closeBuried({ buried, open }: Pool): void {
-    for (const index of buried) if (!this.works(index)) open.get(index)?.destroy()
-  }
-
-  private works(index: number): boolean {
-    const value = this.upstreams.lookup(u32(index), UpstreamLayout.bytes)
-    return ((value?.readUInt32LE(fields.work.at) ?? 0) & Work.WORK_RESPONSE) !== 0
+    for (const index of buried) if (!this.entries.works(index)) open.get(index)?.destroy()
   }
 
   private fit(pool: Pool, now: number): void {
@@ -195,7 +225,7 @@ export class KernelUpstreams {
 
   private connect(pool: Pool, now: number): void {
     const index = this.unused.pop() as number
-    this.upstreams.update(u32(index), upstreamValue(pool.endpoint, pool.identity, pool.place.local))
+    this.entries.set(index, upstreamValue(pool.endpoint, pool.identity, pool.place.local))
     const socket = this.opened(index, pool, now)
     const wire: Wire = new Wire(socket, {
       ...NOBODY,
@@ -227,7 +257,7 @@ export class KernelUpstreams {
 
   /** The rest of a response, or what nobody asked for: then the server speaks out of turn. */
   private heard(index: number, wire: Wire, chunk: Buffer): void {
-    const value = this.upstreams.lookup(u32(index), UpstreamLayout.bytes)
+    const value = this.entries.at(index)
     const rest = value && restOf(value)
     if (!rest) {
       wire.reset()
@@ -239,7 +269,7 @@ export class KernelUpstreams {
   }
 
   private bury(index: number, pool: Pool): void {
-    const value = this.upstreams.lookup(u32(index), UpstreamLayout.bytes)
+    const value = this.entries.at(index)
     if (value && !this.closing && !this.broken.delete(index) && isReset(value)) this.ask.reset(index)
     const gone = this.ask.bury(index)
     const client = value?.readBigUInt64LE(fields.client.at) ?? 0n
@@ -247,6 +277,8 @@ export class KernelUpstreams {
       if (value.readUInt32LE(fields.way.at) === Way.WAY_KERNEL) this.tellEnd(client, value)
       this.hooks.over(client)
     }
+    // The next relay settles what this one has no time for.
+    if (this.closing && value && endOf(value).working) return
     if (gone) this.release(index)
     else this.lingering.set(index, pool)
   }
@@ -260,17 +292,7 @@ export class KernelUpstreams {
 
   private release(index: number): void {
     this.lingering.delete(index)
-    this.erase(index)
+    this.entries.erase(index)
     this.unused.push(index)
-  }
-
-  private useOf(index: number): number {
-    return (
-      this.upstreams.lookup(u32(index), UpstreamLayout.bytes)?.readUInt32LE(fields.use.at) ?? Use.USE_NONE
-    )
-  }
-
-  private erase(index: number): void {
-    this.upstreams.update(u32(index), Buffer.alloc(UpstreamLayout.bytes))
   }
 }
