@@ -32,6 +32,8 @@ type Message = {
   field: FieldReader
   seen: { host: boolean; length: boolean; encoding: boolean }
   length: number
+  /** An offer of h2c is the caller's to ignore, and no error. */
+  takesH2c: boolean
 }
 
 const KINDS: Record<string, Kind> = {
@@ -96,9 +98,9 @@ function readEncoding({ field }: Message, byte: number): RefusalReason | undefin
  * `h2c` as a protocol of the list: such an upgrade would leave the parser behind
  * (RFC 9113 3.1). Known at what ends the word: blank, comma, slash or the value's end.
  */
-function readUpgrade({ field }: Message, byte: number): RefusalReason | undefined {
+function readUpgrade({ field, takesH2c }: Message, byte: number): RefusalReason | undefined {
   if (isSpace(byte) || byte === COMMA || byte === SLASH) {
-    const found = field.word === H2C
+    const found = field.word === H2C && !takesH2c
     field.word = ''
     return found ? 'bad-upgrade' : undefined
   }
@@ -135,7 +137,7 @@ export function endField(message: Message): RefusalReason | undefined {
   const { field } = message
   if (field.kind === 'length' && field.taken === 0) return 'bad-content-length'
   if (field.kind === 'encoding' && field.taken < CHUNKED.length) return 'bad-transfer-encoding'
-  if (field.kind === 'upgrade' && field.word === H2C) return 'bad-upgrade'
+  if (field.kind === 'upgrade' && field.word === H2C && !message.takesH2c) return 'bad-upgrade'
   // Trailers are checked, never matched: what a policy reads is the head alone.
   if (message.trailers) return undefined
   while (field.value.length > 0 && isSpace(field.value[field.value.length - 1] as number)) field.value.pop()

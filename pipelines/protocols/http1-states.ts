@@ -71,6 +71,8 @@ export type Cursor = {
   remaining: bigint
   digits: number
   extension: Extension
+  /** An offer of h2c is no error: the caller ignores it. */
+  takesH2c: boolean
 }
 
 const PREFACE_REST = '* HTTP/2.0'
@@ -84,7 +86,7 @@ const SEMICOLON = 0x3b
 const refuse = (reason: RefusalReason): Stop => ({ refused: reason })
 
 /** State of a message that starts at a stream offset. */
-export function newMessage(start: number): Cursor {
+export function newMessage(start: number, takesH2c: boolean): Cursor {
   return {
     start,
     first: false,
@@ -101,10 +103,11 @@ export function newMessage(start: number): Cursor {
     remaining: 0n,
     digits: 0,
     extension: newExtension(),
+    takesH2c,
   }
 }
 
-export const newCursor = (): Cursor => ({ ...newMessage(0), first: true })
+export const newCursor = (takesH2c: boolean): Cursor => ({ ...newMessage(0, takesH2c), first: true })
 
 /** Wrap a step of a head or trailer section: its bytes count toward the limit. */
 function counted(step: Step): Step {

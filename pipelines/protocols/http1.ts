@@ -68,19 +68,22 @@ function skipData(cursor: Cursor, available: number): number {
 /** Within a message whose beginning somebody else has read: bytes of its body, or of its chunk, to come. */
 export type MessageRest = { framing: 'length' | 'chunk'; remaining: number }
 
-/** A parser at the start of a connection, or within a body. */
-export function createHttp1Parser(rest?: MessageRest): Http1Parser {
+/**
+ * A parser at the start of a connection, or within a body. `takesH2c`: heads that offer h2c are whole, and
+ * the caller sees to it that nobody takes the offer up; else they are refused.
+ */
+export function createHttp1Parser(rest?: MessageRest, { takesH2c = false } = {}): Http1Parser {
   let state: State | 'stopped' = 'method'
-  let cursor = newCursor()
+  let cursor = newCursor(takesH2c)
   let at = 0
   if (rest !== undefined) {
     state = rest.framing === 'length' ? 'body' : 'chunk-data'
-    cursor = { ...newMessage(0), remaining: BigInt(rest.remaining) }
+    cursor = { ...newMessage(0, takesH2c), remaining: BigInt(rest.remaining) }
   }
 
   const finish = (events: Http1Event[]) => {
     events.push({ kind: 'end', start: cursor.start, at })
-    cursor = newMessage(at)
+    cursor = newMessage(at, takesH2c)
     state = 'method'
   }
 

@@ -11,6 +11,7 @@ import {
   type Http1Parser,
   type MessageRest,
 } from '../../../pipelines/protocols/http1.ts'
+import { withoutH2cOffer } from './h2c-offer.ts'
 
 export type RequestHead = {
   request: Request
@@ -47,7 +48,7 @@ export class RequestReader {
 
   /** `rest`: what comes first is the rest of a body. */
   constructor(rest?: MessageRest) {
-    this.parser = createHttp1Parser(rest)
+    this.parser = createHttp1Parser(rest, { takesH2c: true })
   }
 
   push(bytes: Buffer): void {
@@ -100,7 +101,8 @@ export class RequestReader {
   }
 }
 
-function headOf({ request, body }: Extract<Http1Event, { kind: 'head' }>, bytes: Buffer): RequestHead {
+function headOf(event: Extract<Http1Event, { kind: 'head' }>, raw: Buffer): RequestHead {
+  const { request, bytes } = withoutH2cOffer(event.request, raw)
   let said = ''
   let expects = false
   let upgrade = false
@@ -114,5 +116,6 @@ function headOf({ request, body }: Extract<Http1Event, { kind: 'head' }>, bytes:
   const options = said.toLowerCase().split(/[ \t]*,[ \t]*/)
   const stays = request.version === '1.1' || options.includes('keep-alive')
   const persistent = stays && !options.includes('close')
+  const { body } = event
   return { request, method: textOf(request.method), bytes, body, persistent, expects, upgrade }
 }

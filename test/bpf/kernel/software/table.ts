@@ -8,8 +8,6 @@ export type Cell = {
   kernel: number
   reasons: string[]
   wrong: readonly string[]
-  /** Why it had to go wrong. */
-  refused?: string
 }
 
 /** Requests by the kernel's own count, between two moments. */
@@ -27,8 +25,7 @@ export function cellOf(before: Ways, now: Ways, ran: { requests: number; wrong: 
   }
 }
 
-function textOf({ kernel, reasons, wrong, refused }: Cell): string {
-  if (refused !== undefined) return `refused: ${refused}`
+function textOf({ kernel, reasons, wrong }: Cell): string {
   if (wrong.length > 0) return `FAILED ${wrong[0]}`
   if (kernel === 0) return `ok, by the relay: ${reasons.join(', ')}`
   return `ok, ${Math.floor(100 * kernel)} % in the kernel${reasons.length > 0 ? `; ${reasons.join(', ')}` : ''}`
