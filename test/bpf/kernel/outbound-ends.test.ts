@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Policy } from '../../../pipelines/policy/model.ts'
+import { listeningSocket } from '../../fakes/listening-sockets.ts'
 import { whyNoKernel } from './kernel-fixture.ts'
 import { responses } from './outbound-connection.ts'
 import { OutboundFixture } from './outbound-fixture.ts'
@@ -122,5 +123,33 @@ describe('outbound ends', { skip, concurrency: false }, () => {
     await node.startRelay()
     const client = await node.openWarm()
     for (let i = 0; i < 20; i++) assert.match(await client.get(`/${i % 2 ? 'a' : 'b'}/plain`), /200 OK/)
+  })
+
+  it('the next relay settles what clients have under way whom the killed one had not accepted', async (t) => {
+    const listener = listeningSocket()
+    t.after(() => listener.close())
+    await node.stopRelay('SIGTERM')
+    await node.startRelay(listener.fd)
+    const warm = await node.openWarm()
+    await node.openWarm()
+    warm.command('destroy')
+    await warm.until(() => warm.closed)
+    node.freezeRelay()
+    const [unanswered, begun] = [await node.open(), await node.open()]
+    const before = node.ways().KERNEL_ROUTED
+    assert.match(await unanswered.get('/a/plain'), /a \d+ GET/)
+    unanswered.send(get('/a/never'))
+    begun.send(get('/b/half'))
+    await begun.until(() => begun.text.includes('\r\n\r\n'))
+    assert.equal(node.ways().KERNEL_ROUTED, before + 3)
+    await node.stopRelay('SIGKILL')
+    unanswered.forget()
+    unanswered.send(get('/b/plain'))
+    await node.startRelay(listener.fd)
+    await unanswered.until(() => unanswered.end === 'FIN')
+    assert.match(unanswered.text, /^HTTP\/1\.1 503 [\s\S]+\r\n\r\n$/)
+    await begun.until(() => begun.closed)
+    assert.equal(begun.failure, 'ECONNRESET')
+    assert.match(await (await node.openWarm()).get('/a/plain'), /200 OK/)
   })
 })

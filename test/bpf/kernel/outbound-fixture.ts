@@ -113,7 +113,8 @@ export class OutboundFixture {
     await this.node.kernel.flip(slot, generation)
   }
 
-  async startRelay(): Promise<void> {
+  /** `listener`: a listening socket that outlives it. */
+  async startRelay(listener?: number): Promise<void> {
     const { bpffs, cgroup, directory } = this.node
     const workloads = join(directory, 'workloads.json')
     writeFileSync(workloads, JSON.stringify({ workloads: [CALLER] }))
@@ -123,10 +124,16 @@ export class OutboundFixture {
       JSON.stringify({ schema: 'heddle.relay/1', node: 'n1', sweepMs: 100, stopMs: 3_000, ...own }),
     )
     this.relay = spawn(process.execPath, [RELAY, '--config', this.config], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'inherit', ...(listener === undefined ? [] : [listener])],
+      env: { ...process.env, ...(listener === undefined ? {} : { LISTEN_FDS: '1' }) },
     })
     await once(this.relay.stdout as NodeJS.ReadableStream, 'data')
     await this.until(async () => ((await this.stats()).outbound as unknown) !== null)
+  }
+
+  /** It accepts nobody any more; its connections stay, and the kernel goes on with them. */
+  freezeRelay(): void {
+    this.relay?.kill('SIGSTOP')
   }
 
   async stopRelay(signal: NodeJS.Signals): Promise<void> {
