@@ -1,7 +1,9 @@
 /** The relay's configuration: one JSON file, written beside the agent's. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { Failure } from '../../pipelines/contract/failures.ts'
 import { NodeName } from '../../pipelines/contract/release.ts'
+import { readLocated } from '../adapters/located-yaml.ts'
 
 const Path = z.string().startsWith('/')
 const Milliseconds = z.int().min(1).max(86_400_000)
@@ -40,7 +42,11 @@ export const RelayConfig = z.strictObject({
 })
 export type RelayConfig = z.infer<typeof RelayConfig>
 
-/** Throws a ZodError or the file system's error. */
+/** Throws Failure('yaml-syntax' | 'schema-violation') that names file, line and field, or the file system's error. */
 export async function readRelayConfig(file: string): Promise<RelayConfig> {
-  return RelayConfig.parse(JSON.parse(await readFile(file, 'utf8')))
+  const { value, locate } = readLocated(file, await readFile(file, 'utf8'))
+  const parsed = RelayConfig.safeParse(value)
+  if (parsed.success) return parsed.data
+  const detail = parsed.error.issues.map(locate)
+  throw new Failure('schema-violation', `${file} is no configuration of a relay`, { detail })
 }

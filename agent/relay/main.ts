@@ -19,7 +19,7 @@ if (values.config === undefined) {
   process.exit(2)
 }
 
-const config = await readRelayConfig(values.config)
+const config = await readRelayConfig(values.config).catch(refuseToStart)
 try {
   // The agent pins below it, perhaps later than this.
   mkdirSync(config.bpffs, { recursive: true })

@@ -9,10 +9,11 @@ import * as audit from './audit.ts'
 import * as explain from './explain.ts'
 import * as node from './node.ts'
 import * as nodeBus from './node-bus.ts'
+import * as nodeUnits from './node-units.ts'
 import * as policyLint from './policy-lint.ts'
 import * as trust from './trust.ts'
 
-const COMMANDS = [policyLint, explain, audit, node, nodeBus, trust]
+const COMMANDS = [policyLint, explain, audit, node, nodeBus, nodeUnits, trust]
 const EXIT_USAGE = 2
 
 function version(): string {

@@ -10,7 +10,6 @@ import { enroll } from '../node/enroll.ts'
 import { parseStats, statsText } from '../node/stats.ts'
 import { servicesText, supportOf, viewServices } from '../node/services.ts'
 import { openSubject } from '../node/subject.ts'
-import { systemdUnit } from '../node/systemd.ts'
 import { UsageError } from './usage.ts'
 
 type EnrollFlags = {
@@ -107,13 +106,6 @@ async function detach({ config, yes }: Look & { yes?: boolean }): Promise<void> 
   await (await openSubject(config)).kernel.detach()
 }
 
-function unit({ config }: Look): void {
-  const agent = new URL('../../agent/main.js', import.meta.url).pathname
-  const file = resolve(config)
-  const writable = [resolve(file, '..'), '/sys/fs/bpf']
-  process.stdout.write(systemdUnit({ runtime: process.execPath, agent, config: file, writable }))
-}
-
 function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
 }
@@ -155,7 +147,6 @@ export function register(program: Command): void {
     .option('--json', 'as data: all that the relay says')
     .option('--socket <path>', "the relay's stats socket, when it is not beside the configuration")
     .action(stats)
-  look(node, 'unit', 'print a systemd unit for the agent').action(unit)
   look(node, 'detach', 'end enforcement: detach and unpin the programs')
     .option('--yes', 'yes, managed workloads are unprotected from here on')
     .action(detach)

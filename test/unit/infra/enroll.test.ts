@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { readConfig } from '../../../agent/config.ts'
 import { enroll, type EnrollOptions } from '../../../infra/node/enroll.ts'
-import { systemdUnit } from '../../../infra/node/systemd.ts'
 import { type Fleet, nodeFleet } from '../../fakes/node-fleet.ts'
 
 let directory: string
@@ -115,15 +114,4 @@ for (const [name, spoil] of bad) {
 test('a ring or a name that could leave its subject is refused', async () => {
   await assert.rejects(enroll({ ...(await options('node-e')), ring: 'prod.*' }))
   await assert.rejects(enroll({ ...(await options('node-e')), node: '>' }))
-})
-
-test('the unit starts the agent with its configuration', () => {
-  const unit = systemdUnit({
-    runtime: '/n',
-    agent: '/a.js',
-    config: '/c.json',
-    writable: ['/var/lib/heddle'],
-  })
-  assert.match(unit, /^ExecStart=\/n (--\S+ )+\/a\.js --config \/c\.json$/m)
-  assert.match(unit, /^ReadWritePaths=\/var\/lib\/heddle$/m)
 })
