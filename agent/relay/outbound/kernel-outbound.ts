@@ -19,8 +19,8 @@ import { KernelRouter } from './kernel-router.ts'
 import { KernelBalance } from './kernel-balance.ts'
 import { KernelServices } from './kernel-routes.ts'
 import { Turns } from './kernel-turn.ts'
-import { freePort } from './free-port.ts'
 import { KernelUpstreams } from './kernel-upstreams.ts'
+import { listeningPlaces } from './listening-places.ts'
 import { Outbound } from './outbound.ts'
 import type { OutboundConnection } from './outbound-connection.ts'
 import { ReusingSocket } from './reusing-socket.ts'
@@ -115,8 +115,7 @@ export class KernelOutbound {
   /** From here on connect() to a service leads here. `inherited`: listening sockets that outlive this process. */
   async listen(inherited: readonly number[]): Promise<void> {
     this.keepsPort = inherited.length > 0
-    const own = inherited.length > 0 ? inherited.map((fd) => ({ fd })) : await freePort()
-    for (const place of own) this.servers.push(await this.server(place))
+    for (const place of await listeningPlaces(inherited)) this.servers.push(await this.server(place))
     const [{ port }] = this.servers.map((server) => server.address() as AddressInfo) as [AddressInfo]
     this.port.update(u32(0), u32(port))
   }

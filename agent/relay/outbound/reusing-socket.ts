@@ -4,15 +4,8 @@
  */
 import { readSync } from 'node:fs'
 import { Socket } from 'node:net'
-import koffi from 'koffi'
-import { BpfError } from '../../adapters/bpf-error.ts'
+import { duplicate } from './duplicate.ts'
 import { WIRE_OPTIONS } from './wire.ts'
-
-const libc = koffi.load('libc.so.6')
-const control = libc.func('int fcntl(int fd, int command, ...)')
-const F_DUPFD_CLOEXEC = 1030
-/** 0, 1 and 2 are the process's own. */
-const FIRST_FD = 3
 
 /** Bytes that one read brings at most: four times as many gained a tenth where it was measured. */
 const READ_BYTES = 65_536
@@ -36,8 +29,7 @@ export class ReusingSocket extends Socket {
 
   /** In place of a socket that was accepted in this very turn of the event loop: nothing of it was read. */
   static adopt(accepted: Socket): ReusingSocket {
-    const fd = control(fdOf(accepted), F_DUPFD_CLOEXEC, 'int', FIRST_FD) as number
-    if (fd < 0) throw new BpfError('fcntl', koffi.errno())
+    const fd = duplicate(fdOf(accepted))
     // Its descriptor closes, the connection does not.
     accepted.destroy()
     return new ReusingSocket({ fd, readable: true, writable: true })
