@@ -29,6 +29,7 @@ import {
 } from './dispatcher.ts'
 import { inspectKernel } from './inspect.ts'
 import { u32, u64, withPinnedProgram } from './libbpf.ts'
+import { endDirectWays } from './libbpf-direct.ts'
 import { outboundMaps } from './libbpf-outbound.ts'
 import { writeRoutes } from './libbpf-routes.ts'
 import { loadPrograms } from './bpftool.ts'
@@ -53,6 +54,7 @@ export function createKernel(options: KernelOptions): Kernel {
     stage: (slot, elf, rows) => stage(pins, slot, elf, rows),
     setRows: async (slot, rows) => writeRows(pins, slot, rows),
     setRoutes: async (slot, content) => {
+      endDirectWays(pins, new Set(content.choices.map(({ service }) => service)))
       // Also where nothing was left to write: a death may have come between the two.
       if (writeRoutes(pins, slot, content)) raiseEpoch(pins)
     },

@@ -9,6 +9,7 @@ import {
   HealthLayout,
   Limit,
   PoolKeyLayout,
+  PoolName,
   ServiceLayout,
   ServiceStateLayout,
   UpstreamLayout,
@@ -272,6 +273,7 @@ function references(pins: Pins): OutboundReferences {
   visitPlaces(pins, 'upstreams', Limit.MAX_UPSTREAMS, (_index, upstream) => {
     if (upstream.readUInt32LE(use.at) !== Use.USE_NONE) endpoints.add(upstream.readUInt32LE(endpoint.at))
   })
+  endpoints.delete(PoolName.POOL_DIRECT)
   return { services, endpoints }
 }
 

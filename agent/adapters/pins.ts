@@ -36,6 +36,7 @@ export type LiveMap =
   | 'client_names'
   | 'upstreams'
   | 'pools'
+  | 'direct_ways'
   | 'client_counters'
   | 'shares'
   | 'balances'

@@ -625,12 +625,29 @@ export const Work = {
 export const UpstreamFlag = {
   UPSTREAM_HEAD: 1,
   UPSTREAM_REMOTE: 2,
+  UPSTREAM_DIRECT: 4,
 } as const
 
 /** enum heddle_way */
 export const Way = {
   WAY_KERNEL: 0,
   WAY_RELAY: 1,
+  WAY_BLIND: 2,
+} as const
+
+/** enum heddle_pool_name */
+export const PoolName = {
+  POOL_DIRECT: 16384,
+} as const
+
+/** struct heddle_direct */
+export const DirectLayout = {
+  bytes: 24,
+  fields: {
+    source: { at: 0, bytes: 16 },
+    endpoint: { at: 16, bytes: 4 },
+    pad: { at: 20, bytes: 4 },
+  },
 } as const
 
 /** struct heddle_upstream */
@@ -719,19 +736,20 @@ export const RouteChoiceLayout = {
 
 /** struct heddle_called */
 export const CalledLayout = {
-  bytes: 28,
+  bytes: 32,
   fields: {
     address: { at: 0, bytes: 16 },
     port: { at: 16, bytes: 2 },
     pad: { at: 18, bytes: 2 },
     service: { at: 20, bytes: 4 },
     identity: { at: 24, bytes: 4 },
+    direct: { at: 28, bytes: 4 },
   },
 } as const
 
 /** struct heddle_client */
 export const ClientLayout = {
-  bytes: 320,
+  bytes: 328,
   fields: {
     cookie: { at: 0, bytes: 8 },
     address: { at: 8, bytes: 16 },
@@ -750,7 +768,9 @@ export const ClientLayout = {
     flags: { at: 76, bytes: 4 },
     epoch: { at: 80, bytes: 4 },
     route_set: { at: 84, bytes: 4 },
-    request: { at: 88, bytes: 232 },
+    direct: { at: 88, bytes: 4 },
+    pad: { at: 92, bytes: 4 },
+    request: { at: 96, bytes: 232 },
   },
 } as const
 

@@ -660,6 +660,8 @@ enum heddle_upstream_flag {
 	HEDDLE_UPSTREAM_HEAD = 1, /* its request is a HEAD: the response has no body */
 	/* To another node: `server` is the relay's own socket, its peer is no socket of this kernel. */
 	HEDDLE_UPSTREAM_REMOTE = 2,
+	/* The client's own connection, which leads to the endpoint: `server` is the client's socket. */
+	HEDDLE_UPSTREAM_DIRECT = 4,
 };
 
 /* How the rest of what is under way goes. Once by the relay, it stays so until it is complete. */
@@ -670,6 +672,23 @@ enum heddle_way {
 	 * START it is a head that the route changes (`response_at`), and that programs can't change.
 	 */
 	HEDDLE_WAY_RELAY = 1,
+	/* Of a direct one: what its client says, or is told, is followed no more, and all of it is its endpoint's. */
+	HEDDLE_WAY_BLIND = 2,
+};
+
+/* In place of an endpoint's number, with identity 0: the pool of entries for clients' own connections. */
+enum heddle_pool_name {
+	HEDDLE_POOL_DIRECT = 16384, /* HEDDLE_MAX_ENDPOINTS */
+};
+
+/*
+ * Every request of an identity to a service goes to one endpoint, on another node, and no route says
+ * more: its connections are made there, past the relay.
+ */
+struct heddle_direct {
+	__u8 source[16]; /* the address to call from, which that node judges by; all zeroes = any */
+	__u32 endpoint;
+	__u32 pad;
 };
 
 /*
@@ -761,6 +780,7 @@ struct heddle_called {
 	__u16 pad;
 	__u32 service;
 	__u32 identity;
+	__u32 direct; /* 1 + index of the entry for its own connection; 0 = it leads to the relay */
 };
 
 /* A connection of a workload to a service, keyed by socket cookie; dies with the socket. */
@@ -782,6 +802,8 @@ struct heddle_client {
 	__u32 flags; /* enum heddle_client_flag */
 	__u32 epoch; /* of the live data that `route_set` is of */
 	__u32 route_set; /* word index of the set of routes, 0 = none */
+	__u32 direct; /* 1 + index of the upstream that is its own connection; 0 = that leads to the relay */
+	__u32 pad;
 	struct heddle_request request;
 };
 

@@ -110,6 +110,15 @@ struct {
 	__type(value, struct heddle_pool);
 } pools SEC(".maps");
 
+/* Whose requests to which service need no relay. Writer: relay. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HEDDLE_MAX_POOLS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct heddle_route_key);
+	__type(value, struct heddle_direct);
+} direct_ways SEC(".maps");
+
 /* At a place of `members`: weights of the run up to and with it, without their common divisor. Writer: agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

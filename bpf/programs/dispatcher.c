@@ -71,10 +71,17 @@ int dispatch_response(struct __sk_buff *skb)
 	return SK_PASS;
 }
 
-/* What comes to a client by wire stands behind what was handed to it, and is counted where FIONREAD looks. */
+/*
+ * What comes to a client by wire stands behind what was handed to it, and is counted where FIONREAD
+ * looks. On a connection that leads past the relay it is an endpoint that speaks.
+ */
 SEC("sk_skb/stream_verdict")
-int pass_to_client(struct __sk_buff *skb UNUSED)
+int pass_to_client(struct __sk_buff *skb)
 {
+	__u64 cookie = bpf_get_socket_cookie(skb);
+
+	if (bpf_map_lookup_elem(&remote_upstreams, &cookie))
+		bpf_tail_call(skb, &responses, active_slot());
 	return SK_PASS;
 }
 
@@ -305,6 +312,8 @@ int enrol(struct bpf_sock_ops *ops)
 		connection_enters(ops, cookie);
 	else if (ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
 		client_enters(ops, cookie);
+	else if (ops->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+		client_calls(ops);
 	else if (ops->op == BPF_SOCK_OPS_STATE_CB)
 		connection_changes(ops, cookie);
 	return 1;

@@ -39,9 +39,9 @@ export const FRONTS: Readonly<Record<string, Front>> = {
   'heddle-remote-direct': {
     server: 'far',
     hops: [],
-    mesh: { routes: ROUTES, rerouted: false },
+    // Routes ask for the relay's help where programs can't follow them, and a direct connection has none.
+    mesh: { routes: 0, rerouted: false },
     against: ['direct-remote', 'haproxy-remote'],
-    absent: 'a connection to a service always leads to the relay of its own node so far',
   },
   'heddle-remote-rerouted': {
     server: 'far',

@@ -73,6 +73,13 @@ export class KernelBalance {
     return near.filter(({ weight }) => weight > 0)
   }
 
+  /** The one endpoint that there is, where it takes requests and is another node's. */
+  onlyElsewhere(service: number): KernelEndpoint | undefined {
+    const [only, ...others] = this.services.run(service).endpoints.filter(({ weight }) => weight > 0)
+    if (only === undefined || others.length > 0 || only.local) return undefined
+    return takes(this.standing(this.policyOf(service), only), only) ? only : undefined
+  }
+
   /** A request goes to it. */
   call(service: number, { number }: KernelEndpoint): EndpointCall {
     const began = this.sources.now()

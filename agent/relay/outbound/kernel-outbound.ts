@@ -12,9 +12,11 @@ import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { DispatcherPins, Pins } from '../../adapters/pins.ts'
 import { readCounters } from '../counters.ts'
 import { Verdicts } from '../verdicts.ts'
+import { ClientGroups } from './client-groups.ts'
 import { KernelAsk } from './kernel-ask.ts'
 import { type KernelClient, KernelClients } from './kernel-clients.ts'
 import { KernelConnections } from './kernel-connections.ts'
+import { KernelDirect } from './kernel-direct.ts'
 import { KernelRouter } from './kernel-router.ts'
 import { KernelBalance } from './kernel-balance.ts'
 import { KernelServices } from './kernel-routes.ts'
@@ -25,19 +27,13 @@ import { Outbound } from './outbound.ts'
 import type { OutboundConnection } from './outbound-connection.ts'
 import { ReusingSocket } from './reusing-socket.ts'
 import type { Rest } from './response-rest.ts'
+import { UpstreamEntries } from './upstream-entries.ts'
 import { UpstreamPool } from './upstream-pool.ts'
-import type { Router } from './ports.ts'
 import type { ResponseRest, UneditedResponse } from './response-reader.ts'
 import { WIRE_OPTIONS, type Wire } from './wire.ts'
 
 /** Connections that wait to be accepted. */
 const BACKLOG = 4096
-
-/** Milliseconds between two looks at what a group may need, where its requests keep coming to the relay. */
-const FIT_MS = 100
-
-/** Clients of one service and identity, which share pools; `at`: when these were made to fit last. */
-type Group = { client: Pick<KernelClient, 'service' | 'identity'>; count: number; at: number }
 
 export class KernelOutbound {
   readonly outbound: Outbound
@@ -51,16 +47,16 @@ export class KernelOutbound {
   private readonly connector: UpstreamPool
   private readonly turns: Turns
   private readonly connections: KernelConnections
+  private readonly entries: UpstreamEntries
   private readonly upstreams: KernelUpstreams
+  private readonly direct: KernelDirect
   private readonly servers: Server[] = []
   /** Who connects while no relay runs waits in the sockets' queues. */
   private keepsPort = false
   private readonly known = new Map<bigint, OutboundConnection>()
   /** By client: what came for connections that the kernel serves already and that are not accepted yet. */
   private readonly early = new Map<bigint, ((connection: OutboundConnection) => void)[]>()
-  /** Identity -> an address of a workload that has it. */
-  private readonly sources = new Map<number, Uint8Array>()
-  private readonly groups = new Map<string, Group>()
+  private readonly groups: ClientGroups
   private readonly counts: () => Record<string, number>
   /** What was counted before this relay: then kernel and relay say what they did in one and the same time. */
   private readonly before: Record<string, number>
@@ -86,15 +82,20 @@ export class KernelOutbound {
     this.router = new KernelRouter(pins, this.verdicts, this.balance, parts.random)
     this.connections = new KernelConnections(pins, dispatcher, this.ask)
     const { ask, clients, connections } = this
+    this.entries = new UpstreamEntries(pins)
+    const { entries } = this
     this.upstreams = new KernelUpstreams(
       pins,
-      { ask, connections },
+      { ask, connections, entries },
       {
         ended: (client, end) => this.whenKnown(client, ({ hands }) => hands.ended(end)),
         rest: (client, wire, rest) => this.takeRest(client, wire, rest),
         over: (client) => this.turns.come(client),
       },
     )
+    this.direct = new KernelDirect(pins, { ask, entries, lend: () => this.upstreams.lend(), now: parts.now })
+    const { router, balance, upstreams, direct } = this
+    this.groups = new ClientGroups({ router, balance, upstreams, direct, ...parts })
     this.turns = new Turns({ ask, clients, upstream: (index) => this.upstreams.wire(index) })
     this.connector = new UpstreamPool(parts.now, (target, connected) =>
       connections.openJudged(target, connected),
@@ -107,6 +108,7 @@ export class KernelOutbound {
     return (
       existsSync(pins.map('clients')) &&
       existsSync(pins.map('health')) &&
+      existsSync(pins.map('direct_ways')) &&
       existsSync(dispatcher.remotes) &&
       existsSync(dispatcher.program('relay_ask'))
     )
@@ -133,12 +135,11 @@ export class KernelOutbound {
 
   /** Services, routes and generations change meanwhile: pools follow. `addresses`: of this node's workloads. */
   sweep(addresses: readonly Uint8Array[]): void {
-    this.sources.clear()
     // Another node knows a workload by its address; loopback is nobody's there.
-    for (const address of addresses.filter((each) => !isLoopback(each)))
-      this.sources.set(this.verdicts.identityAt(address), address)
+    const known = addresses.filter((each) => !isLoopback(each))
     for (const client of this.early.keys()) if (!this.clients.has(client)) this.early.delete(client)
-    for (const group of this.groups.values()) this.fit(group)
+    this.groups.sweep(new Map(known.map((address) => [this.verdicts.identityAt(address), address])))
+    this.direct.sweep()
     this.upstreams.sweep(this.now(), (client) => this.clients.has(client))
   }
 
@@ -158,6 +159,7 @@ export class KernelOutbound {
   /** New connections are refused from now on; what is under way is finished within that time. */
   async close(withinMs: number): Promise<void> {
     if (!this.keepsPort) this.port.update(u32(0), u32(0))
+    this.direct.close()
     for (const server of this.servers) server.close()
     const deadline = this.now() + withinMs
     await this.outbound.drain(withinMs)
@@ -165,7 +167,15 @@ export class KernelOutbound {
     this.connector.close()
     this.router.close()
     this.balance.close()
-    for (const part of [this.ask, this.port, this.clients, this.services, this.verdicts, this.connections])
+    for (const part of [
+      this.ask,
+      this.entries,
+      this.port,
+      this.clients,
+      this.services,
+      this.verdicts,
+      this.connections,
+    ])
       part.close()
   }
 
@@ -198,31 +208,17 @@ export class KernelOutbound {
   }
 
   private serve(accepted: Socket, client: KernelClient): void {
-    const group = this.join(client)
+    const group = this.groups.join(client)
     const socket = ReusingSocket.adopt(accepted)
     const connection = this.outbound.take(socket, {
       turn: this.turns.turn(client.cookie),
-      router: this.growing(group, this.router.for(client)),
+      router: this.groups.growing(group, this.router.for(client)),
     })
     if (connection) this.met(client.cookie, connection)
     socket.once('close', () => {
       this.known.delete(client.cookie)
-      this.leave(client, group)
+      this.groups.leave(group)
     })
-  }
-
-  /** A request that the kernel left may have lacked an upstream: the routes or endpoints are others by now. */
-  private growing(group: Group, { route }: Router): Router {
-    return {
-      route: (request) => {
-        if (this.now() - group.at >= FIT_MS) setImmediate(() => this.refit(group))
-        return route(request)
-      },
-    }
-  }
-
-  private refit(group: Group): void {
-    if (group.count > 0 && this.now() - group.at >= FIT_MS) this.fit(group)
   }
 
   private met(client: bigint, connection: OutboundConnection): void {
@@ -237,47 +233,6 @@ export class KernelOutbound {
     const connection = this.known.get(client)
     if (connection) act(connection)
     else if (this.clients.has(client)) this.early.set(client, [...(this.early.get(client) ?? []), act])
-  }
-
-  private join({ service, identity }: KernelClient): Group {
-    const key = `${service}/${identity}`
-    const group = this.groups.get(key) ?? { client: { service, identity }, count: 0, at: 0 }
-    this.groups.set(key, group)
-    group.count++
-    this.fit(group)
-    return group
-  }
-
-  private leave({ service, identity }: KernelClient, group: Group): void {
-    group.count--
-    this.fit(group)
-    if (group.count === 0) this.groups.delete(`${service}/${identity}`)
-  }
-
-  /** Each endpoint that the group's requests may go to has a connection for each client. */
-  private fit(joint: Group): void {
-    const { client, count } = joint
-    joint.at = this.now()
-    const source = this.sources.get(client.identity)
-    try {
-      this.want(client, count, source)
-    } catch (error) {
-      // A map is full: the slow path serves without the kernel.
-      this.complain(error)
-    }
-  }
-
-  private want(client: Group['client'], count: number, source: Uint8Array | undefined): void {
-    const endpoints = this.router.reaches(client).flatMap((service) => this.balance.within(service))
-    this.upstreams.want(
-      endpoints.map(({ number, at, local }) => ({
-        number,
-        identity: client.identity,
-        place: { at, local, source },
-      })),
-      { group: `${client.service}/${client.identity}`, count },
-      this.now(),
-    )
   }
 
   private takeRest(client: bigint, wire: Wire, unchanged: ResponseRest | UneditedResponse): void {

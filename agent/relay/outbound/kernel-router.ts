@@ -68,6 +68,12 @@ export class KernelRouter {
     this.maps?.routes.close()
   }
 
+  /** Does a route say more of its requests than that they go to the service? Unknown = yes. */
+  isRouted({ service, identity }: Pick<KernelClient, 'service' | 'identity'>): boolean {
+    const generation = this.verdicts.generations.current()
+    return generation === undefined || this.mapsOf(generation).setFor(service, identity) !== undefined
+  }
+
   private route(client: KernelClient, request: Request): Outcome {
     const generation = this.verdicts.generations.current()
     if (!generation) return NONE

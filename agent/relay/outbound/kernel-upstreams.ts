@@ -22,7 +22,7 @@ import { clientsOf, keyOf, newPool, type Pool, type PoolName, wantedIn } from '.
 import { Orphans } from './orphans.ts'
 import type { KernelEnd } from './ports.ts'
 import type { ResponseRest, UneditedResponse } from './response-reader.ts'
-import { UpstreamEntries } from './upstream-entries.ts'
+import type { UpstreamEntries } from './upstream-entries.ts'
 import { endOf, isReset, poolKey, restOf, upstreamValue } from './upstream-values.ts'
 import { NOBODY, Wire } from './wire.ts'
 
@@ -70,25 +70,26 @@ export class KernelUpstreams {
 
   constructor(
     pins: Pins,
-    { ask, connections }: { ask: KernelAsk; connections: KernelConnections },
+    {
+      ask,
+      connections,
+      entries,
+    }: { ask: KernelAsk; connections: KernelConnections; entries: UpstreamEntries },
     hooks: UpstreamHooks,
   ) {
     this.ask = ask
     this.connections = connections
     this.hooks = hooks
-    this.entries = new UpstreamEntries(pins)
+    this.entries = entries
     this.poolMap = BpfMap.pinned(pins.map('pools'))
     // What a killed relay left: its connections went with it.
     for (const key of [...this.poolMap.keys(PoolKeyLayout.bytes, Limit.MAX_POOLS)]) this.poolMap.delete(key)
-    this.orphans = new Orphans(this.entries, (index) => this.release(index))
-    const indexes = Array.from({ length: Limit.MAX_UPSTREAMS }, (_, index) => Limit.MAX_UPSTREAMS - 1 - index)
-    this.unused = indexes.filter((index) => this.inherit(index))
+    this.orphans = new Orphans(entries, ask, (index) => this.release(index))
+    this.unused = this.orphans.inherit()
   }
 
   get open(): number {
-    let count = 0
-    for (const pool of this.pools.values()) count += pool.open.size
-    return count
+    return this.all().length
   }
 
   /** Clients of a group that may send requests to these endpoints, and to no others: so many connections are kept. */
@@ -138,6 +139,18 @@ export class KernelUpstreams {
     }
   }
 
+  /** Is a connection to the endpoint there? Then one more can be made, as far as anybody knows. */
+  reach({ number, identity }: Pick<PoolName, 'number' | 'identity'>): boolean {
+    const pool = this.pools.get(keyOf({ number, identity }))
+    const open = [...(pool?.open.keys() ?? [])].map((index) => this.entries.useOf(index))
+    return open.some((use) => use === Use.USE_IDLE || use === Use.USE_TAKEN)
+  }
+
+  /** The index of an entry that is not used, for good. */
+  lend(): number | undefined {
+    return this.unused.pop()
+  }
+
   /** A client is met whose request an earlier relay may have left under way. */
   settle(client: bigint, tell: (end: KernelEnd) => void): void {
     this.orphans.settle(client, tell)
@@ -152,29 +165,17 @@ export class KernelUpstreams {
     const deadline = Date.now() + Math.max(LAST_WORK_MS, withinMs)
     for (const pool of this.pools.values()) this.empty(pool)
     do await sleep(WORK_POLL_MS)
-    while (this.working().length > 0 && Date.now() < deadline)
-    const wires = [...this.pools.values()].flatMap((pool) => [...pool.open.values()])
-    if (wires.length > 0)
+    while (this.all().some(([index]) => this.entries.works(index)) && Date.now() < deadline)
+    if (this.open > 0)
       await new Promise<void>((resolve) => {
         this.emptied = resolve
-        for (const wire of wires) wire.reset()
+        for (const [, wire] of this.all()) wire.reset()
       })
-    for (const map of [this.entries, this.poolMap]) map.close()
+    this.poolMap.close()
   }
 
-  private working(): number[] {
-    return [...this.pools.values()].flatMap(({ open }) =>
-      [...open.keys()].filter((index) => this.entries.works(index)),
-    )
-  }
-
-  /** True = the entry is free. Whoever had the ones in use is gone, and their connections. */
-  private inherit(index: number): boolean {
-    if (this.entries.useOf(index) === Use.USE_NONE) return true
-    this.ask.bury(index)
-    if (this.orphans.adopt(index)) return false
-    this.entries.erase(index)
-    return true
+  private all(): [index: number, wire: Wire][] {
+    return [...this.pools.values()].flatMap(({ open }) => [...open])
   }
 
   private add(name: PoolName): Pool {

@@ -29,6 +29,11 @@ export function isReset(value: Buffer): boolean {
   return value.readUInt32LE(fields.way.at) === Way.WAY_KERNEL && endOf(value).working
 }
 
+/** Is it for a client's own connection? */
+export function isDirect(value: Buffer | undefined): boolean {
+  return ((value?.readUInt32LE(fields.flags.at) ?? 0) & UpstreamFlag.UPSTREAM_DIRECT) !== 0
+}
+
 /** How far the response had come. */
 export function endOf(value: Buffer): KernelEnd {
   const phase = value.readUInt8(PHASE_AT)
@@ -59,9 +64,14 @@ export function poolKey(endpoint: number, identity: number): Buffer {
   return key
 }
 
-export function upstreamValue(endpoint: number, identity: number, local: boolean): Buffer {
+export function upstreamValue(
+  endpoint: number,
+  identity: number,
+  local: boolean,
+  use: number = Use.USE_OPENING,
+): Buffer {
   const value = Buffer.alloc(UpstreamLayout.bytes)
-  value.writeUInt32LE(Use.USE_OPENING, fields.use.at)
+  value.writeUInt32LE(use, fields.use.at)
   if (!local) value.writeUInt32LE(UpstreamFlag.UPSTREAM_REMOTE, fields.flags.at)
   value.writeUInt32LE(endpoint, fields.endpoint.at)
   value.writeUInt32LE(identity, fields.identity.at)

@@ -9,12 +9,28 @@
 #include "../../lib/address.h"
 #include "../../maps/live.h"
 #include "../../maps/outbound.h"
+#include "upstream-pool.h"
 #include <bpf/bpf_endian.h>
 
 #define SOCK_STREAM 1
 #define ECONNREFUSED 111
 /* Cgroups between the root and a workload's, the managed one included. */
 #define CGROUP_LEVELS 8
+
+/* struct sockaddr_in and sockaddr_in6, in network order. */
+struct sockaddr_in4 {
+	__u16 family;
+	__u16 port;
+	__u32 address;
+	__u64 zero;
+};
+struct sockaddr_in6 {
+	__u16 family;
+	__u16 port;
+	__u32 flow;
+	__u8 address[16];
+	__u32 scope;
+};
 
 /* Identity of the workload whose cgroup is the nearest around the caller; 0 = none. */
 static __always_inline __u32 identity_of_caller(void)
@@ -33,9 +49,78 @@ static __always_inline __u32 identity_of_caller(void)
 	return identity;
 }
 
-/* Port on loopback to connect to instead; 0 = no service's address, < 0 = refused. */
-static __always_inline int call_port(struct bpf_sock_addr *call, struct heddle_service *asked)
+static __always_inline __u32 is_mapped(const __u8 *address)
 {
+	__u32 words[4];
+
+	__builtin_memcpy(words, address, 16);
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
+/* Of the same family as the one that is there. */
+static __always_inline void to_loopback(__u8 *address)
+{
+	__u32 mapped = is_mapped(address);
+	__u32 words[4] = { 0, 0, mapped ? bpf_htonl(0xffff) : 0,
+			   bpf_htonl(mapped ? 0x7f000001 : 1) };
+
+	__builtin_memcpy(address, words, 16);
+}
+
+/* The connection leaves from that address, unless the application has chosen one. 0 = so be it. */
+static __always_inline int source_bind(struct bpf_sock_addr *call, const __u8 *source)
+{
+	struct sockaddr_in4 four = { .family = 2 };
+	struct sockaddr_in6 six = { .family = 10 };
+	__u32 words[4];
+
+	__builtin_memcpy(words, source, 16);
+	if (!words[0] && !words[1] && !words[2] && !words[3])
+		return 0;
+	if (call->family == 2) {
+		four.address = words[3];
+		return bpf_bind(call, (struct sockaddr *)&four, sizeof(four));
+	}
+	__builtin_memcpy(six.address, source, 16);
+	return bpf_bind(call, (struct sockaddr *)&six, sizeof(six));
+}
+
+/* An entry for the connection that `way` speaks of, which is made in place of one to the relay; 0 = by the relay. */
+static __always_inline __u32 direct_take(struct bpf_sock_addr *call,
+					 const struct heddle_direct *way, struct heddle_service *to)
+{
+	struct heddle_pool_key key = { .endpoint = HEDDLE_POOL_DIRECT };
+	struct heddle_pool *pool = bpf_map_lookup_elem(&pools, &key);
+	struct heddle_endpoint *e = bpf_map_lookup_elem(&endpoints, &way->endpoint);
+	__u32 mapped = is_mapped(to->address), entry;
+	struct heddle_upstream *u;
+
+	if (!pool || !e || !e->weight || is_mapped(e->address) != mapped)
+		return 0;
+	entry = pool_pop(pool);
+	if (!entry) {
+		__sync_fetch_and_add(&pool->missed, 1);
+		return 0;
+	}
+	if (source_bind(call, way->source)) {
+		direct_free(entry);
+		return 0;
+	}
+	u = upstream_at(entry - 1);
+	if (u)
+		u->endpoint =
+			way->endpoint; /* as long as it stands here, that number means this endpoint */
+	__builtin_memcpy(to->address, e->address, 16);
+	to->port = e->port;
+	return entry;
+}
+
+/* Where to connect to instead. 0 = as it was asked; < 0 = refused. */
+static __always_inline int call_to(struct bpf_sock_addr *call, struct heddle_service *asked,
+				   struct heddle_service *to)
+{
+	struct heddle_route_key who = {};
+	struct heddle_direct *way;
 	__u32 zero = 0, *service, *port;
 	struct heddle_called *note;
 
@@ -49,11 +134,27 @@ static __always_inline int call_port(struct bpf_sock_addr *call, struct heddle_s
 	note = bpf_sk_storage_get(&called, call->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!note)
 		return -ECONNREFUSED;
+	/* Connected, or about to be: connect() is going to say so. */
+	if (note->direct && call->sk->state != BPF_TCP_CLOSE)
+		return 0;
 	__builtin_memcpy(note->address, asked->address, 16);
 	note->port = asked->port;
 	note->service = *service;
 	note->identity = identity_of_caller();
-	return *port;
+	if (note->direct)
+		direct_free(note->direct); /* an earlier connect() failed */
+	note->direct = 0;
+	__builtin_memcpy(to->address, asked->address, 16);
+	who.service = note->service;
+	who.identity = note->identity;
+	way = bpf_map_lookup_elem(&direct_ways, &who);
+	if (way)
+		note->direct = direct_take(call, way, to);
+	if (!note->direct) {
+		to_loopback(to->address);
+		to->port = *port;
+	}
+	return 1;
 }
 
 static __always_inline int call_refused(void)
@@ -64,39 +165,40 @@ static __always_inline int call_refused(void)
 
 static __always_inline int call4(struct bpf_sock_addr *call)
 {
-	struct heddle_service asked = {};
-	__u32 none[4] = {};
-	int port;
+	struct heddle_service asked = {}, to = {};
+	__u32 none[4] = {}, address;
+	int found;
 
 	address_of(asked.address, 2, call->user_ip4, none);
-	port = call_port(call, &asked);
-	if (port < 0)
+	found = call_to(call, &asked, &to);
+	if (found < 0)
 		return call_refused();
-	if (port) {
-		call->user_ip4 = bpf_htonl(0x7f000001);
-		call->user_port = bpf_htons(port);
+	if (found) {
+		__builtin_memcpy(&address, to.address + 12, 4);
+		call->user_ip4 = address;
+		call->user_port = bpf_htons(to.port);
 	}
 	return 1;
 }
 
 static __always_inline int call6(struct bpf_sock_addr *call)
 {
-	struct heddle_service asked = {};
+	struct heddle_service asked = {}, to = {};
 	__u32 address[4] = { call->user_ip6[0], call->user_ip6[1], call->user_ip6[2],
 			     call->user_ip6[3] };
-	__u32 mapped = !address[0] && !address[1] && address[2] == bpf_htonl(0xffff);
-	int port;
+	int found;
 
 	__builtin_memcpy(asked.address, address, 16);
-	port = call_port(call, &asked);
-	if (port < 0)
+	found = call_to(call, &asked, &to);
+	if (found < 0)
 		return call_refused();
-	if (port) {
-		call->user_ip6[0] = 0;
-		call->user_ip6[1] = 0;
-		call->user_ip6[2] = mapped ? bpf_htonl(0xffff) : 0;
-		call->user_ip6[3] = bpf_htonl(mapped ? 0x7f000001 : 1);
-		call->user_port = bpf_htons(port);
+	if (found) {
+		__builtin_memcpy(address, to.address, 16);
+		call->user_ip6[0] = address[0];
+		call->user_ip6[1] = address[1];
+		call->user_ip6[2] = address[2];
+		call->user_ip6[3] = address[3];
+		call->user_port = bpf_htons(to.port);
 	}
 	return 1;
 }

@@ -6,6 +6,7 @@
 #include "../../protocols/http1/request.h"
 #include "hand.h"
 #include "message.h"
+#include "upstream-pool.h"
 
 struct call {
 	struct sk_msg_md *msg;
@@ -19,11 +20,30 @@ struct call {
 	__u64 socket;		     /* the client's, in this kernel */
 };
 
+/*
+ * A connection that leads past the relay can't be handed over. Without routes all of it is its endpoint's
+ * and what can't be read just goes there, from here on unread. With routes (they are newer than
+ * the connection) the client is told to make another one: see request_upstream().
+ */
+SEPARATE int direct_over(struct heddle_client *c, __u32 why)
+{
+	__u32 entry = c ? c->direct : 0;
+	struct heddle_upstream *u = entry ? upstream_at(entry - 1) : NULL;
+
+	client_count(why);
+	if (!u || c->route_set || c->upstream != entry)
+		return SK_DROP;
+	u->way = HEDDLE_WAY_BLIND;
+	return SK_PASS;
+}
+
 /* See own_way() in upstream-response.h. */
 static __always_inline int to_relay(struct call *k, __u32 why)
 {
 	__u64 cookie = k->client->cookie;
 
+	if (k->client->direct)
+		return direct_over(k->client, why);
 	client_count(why);
 	/* Written only while the connection is the kernel's: later the relay changes flags. */
 	if (k->client->flags & HEDDLE_CLIENT_CORKED)
@@ -34,6 +54,8 @@ static __always_inline int to_relay(struct call *k, __u32 why)
 /* Nothing of the message has been taken: the connection changes hands here. */
 static __always_inline int hand_over(struct call *k, __u32 why)
 {
+	if (k->client->direct)
+		return direct_over(k->client, why);
 	hand_to_relay(k->client);
 	return to_relay(k, why);
 }

@@ -17,7 +17,7 @@ static __always_inline int may_overtake(struct heddle_client *c)
 {
 	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
 
-	return u && u->flags & HEDDLE_UPSTREAM_REMOTE;
+	return u && u->flags & HEDDLE_UPSTREAM_REMOTE && !(u->flags & HEDDLE_UPSTREAM_DIRECT);
 }
 
 /* The reply to the request whose head is in `w`, in a window of its own; NULL = the relay's. */

@@ -12,6 +12,7 @@
 #include "client-edit.h"
 #include "client-reply.h"
 #include "client-route.h"
+#include "client-upstream.h"
 #include "hand.h"
 #include "upstream-pool.h"
 #include "window.h"
@@ -31,53 +32,6 @@ static __always_inline int taken_back(struct heddle_client *c, struct tcp_sock *
 	    tp->bytes_received != c->offered_received || tp->copied_seq != tp->rcv_nxt)
 		return 0;
 	return hand_change(c, hand, 0);
-}
-
-/* Gives back what the client has. All that it sent is with the server: this is a later message. */
-static __always_inline void upstream_leave(struct heddle_client *c)
-{
-	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
-
-	if (u && u->client == c->cookie)
-		upstream_free(u, c->upstream - 1);
-	c->upstream = 0;
-}
-
-/* The upstream that the client has, or another one, to that endpoint; NULL = none is idle. */
-static __always_inline struct heddle_upstream *upstream_take(struct call *k, __u32 endpoint)
-{
-	struct heddle_client *c = k->client;
-	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
-	struct heddle_pool_key key = { .endpoint = endpoint, .identity = c->identity };
-	struct heddle_pool *pool;
-
-	if (u && u->client == c->cookie && u->endpoint == endpoint &&
-	    *(volatile __u32 *)&u->use == HEDDLE_USE_TAKEN)
-		return u;
-	upstream_leave(c);
-	pool = bpf_map_lookup_elem(&pools, &key);
-	if (!pool)
-		return NULL;
-	c->upstream = pool_pop(pool);
-	u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
-	if (!u) {
-		__sync_fetch_and_add(&pool->missed, 1);
-		return NULL;
-	}
-	u->client = c->cookie;
-	u->reader = k->socket;
-	return u;
-}
-
-/* Into the receive queue of a server on this node, or out by the relay's connection to another. */
-static __always_inline int hand_to_server(struct sk_msg_md *msg, struct heddle_upstream *u,
-					  __u64 server, __u32 bytes)
-{
-	__u64 flags = u->flags & HEDDLE_UPSTREAM_REMOTE ? 0 : BPF_F_INGRESS;
-
-	if (!flags)
-		u->expected = u->writer ? written_by(u->writer) + bytes : 0;
-	return bpf_msg_redirect_hash(msg, &sockets, &server, flags);
 }
 
 /* Bytes that the message is to have more, or less, than it came with. */
@@ -104,7 +58,7 @@ static __always_inline void response_edit(struct heddle_client *c, struct heddle
 static __always_inline int call_upstream(struct call *k, struct heddle_upstream *u, __u32 backend)
 {
 	struct heddle_client *c = k->client;
-	__u32 flags = u->flags & HEDDLE_UPSTREAM_REMOTE;
+	__u32 flags = u->flags & (HEDDLE_UPSTREAM_REMOTE | HEDDLE_UPSTREAM_DIRECT);
 	__u64 server = u->server;
 
 	if (c->request.flags & HEDDLE_REQUEST_HEAD)
@@ -130,27 +84,6 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 	c->upstream = 0;
 	c->flags &= ~HEDDLE_CLIENT_REQUEST;
 	return hand_over(k, HEDDLE_SLOW_GONE);
-}
-
-/*
- * A redirect knows no window (see takes_relays_way() in rest.h). One that leaves by a socket whose
- * buffer is full is taken in part or fails with EAGAIN, of which no later event tells the client.
- */
-static __always_inline int takes_more(struct heddle_upstream *u, __u32 bytes)
-{
-	if (u->flags & HEDDLE_UPSTREAM_REMOTE)
-		return room_in(u->writer, bytes);
-	return unread_by(u->writer) < HEDDLE_MAX_UNREAD;
-}
-
-/* Bytes that fit into what a connection sends when nothing was sent by it before. */
-#define FITS_A_NEW_SOCKET 4096
-
-/* The first message of a request: nothing is under way, so only much of it can be too much. */
-static __always_inline int takes_first(struct heddle_upstream *u, __u32 bytes)
-{
-	return bytes <= FITS_A_NEW_SOCKET || !(u->flags & HEDDLE_UPSTREAM_REMOTE) ||
-	       room_in(u->writer, bytes);
 }
 
 /*
@@ -247,6 +180,8 @@ static __always_inline int request_read(struct call *k)
 	c->requests++;
 	k->head = k->window->pos;
 	u = request_upstream(k, &to);
+	if (!u && c->direct && c->route_set && !to.status)
+		to.status = CLIENT_MOVED;
 	if (!u && draft_answer(k, &to))
 		return hand_over(k, to.why);
 	k->at = k->head;
@@ -284,7 +219,8 @@ static __always_inline int request_goes_on(struct call *k)
 	}
 	body_follow(k);
 	if (k->bad) {
-		client_tell(c->cookie, c->upstream - 1, HEDDLE_EVENT_UNFOLLOWED);
+		if (!c->direct)
+			client_tell(c->cookie, c->upstream - 1, HEDDLE_EVENT_UNFOLLOWED);
 		return to_relay(k, HEDDLE_SLOW_HEAD);
 	}
 	server = u->server;
@@ -330,6 +266,14 @@ static __always_inline void taken_in_part(struct heddle_client *c)
 	c->flags |= HEDDLE_CLIENT_REQUEST;
 }
 
+/* Is all of it its endpoint's, unread? */
+static __always_inline int goes_blind(struct heddle_client *c)
+{
+	struct heddle_upstream *u = c->direct ? upstream_at(c->direct - 1) : NULL;
+
+	return u && u->way == HEDDLE_WAY_BLIND;
+}
+
 static __always_inline int request_or_body(struct call *k)
 {
 	__u32 zero = 0;
@@ -359,7 +303,7 @@ static __always_inline int client_request(struct sk_msg_md *msg)
 		return SK_PASS;
 	cookie = cookie_of(tp);
 	k.client = bpf_map_lookup_elem(&clients, &cookie);
-	if (!k.client)
+	if (!k.client || goes_blind(k.client))
 		return SK_PASS;
 	/* What the run before cut off of the same message is not forgotten: this request would be cut there too. */
 	bpf_msg_apply_bytes(msg, 0);

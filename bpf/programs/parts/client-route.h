@@ -10,6 +10,7 @@
 #include "../../lib/route.h"
 #include "../../maps/generation.h"
 #include "../../maps/outbound.h"
+#include "../../protocols/http1/local-reply.h"
 #include "../../protocols/http1/query.h"
 #include "../../protocols/http1/request.h"
 #include "balance.h"
@@ -24,6 +25,7 @@ enum client_status {
 	CLIENT_NO_ROUTE = 404,
 	CLIENT_NO_BACKEND = 500,
 	CLIENT_NO_ENDPOINT = 503,
+	CLIENT_MOVED = REPLY_CLOSES, /* its routes are newer than its connection */
 };
 
 static __always_inline int routed_to_status(struct destination *to, __u32 status)

@@ -8,6 +8,7 @@
 
 #include "../../lib/address.h"
 #include "hand.h"
+#include "health.h"
 #include "upstream-pool.h"
 #include <bpf/bpf_endian.h>
 
@@ -47,16 +48,77 @@ static __always_inline void client_name(struct bpf_sock_ops *ops, struct heddle_
 	name->port = ops->local_port;
 }
 
+/* An entry was taken for a connection that never came to be. */
+static __always_inline void connect_failed(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct heddle_called *note = sk ? bpf_sk_storage_get(&called, sk, NULL, 0) : NULL;
+
+	if (!note || !note->direct)
+		return;
+	direct_free(note->direct);
+	note->direct = 0;
+}
+
+/* A service is called past the relay: if nothing comes of it, that is to be heard. */
+static __always_inline void client_calls(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct heddle_called *note = sk ? bpf_sk_storage_get(&called, sk, NULL, 0) : NULL;
+
+	if (note && note->direct)
+		bpf_sock_ops_cb_flags_set(ops,
+					  ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* The client's own connection plays the part of the relay's to another node. */
+static __always_inline void direct_enters(struct heddle_client *c, __u32 entry, __u64 socket)
+{
+	__u32 index = entry - 1;
+	struct heddle_upstream *u = upstream_at(index);
+	__u64 cookie = c->cookie;
+
+	if (!u)
+		return;
+	u->server = cookie;
+	u->client = cookie;
+	u->flags = HEDDLE_UPSTREAM_REMOTE | HEDDLE_UPSTREAM_DIRECT;
+	u->writer = socket;
+	u->expected = 0;
+	c->direct = entry;
+	c->upstream = entry;
+	/* Whose answers are not seen is not followed. */
+	if (bpf_map_update_elem(&remote_upstreams, &cookie, &index, BPF_ANY))
+		u->way = HEDDLE_WAY_BLIND;
+}
+
+static __always_inline void direct_leaves(struct heddle_client *c)
+{
+	struct heddle_upstream *u = upstream_at(c->direct - 1);
+	__u64 cookie = c->cookie;
+
+	bpf_map_delete_elem(&remote_upstreams, &cookie);
+	if (u)
+		endpoint_ends(u, HEDDLE_ENDED_UNTOLD);
+	direct_free(c->direct);
+	if (c->upstream == c->direct)
+		c->upstream = 0;
+}
+
 static __always_inline void client_leaves(struct bpf_sock_ops *ops, __u64 cookie)
 {
 	struct heddle_client *c = bpf_map_lookup_elem(&clients, &cookie);
 	struct heddle_service name = {};
 	struct heddle_upstream *u;
 
-	if (!c)
+	if (!c) {
+		connect_failed(ops);
 		return;
+	}
 	client_name(ops, &name);
 	bpf_map_delete_elem(&client_names, &name);
+	if (c->direct)
+		direct_leaves(c);
 	u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
 	if (u && u->client == cookie) {
 		if (work_now(u) || c->flags & HEDDLE_CLIENT_REQUEST)
@@ -92,6 +154,8 @@ static __always_inline void client_enters(struct bpf_sock_ops *ops, __u64 cookie
 	c->service = note->service;
 	c->identity = note->identity;
 	c->sent_base = ops->snd_nxt;
+	if (note->direct)
+		direct_enters(c, note->direct, (__u64)bpf_skc_to_tcp_sock(sk));
 	if (bpf_map_update_elem(&client_names, &name, &cookie, BPF_ANY) ||
 	    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY) ||
 	    bpf_sock_hash_update(ops, &own_callers, &cookie, BPF_ANY))

@@ -103,6 +103,24 @@ static __always_inline void reply_read(struct reply *k)
 		p->phase = HEDDLE_RESPONSE_LOST;
 }
 
+/* On the client's own connection: read, and left where it is. */
+static __always_inline int direct_response(struct reply *k, __u32 index)
+{
+	struct heddle_upstream *u = k->upstream;
+
+	reply_read(k);
+	if (k->ended) {
+		u->responses++;
+		endpoint_ends(u, u->response.status);
+	}
+	/* Where an answer ends, or whose it is, is not known any more. */
+	if (u->response.phase == HEDDLE_RESPONSE_LOST || (k->ended && k->at < k->size))
+		u->way = HEDDLE_WAY_BLIND;
+	else if (k->ended)
+		work_done(u, index);
+	return SK_PASS;
+}
+
 static __always_inline int remote_response(struct __sk_buff *skb)
 {
 	__u64 cookie = bpf_get_socket_cookie(skb), client;
@@ -113,12 +131,14 @@ static __always_inline int remote_response(struct __sk_buff *skb)
 	/* FIN, what nobody asked for, and what is the relay's by now: the relay reads it. */
 	if (!u || !skb->len || !(work_now(u) & HEDDLE_WORK_RESPONSE))
 		return SK_PASS;
+	k.upstream = u;
+	if (u->flags & HEDDLE_UPSTREAM_DIRECT)
+		return u->way == HEDDLE_WAY_BLIND ? SK_PASS : direct_response(&k, *index);
 	if (!u->writer && skb->sk)
 		u->writer = (__u64)bpf_skc_to_tcp_sock(skb->sk);
 	if (takes_relays_way(u, *index))
 		return SK_PASS;
 	client = u->client;
-	k.upstream = u;
 	reply_read(&k);
 	/* What only the end of its connection ends, the relay alone can bring to an end. */
 	if (u->response.phase == HEDDLE_RESPONSE_TO_CLOSE) {

@@ -86,6 +86,22 @@ static __always_inline void upstream_free(struct heddle_upstream *u, __u32 index
 		*(volatile __u32 *)&u->use = HEDDLE_USE_OVER;
 }
 
+/* A client's own connection has ended, or came to nothing: its entry serves another one. */
+static __always_inline void direct_free(__u32 entry)
+{
+	struct heddle_upstream *u = upstream_at(entry - 1);
+
+	if (!u)
+		return;
+	u->endpoint = HEDDLE_POOL_DIRECT;
+	u->identity = 0;
+	u->server = 0;
+	u->work = 0;
+	u->way = HEDDLE_WAY_KERNEL;
+	__builtin_memset(&u->response, 0, sizeof(u->response));
+	upstream_free(u, entry - 1);
+}
+
 /* It is to meet no further request: its TCP connection ends, or will. */
 static __always_inline void upstream_gone(struct heddle_upstream *u)
 {

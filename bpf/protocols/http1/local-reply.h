@@ -10,7 +10,11 @@
 #include "draft.h"
 #include "feed.h"
 
-#define LOCAL_REPLY(status) "HTTP/1.1 " status "\r\nServer: heddle\r\nContent-Length: 0\r\n\r\n"
+#define LOCAL_REPLY_WITH(status, fields)                                                           \
+	"HTTP/1.1 " status "\r\nServer: heddle\r\n" fields "Content-Length: 0\r\n\r\n"
+#define LOCAL_REPLY(status) LOCAL_REPLY_WITH(status, "")
+/* As a status: 503, and the connection ends. */
+#define REPLY_CLOSES 1503
 #define WRITE_REPLY(to, text)                                                                      \
 	do {                                                                                       \
 		__builtin_memcpy((to)->bytes, text, sizeof(text) - 1);                             \
@@ -30,6 +34,9 @@ SEPARATE int local_reply(struct heddle_window *to, __u32 status)
 		WRITE_REPLY(to, LOCAL_REPLY("500 Internal Server Error"));
 	else if (status == 503)
 		WRITE_REPLY(to, LOCAL_REPLY("503 Service Unavailable"));
+	else if (status == REPLY_CLOSES)
+		WRITE_REPLY(to,
+			    LOCAL_REPLY_WITH("503 Service Unavailable", "Connection: close\r\n"));
 	else
 		return -1;
 	return 0;

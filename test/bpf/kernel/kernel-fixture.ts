@@ -73,6 +73,13 @@ export class KernelFixture {
     return child
   }
 
+  /** Outside of the managed cgroup: to a node, somebody of another one. */
+  spawnElsewhere(command: string, args: string[]): ChildProcess {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.children.push(child)
+    return child
+  }
+
   /** Starts the recording server; `lines` carries its later words. */
   async recordingServer(host = '127.0.0.1', bodyBytes = 0): Promise<RecordingServer> {
     const script = new URL('./recording-server.js', import.meta.url).pathname

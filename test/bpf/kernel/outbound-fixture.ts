@@ -222,9 +222,11 @@ export class OutboundFixture {
     await address(EMPTY.host, NUMBERS.empty)
   }
 
-  /** The port of a server in the managed cgroup. */
-  async startServer(name: string): Promise<number> {
-    const child = this.node.spawnManaged(process.execPath, [SERVER, name])
+  /** The port of a server, in the managed cgroup or outside. */
+  async startServer(name: string, elsewhere = false): Promise<number> {
+    const child = elsewhere
+      ? this.node.spawnElsewhere(process.execPath, [SERVER, name])
+      : this.node.spawnManaged(process.execPath, [SERVER, name])
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     lines.on('line', (said) => {
       const { closed } = JSON.parse(said) as { closed?: string }
