@@ -15,8 +15,6 @@ export type Front = {
   mesh?: { routes: number; rerouted: boolean }
   /** Fronts whose numbers this one's are divided by. */
   against: readonly string[]
-  /** Why it can't be measured yet. */
-  absent?: string
 }
 
 /** The routes that requests ask for (rules.ts), and no more. */
@@ -105,9 +103,7 @@ export function choose({ only, all, mesh }: Choice): { lanes: Lane[]; absent: Ab
 }
 
 function whyAbsent({ front }: Lane, mesh: boolean): string | undefined {
-  const { absent, mesh: needed } = FRONTS[front] ?? {}
-  if (needed !== undefined && !mesh) return 'there is no mesh to start'
-  return absent
+  return FRONTS[front]?.mesh !== undefined && !mesh ? 'there is no mesh to start' : undefined
 }
 
 /** Names of the cases of the same size that this one is compared with. */

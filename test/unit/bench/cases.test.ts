@@ -5,10 +5,9 @@ import { pinningFor } from '../../bench/machine.ts'
 import { nodesFor } from '../../bench/sites.ts'
 
 const PEERS = ['direct-local', 'direct-local-again', 'haproxy-1', 'haproxy-2', 'nginx-1', 'direct-remote']
-/** Not to be had yet, with a mesh or without. */
-const DIRECT = 'heddle-remote-direct'
 const HEDDLE = [
   'heddle-local',
+  'heddle-remote-direct',
   'heddle-remote-rerouted',
   ...[10, 1000, 10000].map((routes) => `heddle-local-routes-${routes}`),
 ]
@@ -22,12 +21,12 @@ describe('the cases of the suite datapath', () => {
   test('are those of the goals, when nothing is said', () => {
     const { lanes, absent } = names({ mesh: true })
     assert.deepEqual(lanes, usual([...PEERS, 'haproxy-remote', ...HEDDLE]))
-    assert.deepEqual(absent, usual([DIRECT]))
+    assert.deepEqual(absent, [])
   })
 
   test('are all sizes of all fronts with --all, but only one size of those about routes', () => {
     const { lanes } = names({ all: true, mesh: true })
-    assert.equal(lanes.length, 9 * 4 * 4 + 3)
+    assert.equal(lanes.length, 10 * 4 * 4 + 3)
     const sizes = lanes.filter((name) => name.startsWith('haproxy-2/')).map((name) => name.slice(10))
     const expected = [1, 16, 64, 256].flatMap((c) => [100, 1024, 16384, 1048576].map((b) => `${c}/${b}`))
     assert.deepEqual(sizes, expected.sort())
@@ -49,7 +48,7 @@ describe('the cases of the suite datapath', () => {
   test('are absent by name where they need a mesh and there is none', () => {
     const { lanes, absent } = names({})
     assert.deepEqual(lanes, usual([...PEERS, 'haproxy-remote']))
-    assert.deepEqual(absent, usual([...HEDDLE, DIRECT]))
+    assert.deepEqual(absent, usual(HEDDLE))
   })
 
   test('are refused when none is left, with the reason', () => {
