@@ -5,15 +5,17 @@ import { Command, CommanderError } from 'commander'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { searchSbin } from '../local/sbin.ts'
 import { UsageError } from './usage.ts'
-import * as audit from './audit.ts'
-import * as explain from './explain.ts'
-import * as node from './node.ts'
-import * as nodeBus from './node-bus.ts'
-import * as nodeUnits from './node-units.ts'
-import * as policyLint from './policy-lint.ts'
-import * as trust from './trust.ts'
 
-const COMMANDS = [policyLint, explain, audit, node, nodeBus, nodeUnits, trust]
+type Noun = { register(program: Command): void }
+
+/** By first word. Only what is asked for is loaded: all of it takes four times as long. */
+const COMMANDS: Readonly<Record<string, () => Promise<Noun[]>>> = {
+  policy: async () => [await import('./policy-lint.ts')],
+  explain: async () => [await import('./explain.ts')],
+  audit: async () => [await import('./audit.ts')],
+  node: () => Promise.all([import('./node.ts'), import('./node-bus.ts'), import('./node-units.ts')]),
+  trust: async () => [await import('./trust.ts')],
+}
 const EXIT_USAGE = 2
 
 function version(): string {
@@ -22,13 +24,20 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-export function createProgram(): Command {
+/** Of the command that `word` names, or of all: then they can be shown. */
+async function commandsFor(word: string): Promise<Noun[]> {
+  const named = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
+  const loads = named === undefined ? Object.values(COMMANDS) : [named]
+  return (await Promise.all(loads.map((load) => load()))).flat()
+}
+
+async function createProgram([word = '']: readonly string[]): Promise<Command> {
   const program = new Command('heddle')
     .description('L7 policies in git, enforced in the kernel, without sidecars')
     .version(version())
     .showHelpAfterError('(heddle --help shows the commands)')
     .exitOverride()
-  for (const { register } of COMMANDS) register(program)
+  for (const { register } of await commandsFor(word)) register(program)
   return program
 }
 
@@ -54,7 +63,8 @@ function complain(error: unknown): number {
 
 searchSbin()
 try {
-  await createProgram().parseAsync()
+  const program = await createProgram(process.argv.slice(2))
+  await program.parseAsync()
 } catch (error) {
   process.exitCode = complain(error)
 }
