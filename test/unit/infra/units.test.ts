@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { Command, CommanderError } from 'commander'
 import { inheritedListeners } from '../../../agent/relay/inherited-listeners.ts'
 import { RelayConfig } from '../../../agent/relay/config.ts'
+import { register } from '../../../infra/cli/node-units.ts'
 import { relayService, relaySocket } from '../../../infra/node/relay-systemd.ts'
 import { systemdUnit } from '../../../infra/node/systemd.ts'
 
@@ -138,9 +140,20 @@ describe('heddle node', () => {
     ]),
   ]
   for (const args of WRONG)
-    test(`\`heddle node ${args.join(' ')}\` is wrong usage`, () => {
-      const { status, stdout, stderr } = node(...args)
-      assert.deepEqual({ status, stdout }, { status: 2, stdout: '' })
-      assert.match(stderr, /^error: /)
+    test(`\`heddle node ${args.join(' ')}\` is wrong usage`, async () => {
+      // In this process: a start for each would take longer than all other tests here.
+      const program = new Command('heddle').exitOverride().configureOutput({ writeErr: () => {} })
+      register(program)
+      const asked = program.parseAsync(['node', ...args], { from: 'user' })
+      await assert.rejects(asked, (error) => {
+        assert.ok(error instanceof CommanderError)
+        assert.match(error.message, /^error: /)
+        return error.exitCode !== 0
+      })
     })
+  test('wrong usage is exit code 2', () => {
+    const { status, stdout, stderr } = node('relay-socket-unit', '--port', '0')
+    assert.deepEqual({ status, stdout }, { status: 2, stdout: '' })
+    assert.match(stderr, /^error: /)
+  })
 })
