@@ -10,6 +10,9 @@ import {
   type CallFamily,
   CALLS,
   NO_RELAY,
+  PAST,
+  PAST_FAMILIES,
+  PAST_RELAY,
   REFUSED,
 } from './outbound-cases.ts'
 
@@ -73,6 +76,10 @@ export function checkLane(name: string, run: Run, release: RegExp): void {
       for (const what of CALL_CASES)
         check(`calls, ${family}: ${what.name}`, () => checkCall(lines, what, family, CALLS[family].peer))
     }
+    for (const family of PAST_FAMILIES)
+      check(`calls, ${family}: ${PAST_RELAY.name}`, () =>
+        checkCall(lines, PAST_RELAY, family, `${PAST[family]} 80`),
+      )
   })
 }
 

@@ -2,7 +2,8 @@
 
 /**
  * Bytes to send; wait for so many replies in all; wait for the other side's end; stop reading, or go on;
- * until the relay has idle upstreams to all servers; until it has offered the connection to the kernel;
+ * until the relay has idle upstreams to all servers; until it has offered the connection to the kernel; this
+ * connection leads past the relay;
  * until the kernel leaves the rest of a message to it; a server closes all its connections; other
  * routes become active.
  */
@@ -13,6 +14,7 @@ export type CallStep =
   | { reads: boolean }
   | { warm: true }
   | { offered: true }
+  | { direct: true }
   | { rest: true }
   | { drop: 'a' | 'b' }
   | { flip: 'front' | 'swapped' }
@@ -172,6 +174,24 @@ export const CALL_CASES: CallCase[] = [
     expect: byEither(answer('/a/1'), '200 a POST /a/p 6', '200 b GET /a/2 0'),
   },
 ]
+
+/** Service c by an address of its own, without routes: its one endpoint is another node's. */
+export const PAST_RELAY: CallCase = {
+  name: 'past the relay: requests, a body in pieces, what ends where it ends',
+  steps: [
+    ...[{ direct: true }, get('/c/1'), { replies: 1 }],
+    ...inPieces(post('/c/p', 'Content-Length: 3000\r\n') + BODY, 700),
+    ...[{ replies: 2 }, get('/c/2'), { replies: 3 }],
+  ] as CallStep[],
+  expect: {
+    replies: ['200 GET /c/1', '200 POST /c/p', '200 GET /c/2'],
+    kernel: 3,
+    relay: 0,
+  },
+}
+export const PAST = { IPv4: '10.96.0.2', 'IPv4 by an IPv6 socket': '::ffff:10.96.0.2' } as const
+export type PastFamily = keyof typeof PAST
+export const PAST_FAMILIES = Object.keys(PAST) as PastFamily[]
 
 /** Before a relay is there, and when it was killed. */
 export const NO_RELAY: CallCase[] = ['no relay yet', 'the relay was killed'].map((when) => ({

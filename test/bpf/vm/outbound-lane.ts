@@ -10,12 +10,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { BpfMap, u32 } from '../../../agent/adapters/libbpf.ts'
 import { Pins } from '../../../agent/adapters/pins.ts'
 import { assign, rowsFor } from '../../../agent/identities.ts'
 import type { Kernel } from '../../../agent/ports.ts'
 import { askRelay } from '../../../agent/relay/stats.ts'
-import { ClientLayout, ClientReason, Hand, UpstreamLayout, Use } from '../../../bpf/abi/heddle.gen.ts'
 import type { Workload } from '../../../pipelines/policy/model.ts'
 import {
   CALL_CASES,
@@ -25,9 +23,14 @@ import {
   type CallLine,
   CALLS,
   NO_RELAY,
+  PAST,
+  PAST_FAMILIES,
+  PAST_RELAY,
+  type PastFamily,
 } from './outbound-cases.ts'
 import { WAYS } from './network.ts'
 import type { Act, FromPeer, Play, Played, ToPeer } from './outbound-peer.ts'
+import { OutboundLooks, type Ways } from './outbound-looks.ts'
 import type { RoutedGeneration } from './outbound-programs.ts'
 
 const RELAY = fileURLToPath(new URL('../../../agent/relay/main.js', import.meta.url))
@@ -35,8 +38,6 @@ const PEER = fileURLToPath(new URL('./outbound-peer.js', import.meta.url))
 /** Live numbers of the services. */
 const NUMBERS: Record<string, number> = { front: 1, a: 2, b: 3, c: 4 }
 const SLOTS = { front: 2, swapped: 3 }
-/** Indexes of upstreams that are looked at: the relay gives low ones first, and a lane has one caller at a time. */
-const LOOKED_AT = 32
 /** An emulated machine starts Node in seconds; on a busy host, in half a minute. */
 const PATIENCE_MS = 90_000
 /** Servers a and b, and all callers: loopback is theirs, and other nodes know them by the link's address. */
@@ -56,12 +57,11 @@ const ELSEWHERE: Workload = {
   mode: 'kernel',
 }
 
-type Ways = { kernel: number; relay: number; unread: number }
 export type Place = { kernel: Kernel; bpffs: string; cgroup: string; programs: string; cpus: number }
 
 export class OutboundLane {
   private readonly place: Place
-  private readonly pins: Pins
+  private readonly looks: OutboundLooks
   private readonly directory = mkdtempSync(join(tmpdir(), 'heddle-lane-relay-'))
   private peer: ChildProcess | undefined
   private relay: ChildProcess | undefined
@@ -69,7 +69,7 @@ export class OutboundLane {
 
   constructor(place: Place) {
     this.place = place
-    this.pins = new Pins(place.bpffs)
+    this.looks = new OutboundLooks(new Pins(place.bpffs), place.cpus)
   }
 
   /** All cases, a line each. */
@@ -80,6 +80,7 @@ export class OutboundLane {
     for (const family of CALL_FAMILIES) say(await this.play(early, family))
     await this.startRelay()
     for (const family of CALL_FAMILIES) for (const what of CALL_CASES) say(await this.play(what, family))
+    for (const family of PAST_FAMILIES) say(await this.playPast(family))
     await this.killRelay()
     for (const family of CALL_FAMILIES) say(await this.play(late, family))
   }
@@ -139,13 +140,11 @@ export class OutboundLane {
     await outbound.write({ map: 'members', first: 0, endpoints: places.map((_, at) => at + 1) })
     const state = { first: 0, count: 1, local: 1, zone: 1 }
     await outbound.write({ map: 'services', number: NUMBERS['front'] as number, state })
+    const called = (address: string, name: string) =>
+      outbound.write({ map: 'service_addresses', address, port: 80, service: NUMBERS[name] as number })
     for (const address of new Set(CALL_FAMILIES.map((family) => CALLS[family].host)))
-      await outbound.write({
-        map: 'service_addresses',
-        address,
-        port: 80,
-        service: NUMBERS['front'] as number,
-      })
+      await called(address, 'front')
+    await called(PAST.IPv4, 'c')
   }
 
   /** Ports of server a and server b. */
@@ -179,7 +178,7 @@ export class OutboundLane {
     })
     await until('the relay serves services', async () => {
       const said = (await askRelay(stats).catch(() => undefined)) as { outbound: unknown } | undefined
-      return said !== undefined && said.outbound !== null && this.port() !== 0
+      return said !== undefined && said.outbound !== null && this.looks.port() !== 0
     })
   }
 
@@ -192,13 +191,25 @@ export class OutboundLane {
     await gone
   }
 
-  private async play(what: CallCase, family: CallFamily): Promise<CallLine> {
-    const before = this.ways()
-    const way = { host: CALLS[family].host, port: 80 }
+  /** The relay learns of a group of clients by its first connection. */
+  private async playPast(family: PastFamily): Promise<CallLine> {
+    const way = { host: PAST[family], port: 80 }
+    const first = { way, steps: PAST_RELAY.steps.slice(1, 3), expected: 1 }
+    await this.playedBy(first, this.looks.ways())
+    await until('connections lead past the relay', () => this.looks.hasDirectWays())
+    return this.play(PAST_RELAY, family, way)
+  }
+
+  private async play(
+    what: CallCase,
+    family: CallFamily,
+    way = { host: CALLS[family].host as string, port: 80 },
+  ): Promise<CallLine> {
+    const before = this.looks.ways()
     const steps = this.relay ? [{ warm: true } as const, ...what.steps] : what.steps
     const expected = what.expect.replies.filter((reply) => reply !== 'end').length
     const played = await this.playedBy({ way, steps, expected }, before)
-    const after = this.ways()
+    const after = this.looks.ways()
     if (what.steps.some((step) => typeof step === 'object' && 'flip' in step)) await this.flip('front')
     const told = what.expect.kernel !== null
     const kernel = told ? after.kernel - before.kernel : null
@@ -219,62 +230,11 @@ export class OutboundLane {
 
   private async act(step: Act, before: Ways): Promise<void> {
     if ('flip' in step) await this.flip(step.flip)
-    else if ('warm' in step) await until('idle upstreams to all servers', () => this.idle().size === 3)
-    else if ('rest' in step) await until('the relay gets the rest', () => this.ways().unread > before.unread)
-    else await until('the kernel is offered the connection', () => this.isOffered())
-  }
-
-  /** Endpoints that an upstream waits for. */
-  private idle(): Set<number> {
-    return this.withMap('upstreams', (map) => {
-      const values = Array.from({ length: LOOKED_AT }, (_, index) =>
-        map.lookup(u32(index), UpstreamLayout.bytes),
-      )
-      const { use, endpoint } = UpstreamLayout.fields
-      const idle = values.filter((value) => value?.readUInt32LE(use.at) === Use.USE_IDLE)
-      return new Set(idle.map((value) => value?.readUInt32LE(endpoint.at) ?? 0))
-    })
-  }
-
-  /** There is one client at a time. */
-  private isOffered(): boolean {
-    return this.withMap('clients', (map) => {
-      const [key] = [...map.keys(8, 2)]
-      const hand = key && map.lookup(key, ClientLayout.bytes)?.readUInt32LE(ClientLayout.fields.hand.at)
-      return ((hand ?? 0) & Hand.HAND_OFFER) !== 0
-    })
-  }
-
-  private port(): number {
-    return this.withMap('outbound_port', (map) => map.lookup(u32(0), 4)?.readUInt32LE() ?? 0)
-  }
-
-  /** Requests that the kernel took or answered so far, those that it left to the relay, and how many of these for want of a reader. */
-  private ways(): Ways {
-    return this.withMap('client_counters', (map) => {
-      const ways = { kernel: 0, relay: 0, unread: 0 }
-      for (const [name, reason] of Object.entries(ClientReason)) {
-        const value = name === 'CLIENT_REASONS' ? undefined : map.lookup(u32(reason), 8 * this.place.cpus)
-        for (let at = 0; value && at < value.length; at += 8) {
-          const count = Number(value.readBigUInt64LE(at))
-          ways[name.startsWith('KERNEL_') ? 'kernel' : 'relay'] += count
-          if (name === 'SLOW_UNREAD') ways.unread += count
-        }
-      }
-      return ways
-    })
-  }
-
-  private withMap<T>(
-    name: 'clients' | 'upstreams' | 'outbound_port' | 'client_counters',
-    use: (map: BpfMap) => T,
-  ): T {
-    const map = BpfMap.pinned(this.pins.map(name))
-    try {
-      return use(map)
-    } finally {
-      map.close()
-    }
+    else if ('warm' in step) await until('idle upstreams to all servers', () => this.looks.idle().size === 3)
+    else if ('rest' in step)
+      await until('the relay gets the rest', () => this.looks.ways().unread > before.unread)
+    else if ('direct' in step) await until('its own way is known', () => this.looks.isDirect())
+    else await until('the kernel is offered the connection', () => this.looks.isOffered())
   }
 }
 

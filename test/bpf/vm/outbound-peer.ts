@@ -14,7 +14,10 @@ import type { CallStep } from './outbound-cases.ts'
 export type Play = { way: Way; steps: CallStep[]; expected: number }
 export type Played = { peer: string; replies: string[] }
 /** What a step asks of the driver. */
-export type Act = Extract<CallStep, { warm: true } | { offered: true } | { rest: true } | { flip: string }>
+export type Act = Extract<
+  CallStep,
+  { warm: true } | { offered: true } | { direct: true } | { rest: true } | { flip: string }
+>
 export type ToPeer = { play: Play } | { acted: true }
 export type FromPeer = { ports: number[] } | { played: Played } | { act: Act } | { failed: string }
 
