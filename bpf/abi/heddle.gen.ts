@@ -470,7 +470,7 @@ export const WindowLayout = {
     len: { at: 8, bytes: 4 },
     base: { at: 12, bytes: 4 },
     end: { at: 16, bytes: 4 },
-    pad: { at: 20, bytes: 4 },
+    matched: { at: 20, bytes: 4 },
     bytes: { at: 24, bytes: 4096 },
     slack: { at: 4120, bytes: 64 },
   },

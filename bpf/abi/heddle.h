@@ -529,7 +529,7 @@ struct heddle_window {
 	__u32 len; /* bytes loaded */
 	__u32 base; /* offset in the segment of bytes[0] */
 	__u32 end; /* a parser may read up to here: len, or less by a limit */
-	__u32 pad;
+	__u32 matched; /* scratch of hash-key.h: bytes of a name. On a stack each count is a case to the verifier */
 	__u8 bytes[HEDDLE_WINDOW];
 	__u8 slack[64]; /* 8-byte reads may run past the end */
 };

@@ -74,6 +74,11 @@ static __always_inline __u32 first_marked(__u64 marks)
 	return ((((marks & -marks) >> 7) - 1) & EVERY_BYTE(0x01)) * EVERY_BYTE(0x01) >> 56;
 }
 
+static __always_inline int is_blank(__u8 b)
+{
+	return b == ' ' || b == '\t';
+}
+
 static __always_inline __u8 lower(__u8 b)
 {
 	return b >= 'A' && b <= 'Z' ? b | 0x20 : b;

@@ -4,7 +4,8 @@
  */
 import { BalanceLayout, Ended, HealthLayout, Limit } from '../../../bpf/abi/heddle.gen.ts'
 import { choose, SPREAD_STEP, type Standing } from '../../../pipelines/services/balance.ts'
-import { hashNumber } from '../../../pipelines/services/balance-hash.ts'
+import { hashKey } from '../../../pipelines/services/balance-key.ts'
+import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import { decodeBalance } from '../../adapters/libbpf-balances.ts'
 import type { Pins } from '../../adapters/pins.ts'
@@ -26,6 +27,9 @@ const { fields } = HealthLayout
 
 /** `now`: CLOCK_MONOTONIC in nanoseconds, the programs' clock. `random`: 32 bits. */
 type Sources = { now: () => bigint; random: () => number }
+
+/** Who asks, and for what. */
+type Asked = { identity: number; request: Request }
 
 export class KernelBalance {
   private readonly services: KernelServices
@@ -50,11 +54,15 @@ export class KernelBalance {
   }
 
   /** The chosen one, and behind it those that may be tried where it fails. Empty = nobody takes requests. */
-  order(service: number, identity: number): KernelEndpoint[] {
+  order(service: number, { identity, request }: Asked): KernelEndpoint[] {
     const run = this.services.run(service)
     const how = this.policyOf(service)
     const standings = run.endpoints.map((endpoint) => this.standing(how, endpoint))
-    const chosen = this.chosen(service, how, { run, standings, key: hashNumber(identity) })
+    const chosen = this.chosen(service, how, {
+      run,
+      standings,
+      key: hashKey(how.hash, request, identity),
+    })
     if (chosen === undefined) return []
     const others = tierOf(run, chosen).filter(
       (each, place) => place !== chosen && takes(standings[place], each),

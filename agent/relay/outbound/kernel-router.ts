@@ -90,7 +90,7 @@ export class KernelRouter {
 
   private forward(question: Question, service: number, step?: Forward): Outcome {
     const { client, request } = question
-    const [first, ...others] = this.balance.order(service, client.identity)
+    const [first, ...others] = this.balance.order(service, { identity: client.identity, request })
     if (first === undefined) return NONE
     const arriving = step ? { ...question, request: changedRequest(request, step.request) } : question
     const refusal = this.refusal(arriving, first)

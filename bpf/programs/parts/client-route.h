@@ -10,6 +10,7 @@
 #include "../../lib/route.h"
 #include "../../maps/generation.h"
 #include "../../maps/outbound.h"
+#include "../../protocols/http1/hash-key.h"
 #include "../../protocols/http1/local-reply.h"
 #include "../../protocols/http1/query.h"
 #include "../../protocols/http1/request.h"
@@ -101,13 +102,25 @@ static __always_inline int route_service(struct heddle_client *c, struct heddle_
 	return 0;
 }
 
+/* What decides under Maglev: of the request, or of who asks. */
+static __always_inline __u32 route_key(struct heddle_client *c, struct heddle_window *w,
+				       __u32 service)
+{
+	struct heddle_balance *how = bpf_map_lookup_elem(&balances, &service);
+
+	if (!how || how->policy != HEDDLE_POLICY_MAGLEV || how->hash == HEDDLE_HASH_SOURCE)
+		return hash_u32(c->identity);
+	return hash_u32(request_hash(w, how, c->identity));
+}
+
 /* One of the endpoints of the service that the request goes to. */
-static __always_inline int route_endpoint(struct heddle_client *c, struct destination *to)
+static __always_inline int route_endpoint(struct heddle_client *c, struct heddle_window *w,
+					  struct destination *to)
 {
 	struct heddle_service_state *s;
 	__u32 service = to->service; /* kernel 6.1 takes no key from the argument of a function */
 
-	if (!balance(to, hash_u32(c->identity)))
+	if (!balance(to, route_key(c, w, service)))
 		return 0;
 	to->why = HEDDLE_SLOW_REFUSED;
 	s = bpf_map_lookup_elem(&services, &service);
@@ -120,7 +133,7 @@ SEPARATE int route_request(struct heddle_client *c, struct heddle_window *w, str
 {
 	if (!c || !w || !to)
 		return -1;
-	return route_service(c, w, to) || route_endpoint(c, to);
+	return route_service(c, w, to) || route_endpoint(c, w, to);
 }
 
 /*

@@ -134,11 +134,6 @@ SEPARATE __u64 http1_line_name(struct heddle_window *w, __u32 pos)
 	return automaton_final(&k.automaton, k.state, k.pos - pos) | (__u64)k.pos << 32;
 }
 
-static __always_inline int is_blank(__u8 b)
-{
-	return b == ' ' || b == '\t';
-}
-
 static long trim_front(__u32 turn UNUSED, struct edit_line *l)
 {
 	struct http1_edits *e = l->edits;

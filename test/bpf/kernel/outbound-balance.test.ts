@@ -7,11 +7,11 @@ import { after, before, describe, it } from 'node:test'
 import { nothingRests } from '../../../agent/service-runs.ts'
 import { type ServiceWish, storesFor } from '../../../agent/service-stores.ts'
 import { HealthLayout } from '../../../bpf/abi/heddle.gen.ts'
-import type { Spread } from '../../../pipelines/services/model.ts'
+import type { HashOf, Spread } from '../../../pipelines/services/model.ts'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { chiSquare, chiSquareLimit } from '../../fakes/chi-square.ts'
 import { whyNoKernel } from './kernel-fixture.ts'
-import type { Connection } from './outbound-connection.ts'
+import { type Connection, responses } from './outbound-connection.ts'
 import { FRONT, OutboundFixture } from './outbound-fixture.ts'
 
 const SERVERS = ['x0', 'x1', 'x2', 'x3'] as const
@@ -20,6 +20,36 @@ const SERVICE = 2
 const DRAWS = 1_200
 const EJECTED_MS = 1_500
 const SLOW_MS = 3_000
+
+type Head = { target: string; fields: string }
+const target = '/a/plain'
+/** The same value in heads that differ: the first of its name counts, names of fields have no case. */
+const KEYED: [what: string, hash: HashOf, heads: ((value: string) => Head)[]][] = [
+  [
+    'header',
+    { of: 'header', name: 'X-User' },
+    [
+      (value) => ({ target, fields: `X-User: ${value}\r\n` }),
+      (value) => ({ target, fields: `A: b\r\nx-USER:\t ${value} \r\nX-User: other\r\n` }),
+    ],
+  ],
+  [
+    'cookie',
+    { of: 'cookie', name: 'sid' },
+    [
+      (value) => ({ target, fields: `Cookie: sid=${value}\r\n` }),
+      (value) => ({ target, fields: `cookie: a=b;  sid=${value} ; SID=other; sid=other\r\n` }),
+    ],
+  ],
+  [
+    'query parameter',
+    { of: 'query', name: 'user' },
+    [
+      (value) => ({ target: `${target}?user=${value}`, fields: '' }),
+      (value) => ({ target: `${target}?users=1&&user=${value}&user=other`, fields: 'X: ?user=no\r\n' }),
+    ],
+  ],
+]
 
 describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
   let node: OutboundFixture
@@ -201,6 +231,36 @@ describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
     await new Promise((resolve) => setTimeout(resolve, SLOW_MS))
     assertShares(await reached(400), [1, 0, 0, 1])
   })
+
+  for (const [what, hash, heads] of KEYED)
+    it(`maglev by ${what}: a value has its endpoint, the same in kernel and relay`, async () => {
+      await publish([1, 1, 1, 1], { balance: { policy: 'maglev', hash } })
+      await warm()
+      const slow = await node.open()
+      const ask = async (by: Connection, { target, fields }: Head, pad = '') => {
+        by.forget()
+        by.send(`GET ${target} HTTP/1.1\r\nHost: front\r\n${fields}${pad}\r\n`)
+        await by.until(() => responses(by.text) === 1)
+        return whoAnswered(by.text)
+      }
+      const met = new Map<string, number>()
+      for (let n = 0; n < 40; n++) {
+        const value = `v${(n * 7919) % 20}`
+        const head = heads[n % heads.length]?.(value) as Head
+        const routed = node.ways().KERNEL_ROUTED
+        const place = await ask(client, head)
+        assert.equal(node.ways().KERNEL_ROUTED, routed + 1)
+        assert.equal(await ask(slow, head, `X-Pad: ${'p'.repeat(5_000)}\r\n`), place, JSON.stringify(head))
+        assert.equal(met.get(value) ?? place, place, JSON.stringify(head))
+        met.set(value, place)
+      }
+      assert.equal(new Set(met.values()).size, 4)
+      // Without one it is whose request it is that decides.
+      const without = { target: '/a/plain', fields: 'X-Users: v1\r\nCookie: s=v1; xsid=v2\r\n' }
+      const places = [await ask(client, without), await ask(client, without), await ask(slow, without)]
+      assert.equal(new Set(places).size, 1)
+      slow.command('destroy')
+    })
 
   it('endpoints join and leave under load without an error, and their pools go with them', async () => {
     await publish([1, 1, 1, 1])
