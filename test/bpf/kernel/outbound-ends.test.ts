@@ -65,9 +65,14 @@ describe('outbound ends', { skip, concurrency: false }, () => {
     const first = await node.openWarm()
     await first.get('/a/plain')
     const open = async () => (await node.stats()).outbound?.['upstreams']
-    const before = await open()
+    const clients = async () => {
+      const { connections } = (await node.stats()).outbound as Record<string, Record<string, number>>
+      return connections?.['open'] ?? 0
+    }
+    const [before, known] = [await open(), await clients()]
     first.command('destroy')
-    await first.until(() => first.closed)
+    // Not before the relay knows: it would make room for two.
+    await node.until(async () => (await clients()) < known)
     const second = await node.openWarm()
     assert.match(await second.get('/a/plain'), /a \d+ GET/)
     assert.equal(await open(), before)
