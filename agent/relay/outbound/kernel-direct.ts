@@ -27,7 +27,7 @@ const MAX_ENTRIES = Limit.MAX_UPSTREAMS / 2
 
 export type DirectWay = { endpoint: number; source: Uint8Array | undefined }
 /** `missed`: since when the map lacks it. */
-type Published = { way: DirectWay; missed: number | undefined }
+type Published = { caller: Caller; way: DirectWay; missed: number | undefined }
 type Caller = Pick<KernelClient, 'service' | 'identity'>
 
 const POOL = poolKey(PoolName.POOL_DIRECT, 0)
@@ -71,8 +71,15 @@ export class KernelDirect {
     } else if (known === undefined || !isSame(known.way, way) || this.isOverdue(caller, known)) {
       if (this.lent === 0) this.grow(FIRST_ENTRIES)
       this.ways.update(keyOf(caller), directValue(way))
-      this.published.set(nameOf(caller), { way, missed: undefined })
+      this.published.set(nameOf(caller), { caller, way, missed: undefined })
     }
+  }
+
+  /** Whether the endpoint can be reached is not known any more. */
+  lose({ endpoint, identity }: { endpoint: number; identity: number }): void {
+    for (const [name, { caller, way }] of this.published)
+      if (way.endpoint === endpoint && caller.identity === identity && this.published.delete(name))
+        this.ways.delete(keyOf(caller))
   }
 
   /** The agent takes out what is going to have routes; if these come to nothing, it has to come back. */
@@ -91,6 +98,7 @@ export class KernelDirect {
   }
 
   close(): void {
+    this.published.clear()
     for (const key of [...this.ways.keys(RouteKeyLayout.bytes, Limit.MAX_POOLS)]) this.ways.delete(key)
     this.ways.close()
     this.pools.close()

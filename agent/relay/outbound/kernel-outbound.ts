@@ -91,6 +91,7 @@ export class KernelOutbound {
         ended: (client, end) => this.whenKnown(client, ({ hands }) => hands.ended(end)),
         rest: (client, wire, rest) => this.takeRest(client, wire, rest),
         over: (client) => this.turns.come(client),
+        emptied: (pool) => this.direct.lose(pool),
       },
     )
     this.direct = new KernelDirect(pins, { ask, entries, lend: () => this.upstreams.lend(), now: parts.now })

@@ -50,6 +50,8 @@ export type UpstreamHooks = {
   rest(client: bigint, wire: Wire, rest: ResponseRest | UneditedResponse): void
   /** What `client` may have waited for is over. */
   over(client: bigint): void
+  /** No connection to the endpoint is left: it may not be there any more. */
+  emptied(pool: Pick<Pool, 'endpoint' | 'identity'>): void
 }
 
 export class KernelUpstreams {
@@ -117,11 +119,7 @@ export class KernelUpstreams {
   }
 
   wire(index: number): Wire | undefined {
-    for (const pool of this.pools.values()) {
-      const found = pool.open.get(index)
-      if (found) return found
-    }
-    return undefined
+    return this.all().find(([open]) => open === index)?.[1]
   }
 
   /** Every now and then: surplus goes, what is missing comes, indexes come free. */
@@ -241,6 +239,7 @@ export class KernelUpstreams {
       pool.open.delete(index)
       pool.buried.delete(index)
       this.bury(index, pool)
+      if (pool.open.size === 0) this.hooks.emptied(pool)
       if (this.open === 0) this.emptied?.()
     })
   }

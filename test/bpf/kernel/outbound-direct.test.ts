@@ -3,7 +3,10 @@
  * of. The endpoint of these tests is a server outside of the managed cgroup: to this node, elsewhere.
  */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { DirectLayout, Limit, UpstreamFlag, UpstreamLayout, Use } from '../../../bpf/abi/heddle.gen.ts'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import type { Route } from '../../../pipelines/policy/route.ts'
@@ -19,6 +22,9 @@ const ENDPOINT = 20
 /** Another service with the same endpoint. */
 const FULL = { host: '10.96.0.4', port: 80 }
 const FULL_NUMBER = 21
+const GONE = { host: '10.96.0.5', port: 80 }
+const GONE_NUMBER = 22
+const SERVER = fileURLToPath(new URL('./outbound-server.js', import.meta.url))
 const get = (target: string) => `GET ${target} HTTP/1.1\r\nHost: far\r\n\r\n`
 const BODY = 'x'.repeat(200_000)
 
@@ -206,6 +212,37 @@ describe('outbound direct', { skip, concurrency: false }, () => {
     assert.equal(inUse(), before)
     node.node.withMap('direct_ways', (map) => {
       for (const key of keys) map.delete(key)
+    })
+  })
+
+  it('an endpoint that goes takes its way with it: what is asked then gets 503, and nobody is refused', async () => {
+    const child = node.node.spawnElsewhere(process.execPath, [SERVER, 'g'])
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
+    const [line] = (await once(lines, 'line')) as [string]
+    const { port } = JSON.parse(line) as { port: number }
+    const { outbound } = node.node.kernel
+    const endpoint = { address: '127.0.0.1', port, local: false, weight: 1 }
+    await outbound.write({ map: 'endpoints', number: GONE_NUMBER, endpoint })
+    await outbound.write({ map: 'members', first: 101, endpoints: [GONE_NUMBER] })
+    const state = { first: 101, count: 1, local: 0, zone: 1 }
+    await outbound.write({ map: 'services', number: GONE_NUMBER, state })
+    await outbound.write({
+      map: 'service_addresses',
+      address: GONE.host,
+      port: GONE.port,
+      service: GONE_NUMBER,
+    })
+    await node.until(async () => {
+      const before = inUse()
+      assert.match(await (await node.open(GONE)).get('/g/plain'), /g \d+ GET/)
+      return inUse() > before
+    })
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+    await node.until(async () => {
+      const late = await node.open(GONE)
+      return late.failure === undefined && /^HTTP\/1\.1 503 /.test(await late.get('/g/plain'))
     })
   })
 
