@@ -107,9 +107,11 @@ static __always_inline __u32 direct_take(struct bpf_sock_addr *call,
 		return 0;
 	}
 	u = upstream_at(entry - 1);
-	if (u)
-		u->endpoint =
-			way->endpoint; /* as long as it stands here, that number means this endpoint */
+	if (u) {
+		/* As long as it stands here that number means this endpoint; a relay that begins leaves it alone. */
+		u->endpoint = way->endpoint;
+		u->flags = HEDDLE_UPSTREAM_DIRECT;
+	}
 	__builtin_memcpy(to->address, e->address, 16);
 	to->port = e->port;
 	return entry;
@@ -135,7 +137,7 @@ static __always_inline int call_to(struct bpf_sock_addr *call, struct heddle_ser
 	if (!note)
 		return -ECONNREFUSED;
 	/* Connected, or about to be: connect() is going to say so. */
-	if (note->direct && call->sk->state != BPF_TCP_CLOSE)
+	if (call->sk->state != BPF_TCP_CLOSE)
 		return 0;
 	__builtin_memcpy(note->address, asked->address, 16);
 	note->port = asked->port;

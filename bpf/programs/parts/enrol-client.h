@@ -156,6 +156,8 @@ static __always_inline void client_enters(struct bpf_sock_ops *ops, __u64 cookie
 	c->sent_base = ops->snd_nxt;
 	if (note->direct)
 		direct_enters(c, note->direct, (__u64)bpf_skc_to_tcp_sock(sk));
+	/* The client's now: when that has gone, the socket may be connected once more. */
+	note->direct = 0;
 	if (bpf_map_update_elem(&client_names, &name, &cookie, BPF_ANY) ||
 	    bpf_sock_hash_update(ops, &sockets, &cookie, BPF_ANY) ||
 	    bpf_sock_hash_update(ops, &own_callers, &cookie, BPF_ANY))

@@ -3,6 +3,7 @@
  * of. The endpoint of these tests is a server outside of the managed cgroup: to this node, elsewhere.
  */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
@@ -25,6 +26,19 @@ const FULL_NUMBER = 21
 const GONE = { host: '10.96.0.5', port: 80 }
 const GONE_NUMBER = 22
 const SERVER = fileURLToPath(new URL('./outbound-server.js', import.meta.url))
+/** Connects, asks, breaks off by AF_UNSPEC, and again with the same socket; between two rounds it waits for a line. */
+const AGAIN = `
+import ctypes, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+s = socket.socket()
+for _ in range(3):
+    s.connect((sys.argv[1], int(sys.argv[2])))
+    print("refused:", s.connect_ex((sys.argv[1], int(sys.argv[2]))), flush=True)
+    s.sendall(b"GET /f/plain HTTP/1.1\\r\\nHost: far\\r\\n\\r\\n")
+    print(s.recv(65536).split(b"\\r\\n")[0].decode(), flush=True)
+    libc.connect(s.fileno(), bytes(16), 16)
+    sys.stdin.readline()
+`
 const get = (target: string) => `GET ${target} HTTP/1.1\r\nHost: far\r\n\r\n`
 const BODY = 'x'.repeat(200_000)
 
@@ -43,19 +57,25 @@ describe('outbound direct', { skip, concurrency: false }, () => {
     node = await OutboundFixture.create()
     node.numbers.set('shop/far:80', NUMBER)
     await node.enforce(generation, [])
-    const { outbound } = node.node.kernel
-    const port = await node.startServer('f', true)
-    const endpoint = { address: '127.0.0.1', port, local: false, weight: 1 }
-    await outbound.write({ map: 'endpoints', number: ENDPOINT, endpoint })
-    await outbound.write({ map: 'members', first: 100, endpoints: [ENDPOINT] })
-    await outbound.write({
-      map: 'services',
-      number: NUMBER,
-      state: { first: 100, count: 1, local: 0, zone: 1 },
-    })
-    await outbound.write({ map: 'service_addresses', address: FAR.host, port: FAR.port, service: NUMBER })
+    await endpoint(ENDPOINT, await node.startServer('f', true), 100)
+    await service(NUMBER, FAR, 100)
   })
   after(() => node.close())
+
+  /** At a place of `members`. */
+  const endpoint = async (number: number, port: number, first: number) => {
+    const { outbound } = node.node.kernel
+    const value = { address: '127.0.0.1', port, local: false, weight: 1 }
+    await outbound.write({ map: 'endpoints', number, endpoint: value })
+    await outbound.write({ map: 'members', first, endpoints: [number] })
+  }
+
+  const service = async (number: number, at: { host: string; port: number }, first: number, count = 1) => {
+    const { outbound } = node.node.kernel
+    const state = { first, count, local: 0, zone: count }
+    await outbound.write({ map: 'services', number, state })
+    await outbound.write({ map: 'service_addresses', address: at.host, port: at.port, service: number })
+  }
 
   const routes = async (...more: Route[]) => node.enforce(++generation, [], [FRONT_ROUTE, ...more])
 
@@ -191,15 +211,7 @@ describe('outbound direct', { skip, concurrency: false }, () => {
   it('is not where its map is full: the relay serves, and complains', async () => {
     const connection = await openDirect()
     connection.command('destroy')
-    const { outbound } = node.node.kernel
-    await outbound.write({
-      map: 'service_addresses',
-      address: FULL.host,
-      port: FULL.port,
-      service: FULL_NUMBER,
-    })
-    const state = { first: 100, count: 1, local: 0, zone: 1 }
-    await outbound.write({ map: 'services', number: FULL_NUMBER, state })
+    await service(FULL_NUMBER, FULL, 100)
     const keys = node.node.withMap('direct_ways', (map) =>
       fillUp(map, Limit.MAX_POOLS, 8, Buffer.alloc(DirectLayout.bytes)),
     )
@@ -215,23 +227,31 @@ describe('outbound direct', { skip, concurrency: false }, () => {
     })
   })
 
+  it('a socket that is connected once more has an entry of its own', async (t) => {
+    await openDirect()
+    const before = inUse()
+    const enter = `echo $$ > ${node.node.cgroup}/cgroup.procs; exec "$0" "$@"`
+    const child = spawn('sh', ['-c', enter, 'python3', '-c', AGAIN, FAR.host, String(FAR.port)])
+    t.after(() => child.kill('SIGKILL'))
+    const said = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    for (let round = 0; round < 3; round++) {
+      assert.deepEqual((await said.next()).value, 'refused: 106')
+      assert.deepEqual((await said.next()).value, 'HTTP/1.1 200 OK')
+      // Whoever comes between two connections of the socket gets the entry that the first one had.
+      const between = await openDirect()
+      assert.match(await between.get('/f/plain'), /f \d+ GET/)
+      child.stdin.write('\n')
+    }
+    await node.until(async () => inUse() === before + 3)
+  })
+
   it('an endpoint that goes takes its way with it: what is asked then gets 503, and nobody is refused', async () => {
     const child = node.node.spawnElsewhere(process.execPath, [SERVER, 'g'])
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     const [line] = (await once(lines, 'line')) as [string]
     const { port } = JSON.parse(line) as { port: number }
-    const { outbound } = node.node.kernel
-    const endpoint = { address: '127.0.0.1', port, local: false, weight: 1 }
-    await outbound.write({ map: 'endpoints', number: GONE_NUMBER, endpoint })
-    await outbound.write({ map: 'members', first: 101, endpoints: [GONE_NUMBER] })
-    const state = { first: 101, count: 1, local: 0, zone: 1 }
-    await outbound.write({ map: 'services', number: GONE_NUMBER, state })
-    await outbound.write({
-      map: 'service_addresses',
-      address: GONE.host,
-      port: GONE.port,
-      service: GONE_NUMBER,
-    })
+    await endpoint(GONE_NUMBER, port, 101)
+    await service(GONE_NUMBER, GONE, 101)
     await node.until(async () => {
       const before = inUse()
       assert.match(await (await node.open(GONE)).get('/g/plain'), /g \d+ GET/)
@@ -248,12 +268,7 @@ describe('outbound direct', { skip, concurrency: false }, () => {
 
   it('is not where a second endpoint is, or none takes requests', async () => {
     const kept = await openDirect()
-    const { outbound } = node.node.kernel
-    await outbound.write({
-      map: 'services',
-      number: NUMBER,
-      state: { first: 100, count: 0, local: 0, zone: 0 },
-    })
+    await service(NUMBER, FAR, 100, 0)
     await node.until(async () => {
       const client = await node.open(FAR)
       return client.failure === undefined && (await client.get('/f/plain')).startsWith('HTTP/1.1 503 ')
