@@ -1,8 +1,10 @@
 /** What programs count, by name, summed over CPUs. */
 import { readFileSync } from 'node:fs'
+import { BpfError } from '../adapters/bpf-error.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
 
 const COUNTER_BYTES = 8
+const ENOENT = 2
 
 /**
  * Reads a pinned map of counters, `names` by number (an enum of the ABI; its end marker is no entry of
@@ -10,7 +12,8 @@ const COUNTER_BYTES = 8
  */
 export function readCounters(path: string, names: Readonly<Record<string, number>>): Record<string, number> {
   const cpus = possibleCpus()
-  const map = BpfMap.pinned(path)
+  const map = pinned(path)
+  if (map === undefined) return {}
   const found: Record<string, number> = {}
   try {
     for (const [name, number] of Object.entries(names)) {
@@ -23,6 +26,16 @@ export function readCounters(path: string, names: Readonly<Record<string, number
     map.close()
   }
   return found
+}
+
+/** Undefined = the node was detached meanwhile: asking must not end the relay. */
+function pinned(path: string): BpfMap | undefined {
+  try {
+    return BpfMap.pinned(path)
+  } catch (error) {
+    if (error instanceof BpfError && error.errno === ENOENT) return undefined
+    throw error
+  }
 }
 
 /** What a per-CPU map's value is sized for: `0-127` means 128, present or not. */

@@ -292,7 +292,7 @@ export class Relay {
         ...parts?.modes.proxy?.verdicts,
         open: parts?.modes.proxy?.open ?? 0,
       },
-      outbound: parts?.outbound?.stats ?? null,
+      outbound: (session?.isCurrent() && parts?.outbound?.stats) || null,
       complaints: this.complaints.count,
       journalDropped: this.journal.dropped,
     }
