@@ -9,6 +9,7 @@ import { whyNoKernel } from './kernel-fixture.ts'
 import { enforced, oneRule, until } from './one-rule.ts'
 
 const BYTES = 20_000_000
+const ATTEMPTS = 3
 const skip = whyNoKernel() ?? (spawnSync('nginx', ['-v']).error ? 'needs nginx' : false)
 
 test('a refusal finds its place behind a file that the client was slow to read', { skip }, async (t) => {
@@ -22,18 +23,30 @@ test('a refusal finds its place behind a file that the client was slow to read',
   writeFileSync(
     `${at}/nginx.conf`,
     `user root; daemon off; master_process off; pid ${at}/pid; events {} http { access_log off;
-     sendfile on; tcp_nopush on; ${temporary.join(' ')}
+     sendfile on; tcp_nopush on; keepalive_timeout 2s; ${temporary.join(' ')}
      server { listen 127.0.0.1:${port}; root ${at}; } }`,
   )
   fixture.spawnManaged('nginx', ['-p', at, '-c', `${at}/nginx.conf`, '-e', `${at}/error`])
   await until(() => spawnSync('sh', ['-c', `ss -ltn | grep -q :${port}`]).status === 0)
+  // Of a message behind one that was taken in part no program is shown anything (reply-order.h). Where that is the
+  // last of the file, nobody sees its end: without a relay the connection ends without a 403. That is seldom.
+  for (let denied = 1; denied <= ATTEMPTS; denied++) {
+    const { body, tail } = await slowly(port, () => fixture.counters().DENIED === denied)
+    assert.equal(body, BYTES)
+    if (tail.includes('HTTP/1.1 403 ')) return
+  }
+  assert.fail(`no 403 in ${ATTEMPTS} connections`)
+})
+
+/** All that a client is sent that reads only when the second of its requests is refused. */
+async function slowly(port: number, refused: () => boolean): Promise<{ body: number; tail: string }> {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true })
   socket.on('error', () => {})
   await once(socket, 'connect')
   socket.write('GET /open HTTP/1.1\r\nHost: a\r\n\r\n')
   await once(socket, 'readable')
   socket.write('GET /shut HTTP/1.1\r\nHost: a\r\n\r\n')
-  await until(() => fixture.counters().DENIED === 1)
+  await until(refused)
   let body = 0
   let tail = ''
   socket.on('data', (bytes: Buffer) => {
@@ -42,6 +55,5 @@ test('a refusal finds its place behind a file that the client was slow to read',
   })
   await until(() => tail.includes('HTTP/1.1 403 ') || socket.destroyed)
   socket.destroy()
-  assert.equal(body, BYTES)
-  assert.match(tail, /HTTP\/1\.1 403 /)
-})
+  return { body, tail }
+}
