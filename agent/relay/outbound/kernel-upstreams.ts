@@ -41,6 +41,7 @@ const LAST_WORK_MS = 500
 const WORK_POLL_MS = 20
 
 const { fields } = UpstreamLayout
+const ESTABLISHED: readonly number[] = [Use.USE_IDLE, Use.USE_TAKEN]
 
 /** What the kernel leaves to the relay. */
 export type UpstreamHooks = {
@@ -139,9 +140,10 @@ export class KernelUpstreams {
 
   /** Is a connection to the endpoint there? Then one more can be made, as far as anybody knows. */
   reach({ number, identity }: Pick<PoolName, 'number' | 'identity'>): boolean {
-    const pool = this.pools.get(keyOf({ number, identity }))
-    const open = [...(pool?.open.keys() ?? [])].map((index) => this.entries.useOf(index))
-    return open.some((use) => use === Use.USE_IDLE || use === Use.USE_TAKEN)
+    // Each look asks the kernel, and the first tells nearly always.
+    for (const index of this.pools.get(keyOf({ number, identity }))?.open.keys() ?? [])
+      if (ESTABLISHED.includes(this.entries.useOf(index))) return true
+    return false
   }
 
   /** The index of an entry that is not used, for good. */

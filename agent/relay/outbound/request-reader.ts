@@ -11,7 +11,7 @@ import {
   type Http1Parser,
   type MessageRest,
 } from '../../../pipelines/protocols/http1.ts'
-import { withoutH2cOffer } from './h2c-offer.ts'
+import { offersH2c, withoutH2cOffer } from './h2c-offer.ts'
 
 export type RequestHead = {
   request: Request
@@ -101,8 +101,14 @@ export class RequestReader {
   }
 }
 
-function headOf(event: Extract<Http1Event, { kind: 'head' }>, raw: Buffer): RequestHead {
-  const { request, bytes } = withoutH2cOffer(event.request, raw)
+function headOf({ request, body }: Extract<Http1Event, { kind: 'head' }>, bytes: Buffer): RequestHead {
+  const head = readHead(request, bytes, body)
+  if (!head.upgrade || !offersH2c(request)) return head
+  const without = withoutH2cOffer(request, bytes)
+  return readHead(without.request, without.bytes, body)
+}
+
+function readHead(request: Request, bytes: Buffer, body: Body): RequestHead {
   let said = ''
   let expects = false
   let upgrade = false
@@ -116,6 +122,5 @@ function headOf(event: Extract<Http1Event, { kind: 'head' }>, raw: Buffer): Requ
   const options = said.toLowerCase().split(/[ \t]*,[ \t]*/)
   const stays = request.version === '1.1' || options.includes('keep-alive')
   const persistent = stays && !options.includes('close')
-  const { body } = event
   return { request, method: textOf(request.method), bytes, body, persistent, expects, upgrade }
 }

@@ -3,10 +3,11 @@ import type { ChildProcess } from 'node:child_process'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { KernelFixture } from './kernel-fixture.ts'
+import { freePort } from '../../fakes/free-port.ts'
 
 /** `pid` = the process that owns the sockets. */
 export type Server = { port: number; pid: number }
@@ -79,15 +80,6 @@ server { listen 127.0.0.1:${port}; location / { return 200 ok; } } }`,
   const child = node.spawnManaged(NGINX as string, ['-c', file])
   while (!(await accepts(port))) if (child.exitCode !== null) throw new Error('nginx ended')
   return { port, pid: child.pid as number }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function accepts(port: number): Promise<boolean> {

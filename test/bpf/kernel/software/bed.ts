@@ -6,7 +6,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createCipheriv } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -16,6 +16,7 @@ import { findCgroup2, makeCgroup, removeCgroup } from '../../../../infra/local/c
 import { FRONT, FRONT_ROUTE, OutboundFixture, rule } from '../outbound-fixture.ts'
 import { CLIENTS, type Client, type ClientName, hashOf } from './clients.ts'
 import { type Command, echoAt, originAt, SERVERS, type ServerName } from './servers.ts'
+import { freePort } from '../../../fakes/free-port.ts'
 
 export const PLACES = ['near', 'far'] as const
 export type Place = (typeof PLACES)[number]
@@ -182,15 +183,6 @@ export class SoftwareBed {
     const enter = `echo $$ > ${this.beside}/cgroup.procs; exec "$0" "$@"`
     this.children.push(spawn('sh', ['-c', enter, ...command], { stdio: ['ignore', 'ignore', 'inherit'] }))
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Resolves when somebody accepts there. */
