@@ -41,6 +41,7 @@ export class KernelDirect {
   private readonly now: () => number
   private readonly published = new Map<string, Published>()
   private lent = 0
+  private stopped = false
 
   /** `lend`: the index of an entry that is of no use yet, for good. */
   constructor(
@@ -66,20 +67,22 @@ export class KernelDirect {
   /** Undefined = by the relay, from now on; connections that are there stay. */
   set(caller: Caller, way: DirectWay | undefined): void {
     const known = this.published.get(nameOf(caller))
-    if (way === undefined) {
-      if (known && this.published.delete(nameOf(caller))) this.ways.delete(keyOf(caller))
-    } else if (known === undefined || !isSame(known.way, way) || this.isOverdue(caller, known)) {
+    if (way === undefined || this.stopped) this.withdraw(caller)
+    else if (known === undefined || !isSame(known.way, way) || this.isOverdue(caller, known)) {
       if (this.lent === 0) this.grow(FIRST_ENTRIES)
       this.ways.update(keyOf(caller), directValue(way))
       this.published.set(nameOf(caller), { caller, way, missed: undefined })
     }
   }
 
+  private withdraw(caller: Caller): void {
+    if (this.published.delete(nameOf(caller))) this.ways.delete(keyOf(caller))
+  }
+
   /** Whether the endpoint can be reached is not known any more. */
   lose({ endpoint, identity }: { endpoint: number; identity: number }): void {
-    for (const [name, { caller, way }] of this.published)
-      if (way.endpoint === endpoint && caller.identity === identity && this.published.delete(name))
-        this.ways.delete(keyOf(caller))
+    for (const { caller, way } of this.published.values())
+      if (way.endpoint === endpoint && caller.identity === identity) this.withdraw(caller)
   }
 
   /** The agent takes out what is going to have routes; if these come to nothing, it has to come back. */
@@ -97,9 +100,13 @@ export class KernelDirect {
     if (head === 0n) this.grow(this.lent)
   }
 
+  /** Nobody is led past a relay that stops, while its clients leave one by one. */
+  stop(): void {
+    this.stopped = true
+    for (const { caller } of this.published.values()) this.withdraw(caller)
+  }
+
   close(): void {
-    this.published.clear()
-    for (const key of [...this.ways.keys(RouteKeyLayout.bytes, Limit.MAX_POOLS)]) this.ways.delete(key)
     this.ways.close()
     this.pools.close()
   }

@@ -160,7 +160,7 @@ export class KernelOutbound {
   /** New connections are refused from now on; what is under way is finished within that time. */
   async close(withinMs: number): Promise<void> {
     if (!this.keepsPort) this.port.update(u32(0), u32(0))
-    this.direct.close()
+    this.direct.stop()
     for (const server of this.servers) server.close()
     const deadline = this.now() + withinMs
     await this.outbound.drain(withinMs)
@@ -171,6 +171,7 @@ export class KernelOutbound {
     for (const part of [
       this.ask,
       this.entries,
+      this.direct,
       this.port,
       this.clients,
       this.services,
