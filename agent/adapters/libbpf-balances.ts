@@ -1,6 +1,6 @@
 /** struct heddle_balance: how a service's requests are spread, as agent and relay see it. */
 import { BalanceLayout, Hash, Policy as PolicyNumber } from '../../bpf/abi/heddle.gen.ts'
-import type { Policy } from '../../pipelines/services/model.ts'
+import type { HashOf, Policy } from '../../pipelines/services/model.ts'
 import type { BalanceEntry } from '../ports.ts'
 
 const { fields, bytes } = BalanceLayout
@@ -35,6 +35,8 @@ export function encodeBalance(balance: BalanceEntry | null): Buffer {
   value.writeUInt32LE(balance.slowStartMs, fields.slow_start_ms.at)
   if (hash.of === 'source') return value
   const name = hash.of === 'header' ? hash.name.toLowerCase() : hash.name
+  if (hash.of === 'cookie' && hash.ttlSeconds !== undefined)
+    value.writeUInt32LE(hash.ttlSeconds + 1, fields.cookie_ttl.at)
   value.writeUInt32LE(name.length, fields.name_bytes.at)
   value.write(name, fields.name.at, 'latin1')
   return value
@@ -47,7 +49,7 @@ export function decodeBalance(value: Buffer): BalanceEntry {
   const of = keyOf(HASHES, number(fields.hash), 'source')
   return {
     policy: keyOf(POLICIES, number(fields.policy), 'two-choices'),
-    hash: of === 'source' ? { of } : { of, name },
+    hash: hashOf(of, name, number(fields.cookie_ttl)),
     consecutive5xx: number(fields.failures),
     consecutiveResets: number(fields.resets),
     baseMs: number(fields.base_ms),
@@ -55,6 +57,12 @@ export function decodeBalance(value: Buffer): BalanceEntry {
     slowStartMs: number(fields.slow_start_ms),
     table: { first: Number(table >> 32n), count: Number(table & 0xffff_ffffn) },
   }
+}
+
+function hashOf(of: HashOf['of'], name: string, cookieTtl: number): HashOf {
+  if (of === 'source') return { of }
+  if (of !== 'cookie' || cookieTtl === 0) return { of, name }
+  return { of, name, ttlSeconds: cookieTtl - 1 }
 }
 
 /** What a later ABI has more is taken for what every policy falls back to. */

@@ -830,7 +830,7 @@ export const Hash = {
 
 /** struct heddle_balance */
 export const BalanceLayout = {
-  bytes: 104,
+  bytes: 112,
   fields: {
     table: { at: 0, bytes: 8 },
     policy: { at: 8, bytes: 4 },
@@ -840,8 +840,10 @@ export const BalanceLayout = {
     base_ms: { at: 24, bytes: 4 },
     max_percent: { at: 28, bytes: 4 },
     slow_start_ms: { at: 32, bytes: 4 },
-    name_bytes: { at: 36, bytes: 4 },
-    name: { at: 40, bytes: 64 },
+    cookie_ttl: { at: 36, bytes: 4 },
+    pad: { at: 40, bytes: 4 },
+    name_bytes: { at: 44, bytes: 4 },
+    name: { at: 48, bytes: 64 },
   },
 } as const
 

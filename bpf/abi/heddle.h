@@ -880,6 +880,8 @@ struct heddle_balance {
 	__u32 base_ms; /* the first ejection lasts so long, the next one that much longer */
 	__u32 max_percent; /* of the service's endpoints that may be ejected at a time */
 	__u32 slow_start_ms; /* in which a new or returned endpoint's share grows; 0 = at once */
+	__u32 cookie_ttl; /* seconds and 1 of a cookie that the relay sets where there is none; 0 = it sets none */
+	__u32 pad;
 	__u32 name_bytes;
 	__u8 name[64]; /* of the header (lower case), the cookie or the query parameter */
 };

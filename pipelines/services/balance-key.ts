@@ -19,7 +19,8 @@ function pairValue(text: string, mark: ';' | '&', name: string): string | undefi
   return undefined
 }
 
-function hashed(hash: Exclude<HashOf, { of: 'source' }>, request: Request): string | undefined {
+/** Undefined = the request has none of it. */
+export function hashed(hash: Exclude<HashOf, { of: 'source' }>, request: Request): string | undefined {
   const field = (name: string) => fieldValues(request, name).map(byteText)[0]
   switch (hash.of) {
     case 'header':

@@ -29,13 +29,25 @@ export type ListedEndpoint = z.infer<typeof ListedEndpoint>
 export const Policy = z.enum(['two-choices', 'random', 'round-robin', 'least-request', 'ewma', 'maglev'])
 export type Policy = z.infer<typeof Policy>
 
+/** 400 days: browsers keep no cookie longer (draft-ietf-httpbis-rfc6265bis, 5.5). */
+const MAX_COOKIE_SECONDS = 34_560_000
+
 /** What a kernel's entry has room for. */
 const HashName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'no name of 1 to 64 token characters')
 
 /** Of what requests with the same value go to the same endpoint. Without it: of the workload that asks. */
 const HashOf = z.discriminatedUnion('of', [
   z.strictObject({ of: z.literal('source') }),
-  z.strictObject({ of: z.enum(['header', 'cookie', 'query']), name: HashName }),
+  z.strictObject({ of: z.enum(['header', 'query']), name: HashName }),
+  z.strictObject({
+    of: z.literal('cookie'),
+    name: HashName,
+    /**
+     * Given, a request without the cookie is answered with one (session-cookie.ts) that lasts so many seconds;
+     * 0 = until the browser closes. Not given, the cookie is the application's own.
+     */
+    ttlSeconds: z.int().min(0).max(MAX_COOKIE_SECONDS).optional(),
+  }),
 ])
 export type HashOf = z.infer<typeof HashOf>
 

@@ -4,7 +4,9 @@
  */
 import { BalanceLayout, Ended, HealthLayout, Limit } from '../../../bpf/abi/heddle.gen.ts'
 import { choose, SPREAD_STEP, type Standing } from '../../../pipelines/services/balance.ts'
+import { hashText } from '../../../pipelines/services/balance-hash.ts'
 import { hashKey } from '../../../pipelines/services/balance-key.ts'
+import { type SessionCookie, sessionCookie } from '../../../pipelines/services/session-cookie.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import { decodeBalance } from '../../adapters/libbpf-balances.ts'
@@ -28,8 +30,8 @@ const { fields } = HealthLayout
 /** `now`: CLOCK_MONOTONIC in nanoseconds, the programs' clock. `random`: 32 bits. */
 type Sources = { now: () => bigint; random: () => number }
 
-/** Who asks, and for what. */
-type Asked = { identity: number; request: Request }
+/** Who asks, and for what. `cookie`: that the answer will set. */
+type Asked = { identity: number; request: Request; cookie: SessionCookie | undefined }
 
 export class KernelBalance {
   private readonly services: KernelServices
@@ -54,14 +56,14 @@ export class KernelBalance {
   }
 
   /** The chosen one, and behind it those that may be tried where it fails. Empty = nobody takes requests. */
-  order(service: number, { identity, request }: Asked): KernelEndpoint[] {
+  order(service: number, { identity, request, cookie }: Asked): KernelEndpoint[] {
     const run = this.services.run(service)
     const how = this.policyOf(service)
     const standings = run.endpoints.map((endpoint) => this.standing(how, endpoint))
     const chosen = this.chosen(service, how, {
       run,
       standings,
-      key: hashKey(how.hash, request, identity),
+      key: cookie ? hashText(cookie.value) : hashKey(how.hash, request, identity),
     })
     if (chosen === undefined) return []
     const others = tierOf(run, chosen).filter(
@@ -69,6 +71,11 @@ export class KernelBalance {
     )
     const from = others.length === 0 ? 0 : this.sources.random() % others.length
     return [run.endpoints[chosen] as KernelEndpoint, ...others.slice(from), ...others.slice(0, from)]
+  }
+
+  /** That the answer to a request has to set. */
+  cookie(service: number, request: Request): SessionCookie | undefined {
+    return sessionCookie(this.policyOf(service).hash, request, this.sources.random)
   }
 
   /** Endpoints that requests may go to as it is: they are worth connections. */
@@ -81,11 +88,13 @@ export class KernelBalance {
     return near.filter(({ weight }) => weight > 0)
   }
 
-  /** The one endpoint that there is, where it takes requests and is another node's. */
+  /** The one endpoint that there is, where it takes requests, is another node's, and nobody has to set a cookie. */
   onlyElsewhere(service: number): KernelEndpoint | undefined {
+    const how = this.policyOf(service)
+    if (how.hash.of === 'cookie' && how.hash.ttlSeconds !== undefined) return undefined
     const [only, ...others] = this.services.run(service).endpoints.filter(({ weight }) => weight > 0)
     if (only === undefined || others.length > 0 || only.local) return undefined
-    return takes(this.standing(this.policyOf(service), only), only) ? only : undefined
+    return takes(this.standing(how, only), only) ? only : undefined
   }
 
   /** A request goes to it. */

@@ -3,6 +3,8 @@ import { addressText } from '../../adapters/address-bytes.ts'
 import type { Pins } from '../../adapters/pins.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/policy/route-edits.ts'
+import type { HeaderChange } from '../../../pipelines/policy/route-change.ts'
+import type { SessionCookie } from '../../../pipelines/services/session-cookie.ts'
 import type { RouteStep } from '../../../pipelines/tables/route-walk.ts'
 import type { Generation } from '../active-generation.ts'
 import type { Verdicts } from '../verdicts.ts'
@@ -90,7 +92,8 @@ export class KernelRouter {
 
   private forward(question: Question, service: number, step?: Forward): Outcome {
     const { client, request } = question
-    const [first, ...others] = this.balance.order(service, { identity: client.identity, request })
+    const cookie = this.balance.cookie(service, request)
+    const [first, ...others] = this.balance.order(service, { identity: client.identity, request, cookie })
     if (first === undefined) return NONE
     const arriving = step ? { ...question, request: changedRequest(request, step.request) } : question
     const refusal = this.refusal(arriving, first)
@@ -107,8 +110,8 @@ export class KernelRouter {
       ...(step && {
         retry: step.retry,
         request: (head) => applyEdits(head, requestEdits(head, step.request)),
-        response: (head) => applyEdits(head, responseEdits(head, step.response)),
       }),
+      ...((step || cookie) && { response: responseEdit(step?.response, cookie) }),
     }
   }
 
@@ -128,6 +131,14 @@ export class KernelRouter {
     this.maps = { word: generation.word, routes: new RouteMaps(this.pins, generation.slot) }
     return this.maps.routes
   }
+}
+
+/** The route's, with the cookie behind what the route adds. */
+function responseEdit(change: HeaderChange | undefined, cookie: SessionCookie | undefined): HeadEdit {
+  const { drop, append } = change ?? { drop: [], append: [] }
+  const set = cookie ? [{ name: 'Set-Cookie', value: cookie.setCookie }] : []
+  const whole = { drop, append: [...append, ...set] }
+  return (head) => applyEdits(head, responseEdits(head, whole))
 }
 
 function targetOf(client: KernelClient, { at, local }: KernelEndpoint): Target {

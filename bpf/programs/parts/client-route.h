@@ -102,15 +102,25 @@ static __always_inline int route_service(struct heddle_client *c, struct heddle_
 	return 0;
 }
 
-/* What decides under Maglev: of the request, or of who asks. */
-static __always_inline __u32 route_key(struct heddle_client *c, struct heddle_window *w,
-				       __u32 service)
+/* What decides under Maglev: of the request, or of who asks. -1 = the relay sets a cookie first. */
+static __always_inline int route_key(struct heddle_client *c, struct heddle_window *w,
+				     struct destination *to, __u32 *key)
 {
+	__u32 service = to->service; /* kernel 6.1 takes no key from the argument of a function */
 	struct heddle_balance *how = bpf_map_lookup_elem(&balances, &service);
+	int sets;
 
+	*key = hash_u32(c->identity);
 	if (!how || how->policy != HEDDLE_POLICY_MAGLEV || how->hash == HEDDLE_HASH_SOURCE)
-		return hash_u32(c->identity);
-	return hash_u32(request_hash(w, how, c->identity));
+		return 0;
+	/* Past the relay there is one endpoint, and nobody to set it. */
+	sets = how->cookie_ttl && !c->direct;
+	to->why = HEDDLE_SLOW_ROUTE;
+	*key = request_hash(w, how, sets ? 0 : c->identity);
+	if (sets && !*key)
+		return -1; /* also one cookie in 2^32, which the relay finds */
+	*key = hash_u32(*key);
+	return 0;
 }
 
 /* One of the endpoints of the service that the request goes to. */
@@ -118,9 +128,11 @@ static __always_inline int route_endpoint(struct heddle_client *c, struct heddle
 					  struct destination *to)
 {
 	struct heddle_service_state *s;
-	__u32 service = to->service; /* kernel 6.1 takes no key from the argument of a function */
+	__u32 service = to->service, key;
 
-	if (!balance(to, route_key(c, w, service)))
+	if (route_key(c, w, to, &key))
+		return -1;
+	if (!balance(to, key))
 		return 0;
 	to->why = HEDDLE_SLOW_REFUSED;
 	s = bpf_map_lookup_elem(&services, &service);

@@ -267,6 +267,32 @@ describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
       slow.command('destroy')
     })
 
+  it('maglev by a cookie that Heddle sets: once, by the relay, and what comes with it stays where it was', async () => {
+    const hash = { of: 'cookie', name: 'way', ttlSeconds: 3_600 } as const
+    await publish([1, 1, 1, 1])
+    await warm()
+    await publish([1, 1, 1, 1], { balance: { policy: 'maglev', hash } })
+    const met = new Set<number>()
+    for (let n = 0; n < VALUES; n++) {
+      const slow = node.ways().SLOW_ROUTE
+      const first = await client.get('/a/plain')
+      assert.equal(node.ways().SLOW_ROUTE, slow + 1)
+      const place = whoAnswered(first)
+      met.add(place)
+      const [, value] =
+        /\r\nSet-Cookie: way=([0-9a-f]{16}); Path=\/; Max-Age=3600; HttpOnly\r\n/.exec(first) ?? []
+      assert.ok(value, first)
+      for (let again = 0; again < 3; again++) {
+        client.forget()
+        client.send(`GET /a/plain HTTP/1.1\r\nHost: front\r\nCookie: a=b; way=${value}\r\n\r\n`)
+        await client.until(() => responses(client.text) === 1)
+        assert.equal(whoAnswered(client.text), place)
+        assert.ok(!client.text.includes('Set-Cookie'))
+      }
+    }
+    assert.equal(met.size, 4)
+  })
+
   it('endpoints join and leave under load without an error, and their pools go with them', async () => {
     await publish([1, 1, 1, 1])
     const clients = await Promise.all(Array.from({ length: 8 }, () => node.open()))
