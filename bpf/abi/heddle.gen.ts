@@ -633,6 +633,7 @@ export const Way = {
   WAY_KERNEL: 0,
   WAY_RELAY: 1,
   WAY_BLIND: 2,
+  WAY_SHUT: 3,
 } as const
 
 /** enum heddle_pool_name */

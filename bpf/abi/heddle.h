@@ -674,6 +674,8 @@ enum heddle_way {
 	HEDDLE_WAY_RELAY = 1,
 	/* Of a direct one: what its client says, or is told, is followed no more, and all of it is its endpoint's. */
 	HEDDLE_WAY_BLIND = 2,
+	/* Of a direct one: a request of it was answered before all of it had come. What follows is nobody's. */
+	HEDDLE_WAY_SHUT = 3,
 };
 
 /* In place of an endpoint's number, with identity 0: the pool of entries for clients' own connections. */

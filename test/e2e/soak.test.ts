@@ -15,28 +15,27 @@ import { fileURLToPath } from 'node:url'
 import { createKernel } from '../../agent/adapters/libbpf-kernel.ts'
 import { BpfMap } from '../../agent/adapters/libbpf.ts'
 import { Pins } from '../../agent/adapters/pins.ts'
-import { sha256 } from '../../agent/cache.ts'
 import { askRelay } from '../../agent/relay/stats.ts'
-import { digestsOf } from '../../agent/trust/code.ts'
-import { Limit } from '../../bpf/abi/heddle.gen.ts'
-import { openFsStore } from '../../functions/adapters/fs-store.ts'
+import { ClientLayout, Limit } from '../../bpf/abi/heddle.gen.ts'
 import { findCgroup2, removeCgroup } from '../../infra/local/cgroup.ts'
 import { enroll } from '../../infra/node/enroll.ts'
 import type { Digest } from '../../pipelines/contract/artifact.ts'
-import type { Route } from '../../pipelines/policy/route.ts'
-import { compileSet, dispatcherElf } from '../bpf/kernel/artifacts.ts'
 import { mountBpffs } from '../bpf/kernel/bpffs.ts'
 import { whyNoKernel } from '../bpf/kernel/kernel-fixture.ts'
-import { FRONT_ROUTE } from '../bpf/kernel/outbound-fixture.ts'
 import { startAgent } from '../fakes/agent-process.ts'
+import { soakArtifacts } from './soak-artifacts.ts'
 import { listeningSocket } from '../fakes/listening-sockets.ts'
-import { publishedRepository } from '../fakes/published-repository.ts'
 
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
 /** Seconds: of the whole, between two deaths of the agent, between two restarts of the relay. */
 const PLAN = DEEP ? { whole: 1_800, agent: 10, relay: 60 } : { whole: 20, agent: 6, relay: 9 }
 const CONNECTIONS = 16
+/** By a route to a and b on this node, and to c on another. */
 const FRONT = '10.96.0.1'
+/** To c, without a route: past the relay while c is one endpoint. */
+const FAR = '10.96.0.2'
+/** No workload of the node has it. */
+const ELSEWHERE = '127.0.0.2'
 /** What clients may see while their relay restarts. */
 const OF_A_RESTART = /^status 503$/
 /** Milliseconds behind a restart in which its last connections may still end. */
@@ -91,8 +90,8 @@ async function firstLine(child: ChildProcess): Promise<string> {
   return line
 }
 
-async function server(label: string, cgroup: string): Promise<number> {
-  const child = run([process.execPath, built('test/bpf/kernel/outbound-server.js'), label], cgroup)
+async function server(label: string, host: string, cgroup?: string): Promise<number> {
+  const child = run([process.execPath, built('test/bpf/kernel/outbound-server.js'), label, host], cgroup)
   return (JSON.parse(await firstLine(child)) as { port: number }).port
 }
 
@@ -102,57 +101,18 @@ async function relay(config: string, listener: number): Promise<ChildProcess> {
   return child
 }
 
-/** Two artifacts that say the same: every flip is a swap under traffic, none changes an answer. */
-async function artifacts(directory: string) {
-  const routes: Route[] = [FRONT_ROUTE]
-  const other: Route = { ...FRONT_ROUTE, rules: [...FRONT_ROUTE.rules].reverse() }
-  const compiled = [
-    await compileSet({ policies: [], routes }),
-    await compileSet({ policies: [], routes: [other] }),
-  ]
-  const digests = digestsOf(compiled[0]?.elf ?? new Uint8Array())
-  const published = await publishedRepository({
-    store: await openFsStore(join(directory, 'store')),
-    code: { 'inbound-14': digests.code },
-    dispatcher: await dispatcherElf(),
-  })
-  const published2: Digest[] = []
-  for (const { elf, blocks, services, routes: entries } of compiled) {
-    const { code, tables } = digestsOf(elf)
-    published2.push(
-      await published.publishArtifact(
-        {
-          schema: 'heddle.artifact/1',
-          abi: 1,
-          kernel: { minimum: '6.1', arch: 'bpfel', hooks: [] },
-          code: { variant: 'inbound-14', digest: code },
-          tables: { digest: tables, words: 1 },
-          elf: { digest: sha256(elf), bytes: elf.length },
-          blocks,
-          services: [...services],
-          routes: [...entries],
-          policies: [],
-          source: { repository: 'r', commit: 'c'.repeat(40), author: 'a', committed: '2026-11-23' },
-        },
-        elf,
-      ),
+/** Clients' connections, and how many of them lead past the relay. */
+function populations(bpffs: string): { clients: number; past: number } {
+  const opened = BpfMap.pinned(new Pins(bpffs).map('clients'))
+  try {
+    const values = [...opened.keys(8, 2 * Limit.MAX_CONNS)].map((key) =>
+      opened.lookup(key, ClientLayout.bytes),
     )
+    const { at } = ClientLayout.fields.direct
+    return { clients: values.length, past: values.filter((value) => value?.readUInt32LE(at)).length }
+  } finally {
+    opened.close()
   }
-  return { published, digests: published2 }
-}
-
-/** Entries of maps that have one for each connection. */
-function populations(bpffs: string): { clients: number; conns: number } {
-  const pins = new Pins(bpffs)
-  const count = (map: 'clients' | 'conns') => {
-    const opened = BpfMap.pinned(pins.map(map))
-    try {
-      return [...opened.keys(8, 2 * Limit.MAX_CONNS)].length
-    } finally {
-      opened.close()
-    }
-  }
-  return { clients: count('clients'), conns: count('conns') }
 }
 
 const rssOf = (child: ChildProcess) =>
@@ -163,10 +123,14 @@ test('traffic notices nothing but restarts of the relay', {
   timeout: (PLAN.whole + 120) * 1_000,
 }, async (t) => {
   const { directory, cgroup, bpffs } = place()
-  const { published, digests } = await artifacts(directory)
-  const [a, b, second] = [await server('a', cgroup), await server('b', cgroup), await server('a', cgroup)]
+  const { published, digests } = await soakArtifacts(directory)
+  const here = (label: string) => server(label, '127.0.0.1', cgroup)
+  const [a, b, second] = [await here('a'), await here('b'), await here('a')]
+  const [c, third] = [await server('c', ELSEWHERE), await server('c', ELSEWHERE)]
   const services = (more: boolean) => {
-    const listed = (...ports: number[]) => ports.map((port) => ({ address: '127.0.0.1', port }))
+    const at = (address: string, ports: number[]) => ports.map((port) => ({ address, port }))
+    const listed = (...ports: number[]) => at('127.0.0.1', ports)
+    const elsewhere = at(ELSEWHERE, more ? [c, third] : [c])
     const service = (label: string, addresses: string[], endpoints: object[]) => ({
       namespace: 'shop',
       name: label,
@@ -178,6 +142,8 @@ test('traffic notices nothing but restarts of the relay', {
       service('front', [FRONT], listed(a)),
       service('a', [], more ? listed(a, second) : listed(a)),
       service('b', [], listed(b)),
+      service('c', [], elsewhere),
+      service('far', [FAR], elsewhere),
     ]
     writeFileSync(join(directory, 'services.json'), JSON.stringify(all))
   }
@@ -219,19 +185,26 @@ test('traffic notices nothing but restarts of the relay', {
   let current = await relay(relayConfig, listener.fd)
   while (((await askRelay(stats)) as { outbound: unknown }).outbound === null) await wait(50)
 
-  const client = run(
-    [process.execPath, built('test/e2e/soak-client.js'), FRONT, '80', String(CONNECTIONS)],
-    join(cgroup, 'caller'),
-  )
+  const traffic = (host: string, servers: string) =>
+    run(
+      [process.execPath, built('test/e2e/soak-client.js'), host, '80', String(CONNECTIONS), servers],
+      join(cgroup, 'caller'),
+    )
+  const clients = [traffic(FRONT, 'a,b,c'), traffic(FAR, 'c')]
   const restarts: { from: number; to: number }[] = []
   const inRestart = (at: number) =>
     restarts.some(({ from, to }) => at >= from - 1_000 && at <= to + AFTERMATH_MS)
-  const reports: { at: number; asked: number; good: number; wrong: Record<string, number> }[] = []
-  const lines = createInterface({ input: client.stdout as NodeJS.ReadableStream })
-  lines.on('line', (line) => reports.push({ at: Date.now(), ...JSON.parse(line) }))
+  type Report = { at: number; asked: number; good: number; wrong: Record<string, number> }
+  const reports: Report[][] = clients.map((client) => {
+    const told: Report[] = []
+    const lines = createInterface({ input: client.stdout as NodeJS.ReadableStream })
+    lines.on('line', (line) => told.push({ at: Date.now(), ...JSON.parse(line) }))
+    return told
+  })
 
   const end = Date.now() + PLAN.whole * 1_000
   let memory = 0
+  let past = 0
   for (let second_ = 1; Date.now() < end; second_++) {
     await wait(1_000)
     release++
@@ -250,13 +223,18 @@ test('traffic notices nothing but restarts of the relay', {
       current = await relay(relayConfig, listener.fd)
       restart.to = Date.now()
     }
+    past = Math.max(past, populations(bpffs).past)
     if (second_ === 5) memory = rssOf(current)
   }
-  client.kill('SIGTERM')
-  await once(client, 'exit')
+  await Promise.all(
+    clients.map((client) => {
+      client.kill('SIGTERM')
+      return once(client, 'exit')
+    }),
+  )
 
-  const last = reports.at(-1)
-  const wrong = reports.flatMap(({ at, wrong: said }) =>
+  const last = reports.map((told) => told.at(-1))
+  const wrong = reports.flat().flatMap(({ at, wrong: said }) =>
     Object.entries(said).map(([what, times]) => ({
       what,
       times,
@@ -264,14 +242,15 @@ test('traffic notices nothing but restarts of the relay', {
     })),
   )
   t.diagnostic(
-    `${last?.good} of ${last?.asked} answers good, ${release} releases, ${restarts.length} restarts of the relay, ` +
-      `relay ${memory.toFixed(0)} -> ${rssOf(current).toFixed(0)} MB, not good: ${JSON.stringify(wrong.filter(({ excused }) => excused).map(({ what, times }) => `${what} ${times}`))}`,
+    `${last.map((each) => `${each?.good} of ${each?.asked}`).join(' and, by no route, ')} answers good, ${release} releases, ${restarts.length} restarts of the relay, ` +
+      `${past} connections past it at a time, relay ${memory.toFixed(0)} -> ${rssOf(current).toFixed(0)} MB, not good: ${JSON.stringify(wrong.filter(({ excused }) => excused).map(({ what, times }) => `${what} ${times}`))}`,
   )
   assert.deepEqual(
     wrong.filter(({ excused }) => !excused),
     [],
   )
-  assert.ok((last?.good ?? 0) > 100, 'there was traffic')
+  for (const each of last) assert.ok((each?.good ?? 0) > 100, 'there was traffic')
+  assert.ok(past > 0, 'there were connections past the relay')
   while (populations(bpffs).clients > 0) await wait(100)
   if (DEEP)
     assert.ok(rssOf(current) < 1.5 * memory + 50, `the relay grew from ${memory} to ${rssOf(current)} MB`)

@@ -20,6 +20,25 @@ struct call {
 	__u64 socket;		     /* the client's, in this kernel */
 };
 
+/* Gives back what the client has. All that it sent is with the server: this is a later message. */
+static __always_inline void upstream_leave(struct heddle_client *c)
+{
+	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
+
+	if (u && u->client == c->cookie && c->upstream != c->direct)
+		upstream_free(u, c->upstream - 1);
+	c->upstream = 0;
+}
+
+/* Something of it is on the way by what the client has now. */
+static __always_inline int is_under_way(struct heddle_client *c)
+{
+	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
+
+	return c->flags & HEDDLE_CLIENT_REQUEST ||
+	       (u && u->client == c->cookie && work_now(u) & HEDDLE_WORK_RESPONSE);
+}
+
 /*
  * A connection that leads past the relay can't be handed over. Without routes all of it is its endpoint's
  * and what can't be read just goes there, from here on unread. With routes (they are newer than
@@ -31,8 +50,17 @@ SEPARATE int direct_over(struct heddle_client *c, __u32 why)
 	struct heddle_upstream *u = entry ? upstream_at(entry - 1) : NULL;
 
 	client_count(why);
-	if (!u || c->route_set || c->upstream != entry)
+	if (!u)
 		return SK_DROP;
+	u->way = HEDDLE_WAY_SHUT; /* else the rest of what is dropped would be read as requests */
+	if (c->route_set)
+		return SK_DROP;
+	if (c->upstream != entry) {
+		if (is_under_way(c))
+			return SK_DROP;
+		upstream_leave(c);
+		c->upstream = entry;
+	}
 	u->way = HEDDLE_WAY_BLIND;
 	return SK_PASS;
 }

@@ -116,7 +116,7 @@ static __always_inline struct heddle_upstream *request_upstream(struct call *k,
 	}
 	to->why = HEDDLE_SLOW_UNREAD;
 	if (!takes_first(u, k->size + growth(k)))
-		return NULL;
+		return direct_still(c);
 	to->why = HEDDLE_SLOW_REFUSED;
 	verdict = upstream_verdict(c, u, k->draft ? k->draft : k->window);
 	if (verdict == HEDDLE_DENIED)
@@ -127,13 +127,17 @@ static __always_inline struct heddle_upstream *request_upstream(struct call *k,
 	return u;
 }
 
-/* The reply goes back in place of the request, of which all has come. */
+/* The reply goes back in place of the request, of which all has come; past the relay, or what has come. */
 static __always_inline int client_answer(struct call *k, const struct destination *to)
 {
 	struct heddle_client *c = k->client;
+	struct heddle_upstream *own = c->direct ? upstream_at(c->direct - 1) : NULL;
+	int whole = c->request.phase == HEDDLE_START;
 
-	if (c->request.phase != HEDDLE_START || reply_take(k->msg, c, k->draft, k->at))
+	if ((!whole && !own) || reply_take(k->msg, c, k->draft, k->at))
 		return hand_over(k, HEDDLE_SLOW_REFUSED);
+	if (!whole)
+		own->way = HEDDLE_WAY_SHUT;
 	c->flags &= ~HEDDLE_CLIENT_CORKED;
 	if (to->status == CLIENT_DENIED)
 		count(HEDDLE_DENIED);
@@ -187,6 +191,13 @@ static __always_inline int request_read(struct call *k)
 	k->at = k->head;
 	request_body(r);
 	body_follow(k);
+	/* Of a body whose end isn't there yet, the relay would have to take the rest: who is past it has no such way. */
+	if (u && c->direct && !(u->flags & HEDDLE_UPSTREAM_DIRECT) && r->phase != HEDDLE_START) {
+		u = direct_still(c);
+		to.status = CLIENT_MOVED;
+		if (!u && draft_answer(k, &to))
+			return hand_over(k, HEDDLE_SLOW_UNREAD);
+	}
 	if (u && u->flags & HEDDLE_UPSTREAM_REMOTE && r->flags & HEDDLE_REQUEST_CHUNKED &&
 	    r->phase != HEDDLE_START)
 		return hand_over(k,
@@ -266,12 +277,12 @@ static __always_inline void taken_in_part(struct heddle_client *c)
 	c->flags |= HEDDLE_CLIENT_REQUEST;
 }
 
-/* Is all of it its endpoint's, unread? */
-static __always_inline int goes_blind(struct heddle_client *c)
+/* How all of a connection past the relay goes, unread: enum heddle_way; 0 = it is read. */
+static __always_inline __u32 unread_way(struct heddle_client *c)
 {
 	struct heddle_upstream *u = c->direct ? upstream_at(c->direct - 1) : NULL;
 
-	return u && u->way == HEDDLE_WAY_BLIND;
+	return u && u->way >= HEDDLE_WAY_BLIND ? u->way : 0;
 }
 
 static __always_inline int request_or_body(struct call *k)
@@ -296,15 +307,18 @@ static __always_inline int client_request(struct sk_msg_md *msg)
 	struct tcp_sock *tp = msg->sk ? bpf_skc_to_tcp_sock(msg->sk) : NULL;
 	struct call k = { .msg = msg, .size = msg->size, .socket = (__u64)tp };
 	__u64 cookie;
-	__u32 hand;
+	__u32 hand, way;
 	int action;
 
 	if (!tp)
 		return SK_PASS;
 	cookie = cookie_of(tp);
 	k.client = bpf_map_lookup_elem(&clients, &cookie);
-	if (!k.client || goes_blind(k.client))
+	if (!k.client)
 		return SK_PASS;
+	way = unread_way(k.client);
+	if (way)
+		return way == HEDDLE_WAY_BLIND ? SK_PASS : SK_DROP;
 	/* What the run before cut off of the same message is not forgotten: this request would be cut there too. */
 	bpf_msg_apply_bytes(msg, 0);
 	hand = hand_now(k.client);

@@ -10,16 +10,6 @@
 #include "client-call.h"
 #include "upstream-pool.h"
 
-/* Gives back what the client has. All that it sent is with the server: this is a later message. */
-static __always_inline void upstream_leave(struct heddle_client *c)
-{
-	struct heddle_upstream *u = c->upstream ? upstream_at(c->upstream - 1) : NULL;
-
-	if (u && u->client == c->cookie && c->upstream != c->direct)
-		upstream_free(u, c->upstream - 1);
-	c->upstream = 0;
-}
-
 /* The client's own connection, where it leads there. */
 static __always_inline struct heddle_upstream *direct_to(struct heddle_client *c, __u32 endpoint)
 {
@@ -33,13 +23,19 @@ static __always_inline struct heddle_upstream *direct_to(struct heddle_client *c
 	return u;
 }
 
-/* Its endpoint is the service's no more, and there is no other way: as long as it takes requests, so be it. */
+/*
+ * Past the relay there may be no other way than to the one endpoint, whether it is the service's still or
+ * not: as long as it takes requests, so be it. Not where routes may say otherwise.
+ */
 static __always_inline struct heddle_upstream *direct_still(struct heddle_client *c)
 {
 	struct heddle_upstream *u = c->direct && !c->route_set ? upstream_at(c->direct - 1) : NULL;
 
-	if (u)
-		c->upstream = c->direct;
+	if (!u)
+		return NULL;
+	if (c->upstream != c->direct)
+		upstream_leave(c);
+	c->upstream = c->direct;
 	return u;
 }
 
@@ -107,7 +103,7 @@ static __always_inline int takes_more(struct heddle_upstream *u, __u32 bytes)
 static __always_inline int takes_first(struct heddle_upstream *u, __u32 bytes)
 {
 	return bytes <= FITS_A_NEW_SOCKET || !(u->flags & HEDDLE_UPSTREAM_REMOTE) ||
-	       room_in(u->writer, bytes);
+	       u->flags & HEDDLE_UPSTREAM_DIRECT || room_in(u->writer, bytes);
 }
 
 #endif /* HEDDLE_CLIENT_UPSTREAM_H */

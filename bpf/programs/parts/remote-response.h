@@ -133,7 +133,7 @@ static __always_inline int remote_response(struct __sk_buff *skb)
 		return SK_PASS;
 	k.upstream = u;
 	if (u->flags & HEDDLE_UPSTREAM_DIRECT)
-		return u->way == HEDDLE_WAY_BLIND ? SK_PASS : direct_response(&k, *index);
+		return u->way >= HEDDLE_WAY_BLIND ? SK_PASS : direct_response(&k, *index);
 	if (!u->writer && skb->sk)
 		u->writer = (__u64)bpf_skc_to_tcp_sock(skb->sk);
 	if (takes_relays_way(u, *index))

@@ -8,9 +8,9 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { DirectLayout, Limit, UpstreamFlag, UpstreamLayout, Use } from '../../../bpf/abi/heddle.gen.ts'
-import { u32 } from '../../../agent/adapters/libbpf.ts'
+import { DirectLayout, Limit } from '../../../bpf/abi/heddle.gen.ts'
 import type { Route } from '../../../pipelines/policy/route.ts'
+import { entriesInUse, type Place, writeEndpoint, writeService } from './direct-entries.ts'
 import { fillUp } from './full-maps.ts'
 import { whyNoKernel } from './kernel-fixture.ts'
 import { type Connection, responses } from './outbound-connection.ts'
@@ -62,35 +62,14 @@ describe('outbound direct', { skip, concurrency: false }, () => {
   })
   after(() => node.close())
 
-  /** At a place of `members`. */
-  const endpoint = async (number: number, port: number, first: number) => {
-    const { outbound } = node.node.kernel
-    const value = { address: '127.0.0.1', port, local: false, weight: 1 }
-    await outbound.write({ map: 'endpoints', number, endpoint: value })
-    await outbound.write({ map: 'members', first, endpoints: [number] })
-  }
-
-  const service = async (number: number, at: { host: string; port: number }, first: number, count = 1) => {
-    const { outbound } = node.node.kernel
-    const state = { first, count, local: 0, zone: count }
-    await outbound.write({ map: 'services', number, state })
-    await outbound.write({ map: 'service_addresses', address: at.host, port: at.port, service: number })
-  }
+  const endpoint = (number: number, port: number, first: number) =>
+    writeEndpoint(node, { number, port, first })
+  const service = (number: number, at: Place, first: number, count = 1) =>
+    writeService(node, { number, at, first, count })
 
   const routes = async (...more: Route[]) => node.enforce(++generation, [], [FRONT_ROUTE, ...more])
 
-  /** Entries of clients' own connections that are in use. */
-  const inUse = () =>
-    node.node.withMap('upstreams', (map) => {
-      let count = 0
-      for (let index = 0; index < 16_384; index++) {
-        const value = map.lookup(u32(index), UpstreamLayout.bytes)
-        const { use, flags, server } = UpstreamLayout.fields
-        if (value?.readUInt32LE(use.at) !== Use.USE_TAKEN || value.readBigUInt64LE(server.at) === 0n) continue
-        if (value.readUInt32LE(flags.at) & UpstreamFlag.UPSTREAM_DIRECT) count++
-      }
-      return count
-    })
+  const inUse = () => entriesInUse(node)
 
   const taken = async () =>
     ((await node.stats()).outbound?.['connections'] as { taken: number } | undefined)?.taken
@@ -171,6 +150,30 @@ describe('outbound direct', { skip, concurrency: false }, () => {
     await client.until(() => responses(client.text) === 8)
     const order = [...client.text.matchAll(/GET \/f\/plain\?n=(\d)/g)].map(([, n]) => n)
     assert.deepEqual(order, ['0', '1', '2', '3', '4', '5', '6', '7'])
+  })
+
+  it('a body whose end is not there goes where the connection leads, or is told to come again', async () => {
+    const client = await openDirect()
+    const begun = (path: string) => `POST ${path} HTTP/1.1\r\nHost: far\r\nContent-Length: 9\r\n\r\nbegun`
+    await endpoint(ENDPOINT + 1, await node.startServer('g', true), 101)
+    await service(NUMBER, FAR, 100, 2)
+    await node.until(async () => /\ng \d+ GET/.test(await client.get('/f/plain')))
+    for (let n = 0; n < 20; n++) {
+      client.forget()
+      client.send(begun('/f/plain'))
+      client.send('rest')
+      await client.until(() => responses(client.text) === 1)
+      assert.match(client.text, /\nf \d+ POST \/f\/plain 9:/)
+    }
+    await service(NUMBER, FAR, 100)
+    await routes(FAR_ROUTE)
+    client.forget()
+    client.send(begun('/a/plain'))
+    await client.until(() => /^HTTP\/1\.1 503 [\s\S]*Connection: close/.test(client.text))
+    client.send('rest\r\nGET /f/plain HTTP/1.1\r\nHost: far\r\n\r\n')
+    await client.until(() => client.closed)
+    assert.equal(responses(client.text), 1)
+    await routes()
   })
 
   it('ends with its endpoint, and its entry serves another connection', async () => {

@@ -40,10 +40,10 @@ const NGINX = (spot: Spot) => `
 daemon off;
 user root;
 worker_processes 1;
-worker_rlimit_nofile 16384;
+worker_rlimit_nofile 32768;
 pid ${spot.dir}/nginx-${spot.host}.pid;
 error_log ${spot.dir}/nginx-${spot.host}.errors error;
-events { worker_connections 8192; }
+events { worker_connections 16384; }
 http {
   access_log off;
   keepalive_requests 1000000000;
