@@ -159,7 +159,7 @@ describe('delivery', () => {
         }
         assert.equal(outcome.statuses.length, 3)
       }),
-      { seed: SEED, numRuns: DEEP ? 1000 : 25 },
+      { seed: SEED, numRuns: DEEP ? 1000 : 15 },
     )
     assert.equal(undisturbed.statuses.posted.get(better)?.stage, 'done')
   })

@@ -13,7 +13,7 @@ import { type Asked, asked, parsed, routedSet } from '../../bpf/host/route-cases
 import { Random } from '../../bpf/host/streams.ts'
 
 const SEED = 20_261_201
-const SETS = process.env['HEDDLE_DEEP'] === '1' ? 5_000 : 150
+const SETS = process.env['HEDDLE_DEEP'] === '1' ? 5_000 : 80
 const REQUESTS = 40
 
 const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'))
