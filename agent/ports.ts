@@ -3,7 +3,7 @@ import type { Digest } from '../pipelines/contract/artifact.ts'
 import type { Workload } from '../pipelines/policy/model.ts'
 import type { Report } from '../pipelines/contract/release.ts'
 import type { AnnouncedWorkload } from '../pipelines/services/announcement.ts'
-import type { HashOf, Policy, Service } from '../pipelines/services/model.ts'
+import type { HashOf, Policy, Service, Spread } from '../pipelines/services/model.ts'
 import type { PlacedWorkload } from '../pipelines/services/resolve.ts'
 
 /** One identity's rows in a generation: bit i = block i of the manifest. */
@@ -39,6 +39,15 @@ export type AttachedFacts = {
 export type EndpointEntry = { address: string; port: number; local: boolean; weight: number }
 /** A run of `members`: the first `local` of them are on this node, the first `zone` in its zone. */
 export type ServiceState = { first: number; count: number; local: number; zone: number }
+/** One service port as the kernel should have it; the nearest endpoints first. */
+export type ServiceWish = {
+  number: number
+  addresses: { address: string; port: number }[]
+  endpoints: EndpointEntry[]
+  local: number
+  zone: number
+  spread?: Spread
+}
 /** How a service's requests are spread (struct heddle_balance); `table` is a run of `spots`. */
 export type BalanceEntry = {
   policy: Policy

@@ -3,10 +3,9 @@ import { Limit } from '../bpf/abi/heddle.gen.ts'
 import { maglevSize, maglevTable } from '../pipelines/services/balance-maglev.ts'
 import type { Spread } from '../pipelines/services/model.ts'
 import { addressKey } from '../pipelines/services/nearest.ts'
-import type { BalanceEntry, OutboundContent, OutboundStore } from './ports.ts'
+import type { BalanceEntry, OutboundContent, OutboundStore, ServiceWish } from './ports.ts'
 import { endpointKey } from './service-endpoints.ts'
 import { Places, REST_MS, type Resting } from './service-runs.ts'
-import type { ServiceWish } from './service-stores.ts'
 
 const NO_TABLE = { first: 0, count: 0 }
 

@@ -4,7 +4,6 @@
  */
 import { Limit } from '../bpf/abi/heddle.gen.ts'
 import { shares } from '../pipelines/services/balance.ts'
-import type { Spread } from '../pipelines/services/model.ts'
 import { addressKey } from '../pipelines/services/nearest.ts'
 import { balanceStores } from './service-balances.ts'
 import { endpointKey, numberEndpoints } from './service-endpoints.ts'
@@ -15,17 +14,8 @@ import type {
   OutboundReferences,
   OutboundStore,
   ServiceState,
+  ServiceWish,
 } from './ports.ts'
-
-/** One service port as the kernel should have it; the nearest endpoints first. */
-export type ServiceWish = {
-  number: number
-  addresses: { address: string; port: number }[]
-  endpoints: EndpointEntry[]
-  local: number
-  zone: number
-  spread?: Spread
-}
 
 /** These places have no meaning from now on. */
 type Rest = (first: number, count: number) => void

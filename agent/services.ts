@@ -5,11 +5,11 @@ import { resolveServices, type ServiceTable } from '../pipelines/services/resolv
 import { readManifest } from './cache.ts'
 import { announcedOf, knownWorkloads } from './known-workloads.ts'
 import type { Node } from './node.ts'
-import type { EndpointEntry, OutboundContent } from './ports.ts'
+import type { EndpointEntry, OutboundContent, ServiceWish } from './ports.ts'
 import { publishRoutes } from './routes.ts'
 import { assignServices, numbersInUse, recognisedServices } from './service-numbers.ts'
 import { type Resting, rested, restFrom } from './service-runs.ts'
-import { forgettable, leftEndpoints, type ServiceWish, storesFor, storesToForget } from './service-stores.ts'
+import { forgettable, leftEndpoints, storesFor, storesToForget } from './service-stores.ts'
 import type { ServiceEntry } from './state.ts'
 
 /**

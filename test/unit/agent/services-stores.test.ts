@@ -2,15 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { EndpointEntry, OutboundContent, OutboundStore } from '../../../agent/ports.ts'
+import type { EndpointEntry, OutboundContent, OutboundStore, ServiceWish } from '../../../agent/ports.ts'
 import { nothingRests, Places, REST_MS, type Resting, restFrom } from '../../../agent/service-runs.ts'
-import {
-  forgettable,
-  leftEndpoints,
-  type ServiceWish,
-  storesFor,
-  storesToForget,
-} from '../../../agent/service-stores.ts'
+import { forgettable, leftEndpoints, storesFor, storesToForget } from '../../../agent/service-stores.ts'
 import { assignServices, recognisedServices } from '../../../agent/service-numbers.ts'
 import { Limit } from '../../../bpf/abi/heddle.gen.ts'
 import { apply, contentOf, emptyOutbound, type MemoryOutbound } from '../../fakes/memory-outbound.ts'
