@@ -19,7 +19,7 @@ import { type Fleet, nodeFleet } from '../fakes/node-fleet.ts'
 import { tablesOf, testElf } from '../fakes/test-elf.ts'
 
 /** Real deaths are slow: by default every n-th act. */
-const CHILD_STEP = process.env['HEDDLE_DEEP'] === '1' ? 1 : 9
+const CHILD_STEP = process.env['HEDDLE_DEEP'] === '1' ? 1 : 13
 
 const OLD = tablesOf(testElf('', 'old'))
 const NEW = tablesOf(testElf('', 'new'))

@@ -34,15 +34,15 @@ function treeHash(entries: readonly Uint8Array[]): Uint8Array {
 const checkpointIn = (store: ReturnType<typeof memoryStore>) =>
   readCheckpoint(Buffer.from(store.objects.get('log/checkpoint') ?? []).toString(), log)
 
-const sizes = new Map<number, Map<string, Uint8Array>>()
+const sizes = new Map<number, Map<string, Uint8Array>>([[0, new Map()]])
 
-/** A log of so many entries, in a store of its own. */
+/** A log of so many entries, in a store of its own; it grows from the largest one that was asked for before. */
 async function grown(count: number) {
   const store = memoryStore()
   const own = new TransparencyLog(store, signer, ORIGIN)
-  const known = sizes.get(count)
-  if (known) for (const [path, bytes] of known) store.objects.set(path, bytes)
-  else for (let n = 0; n < count; n++) await own.append(entry(n))
+  const from = Math.max(...[...sizes.keys()].filter((size) => size <= count))
+  for (const [path, bytes] of sizes.get(from) ?? []) store.objects.set(path, bytes)
+  for (let n = from; n < count; n++) await own.append(entry(n))
   sizes.set(count, new Map(store.objects))
   return { store, own }
 }
