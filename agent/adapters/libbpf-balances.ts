@@ -1,6 +1,7 @@
 /** struct heddle_balance: how a service's requests are spread, as agent and relay see it. */
 import { BalanceLayout, Hash, Policy as PolicyNumber } from '../../bpf/abi/heddle.gen.ts'
 import type { HashOf, Policy } from '../../pipelines/services/model.ts'
+import { setsCookie } from '../../pipelines/services/session-cookie.ts'
 import type { BalanceEntry } from '../ports.ts'
 
 const { fields, bytes } = BalanceLayout
@@ -35,8 +36,7 @@ export function encodeBalance(balance: BalanceEntry | null): Buffer {
   value.writeUInt32LE(balance.slowStartMs, fields.slow_start_ms.at)
   if (hash.of === 'source') return value
   const name = hash.of === 'header' ? hash.name.toLowerCase() : hash.name
-  if (hash.of === 'cookie' && hash.ttlSeconds !== undefined)
-    value.writeUInt32LE(hash.ttlSeconds + 1, fields.cookie_ttl.at)
+  if (setsCookie(hash)) value.writeUInt32LE(hash.ttlSeconds + 1, fields.cookie_ttl.at)
   value.writeUInt32LE(name.length, fields.name_bytes.at)
   value.write(name, fields.name.at, 'latin1')
   return value

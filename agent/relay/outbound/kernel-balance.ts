@@ -6,7 +6,7 @@ import { BalanceLayout, Ended, HealthLayout, Limit } from '../../../bpf/abi/hedd
 import { choose, SPREAD_STEP, type Standing } from '../../../pipelines/services/balance.ts'
 import { hashText } from '../../../pipelines/services/balance-hash.ts'
 import { hashKey } from '../../../pipelines/services/balance-key.ts'
-import { type SessionCookie, sessionCookie } from '../../../pipelines/services/session-cookie.ts'
+import { type SessionCookie, sessionCookie, setsCookie } from '../../../pipelines/services/session-cookie.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import { decodeBalance } from '../../adapters/libbpf-balances.ts'
@@ -30,8 +30,11 @@ const { fields } = HealthLayout
 /** `now`: CLOCK_MONOTONIC in nanoseconds, the programs' clock. `random`: 32 bits. */
 type Sources = { now: () => bigint; random: () => number }
 
-/** Who asks, and for what. `cookie`: that the answer will set. */
-type Asked = { identity: number; request: Request; cookie: SessionCookie | undefined }
+/** Who asks, and for what. */
+type Asked = { identity: number; request: Request }
+
+/** Endpoints as they are to be tried, and the cookie that the answer has to set. */
+type Order = { endpoints: KernelEndpoint[]; cookie: SessionCookie | undefined }
 
 export class KernelBalance {
   private readonly services: KernelServices
@@ -56,26 +59,23 @@ export class KernelBalance {
   }
 
   /** The chosen one, and behind it those that may be tried where it fails. Empty = nobody takes requests. */
-  order(service: number, { identity, request, cookie }: Asked): KernelEndpoint[] {
+  order(service: number, { identity, request }: Asked): Order {
     const run = this.services.run(service)
     const how = this.policyOf(service)
+    const cookie = sessionCookie(how.hash, request, this.sources.random)
     const standings = run.endpoints.map((endpoint) => this.standing(how, endpoint))
     const chosen = this.chosen(service, how, {
       run,
       standings,
       key: cookie ? hashText(cookie.value) : hashKey(how.hash, request, identity),
     })
-    if (chosen === undefined) return []
+    if (chosen === undefined) return { endpoints: [], cookie }
     const others = tierOf(run, chosen).filter(
       (each, place) => place !== chosen && takes(standings[place], each),
     )
     const from = others.length === 0 ? 0 : this.sources.random() % others.length
-    return [run.endpoints[chosen] as KernelEndpoint, ...others.slice(from), ...others.slice(0, from)]
-  }
-
-  /** That the answer to a request has to set. */
-  cookie(service: number, request: Request): SessionCookie | undefined {
-    return sessionCookie(this.policyOf(service).hash, request, this.sources.random)
+    const first = run.endpoints[chosen] as KernelEndpoint
+    return { endpoints: [first, ...others.slice(from), ...others.slice(0, from)], cookie }
   }
 
   /** Endpoints that requests may go to as it is: they are worth connections. */
@@ -90,11 +90,10 @@ export class KernelBalance {
 
   /** The one endpoint that there is, where it takes requests, is another node's, and nobody has to set a cookie. */
   onlyElsewhere(service: number): KernelEndpoint | undefined {
-    const how = this.policyOf(service)
-    if (how.hash.of === 'cookie' && how.hash.ttlSeconds !== undefined) return undefined
     const [only, ...others] = this.services.run(service).endpoints.filter(({ weight }) => weight > 0)
     if (only === undefined || others.length > 0 || only.local) return undefined
-    return takes(this.standing(how, only), only) ? only : undefined
+    const how = this.policyOf(service)
+    return !setsCookie(how.hash) && takes(this.standing(how, only), only) ? only : undefined
   }
 
   /** A request goes to it. */

@@ -92,8 +92,8 @@ export class KernelRouter {
 
   private forward(question: Question, service: number, step?: Forward): Outcome {
     const { client, request } = question
-    const cookie = this.balance.cookie(service, request)
-    const [first, ...others] = this.balance.order(service, { identity: client.identity, request, cookie })
+    const { endpoints, cookie } = this.balance.order(service, { identity: client.identity, request })
+    const [first, ...others] = endpoints
     if (first === undefined) return NONE
     const arriving = step ? { ...question, request: changedRequest(request, step.request) } : question
     const refusal = this.refusal(arriving, first)

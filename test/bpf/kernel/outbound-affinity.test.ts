@@ -8,7 +8,6 @@ import type { HashOf } from '../../../pipelines/services/model.ts'
 import { BalanceFixture, whoAnswered } from './balance-fixture.ts'
 import { whyNoKernel } from './kernel-fixture.ts'
 import { type Connection, responses } from './outbound-connection.ts'
-import type { OutboundFixture } from './outbound-fixture.ts'
 
 /** An odd number, so that each comes in every form of head; an endpoint that has none of them by chance: 1e-7. */
 const VALUES = 61
@@ -45,12 +44,8 @@ const KEYED: [what: string, hash: HashOf, heads: ((value: string) => Head)[]][] 
 
 describe('affinity', { skip: whyNoKernel(), concurrency: false }, () => {
   let bed: BalanceFixture
-  let node: OutboundFixture
-  let client: Connection
   before(async () => {
     bed = await BalanceFixture.create()
-    node = bed.node
-    client = bed.client
   })
   after(() => bed?.close())
 
@@ -58,7 +53,7 @@ describe('affinity', { skip: whyNoKernel(), concurrency: false }, () => {
     await bed.publish([1, 1, 1, 1], { balance: { policy: 'maglev' } })
     await bed.warm()
     const counted = await bed.reached(50)
-    const other = await node.open()
+    const other = await bed.node.open()
     const again = await bed.reached(50, '/a/plain', other)
     assert.deepEqual(counted, again)
     assert.equal(Math.max(...counted), 50)
@@ -78,7 +73,7 @@ describe('affinity', { skip: whyNoKernel(), concurrency: false }, () => {
       await bed.publish([1, 1, 1, 1])
       await bed.warm()
       await bed.publish([1, 1, 1, 1], { balance: { policy: 'maglev', hash } })
-      const slow = await node.open()
+      const slow = await bed.node.open()
       const ask = async (by: Connection, { target, fields }: Head, pad = '') => {
         by.forget()
         by.send(`GET ${target} HTTP/1.1\r\nHost: front\r\n${fields}${pad}\r\n`)
@@ -89,9 +84,9 @@ describe('affinity', { skip: whyNoKernel(), concurrency: false }, () => {
       for (let n = 0; n < 2 * VALUES; n++) {
         const value = `v${n % VALUES}`
         const head = heads[n % heads.length]?.(value) as Head
-        const routed = node.ways().KERNEL_ROUTED
-        const place = await ask(client, head)
-        assert.equal(node.ways().KERNEL_ROUTED, routed + 1)
+        const routed = bed.node.ways().KERNEL_ROUTED
+        const place = await ask(bed.client, head)
+        assert.equal(bed.node.ways().KERNEL_ROUTED, routed + 1)
         assert.equal(await ask(slow, head, `X-Pad: ${'p'.repeat(5_000)}\r\n`), place, JSON.stringify(head))
         assert.equal(met.get(value) ?? place, place, JSON.stringify(head))
         met.set(value, place)
@@ -99,7 +94,11 @@ describe('affinity', { skip: whyNoKernel(), concurrency: false }, () => {
       assert.equal(new Set(met.values()).size, 4)
       // Without one it is whose request it is that decides.
       const without = { target: '/a/plain', fields: 'X-Users: v1\r\nCookie: s=v1; xsid=v2\r\n' }
-      const places = [await ask(client, without), await ask(client, without), await ask(slow, without)]
+      const places = [
+        await ask(bed.client, without),
+        await ask(bed.client, without),
+        await ask(slow, without),
+      ]
       assert.equal(new Set(places).size, 1)
       slow.command('destroy')
     })
@@ -111,20 +110,20 @@ describe('affinity', { skip: whyNoKernel(), concurrency: false }, () => {
     await bed.publish([1, 1, 1, 1], { balance: { policy: 'maglev', hash } })
     const met = new Set<number>()
     for (let n = 0; n < VALUES; n++) {
-      const slow = node.ways().SLOW_ROUTE
-      const first = await client.get('/a/plain')
-      assert.equal(node.ways().SLOW_ROUTE, slow + 1)
+      const slow = bed.node.ways().SLOW_ROUTE
+      const first = await bed.client.get('/a/plain')
+      assert.equal(bed.node.ways().SLOW_ROUTE, slow + 1)
       const place = whoAnswered(first)
       met.add(place)
       const [, value] =
         /\r\nSet-Cookie: way=([0-9a-f]{16}); Path=\/; Max-Age=3600; HttpOnly\r\n/.exec(first) ?? []
       assert.ok(value, first)
       for (let again = 0; again < 3; again++) {
-        client.forget()
-        client.send(`GET /a/plain HTTP/1.1\r\nHost: front\r\nCookie: a=b; way=${value}\r\n\r\n`)
-        await client.until(() => responses(client.text) === 1)
-        assert.equal(whoAnswered(client.text), place)
-        assert.ok(!client.text.includes('Set-Cookie'))
+        bed.client.forget()
+        bed.client.send(`GET /a/plain HTTP/1.1\r\nHost: front\r\nCookie: a=b; way=${value}\r\n\r\n`)
+        await bed.client.until(() => responses(bed.client.text) === 1)
+        assert.equal(whoAnswered(bed.client.text), place)
+        assert.ok(!bed.client.text.includes('Set-Cookie'))
       }
     }
     assert.equal(met.size, 4)

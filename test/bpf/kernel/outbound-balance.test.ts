@@ -8,8 +8,6 @@ import type { Spread } from '../../../pipelines/services/model.ts'
 import { chiSquare, chiSquareLimit } from '../../fakes/chi-square.ts'
 import { BalanceFixture } from './balance-fixture.ts'
 import { whyNoKernel } from './kernel-fixture.ts'
-import type { Connection } from './outbound-connection.ts'
-import type { OutboundFixture } from './outbound-fixture.ts'
 
 const DRAWS = 1_200
 const EJECTED_MS = 1_500
@@ -17,12 +15,8 @@ const SLOW_MS = 3_000
 
 describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
   let bed: BalanceFixture
-  let node: OutboundFixture
-  let client: Connection
   before(async () => {
     bed = await BalanceFixture.create()
-    node = bed.node
-    client = bed.client
   })
   after(() => bed?.close())
 
@@ -36,22 +30,22 @@ describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
     it(`${policy}: shares are as weights, and 0 never wins`, async () => {
       await bed.publish([3, 0, 1, 2], { balance: { policy } })
       await bed.warm()
-      const routed = node.ways().KERNEL_ROUTED
+      const routed = bed.node.ways().KERNEL_ROUTED
       const counted = await bed.reached(DRAWS)
       assert.equal(counted[1], 0)
       assertShares(counted, [3, 0, 1, 2])
-      assert.ok(node.ways().KERNEL_ROUTED - routed > 0.99 * DRAWS)
+      assert.ok(bed.node.ways().KERNEL_ROUTED - routed > 0.99 * DRAWS)
     })
 
   it('what is under way is counted, and no more when it is over', async () => {
     await bed.publish([1, 1, null, null])
     await bed.warm()
-    const waiting = await node.open()
+    const waiting = await bed.node.open()
     const { inFlight } = await bed.health(0)
     assert.equal(inFlight, 0)
     waiting.send('GET /a/never HTTP/1.1\r\nHost: front\r\n\r\n')
     const sum = async () => (await bed.health(0)).inFlight + (await bed.health(1)).inFlight
-    await node.until(async () => (await sum()) === 1)
+    await bed.node.until(async () => (await sum()) === 1)
     const busy = (await bed.health(0)).inFlight === 1 ? 0 : 1
     const counted = await bed.reached(200)
     assert.ok(
@@ -59,7 +53,7 @@ describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
       `${counted}: the one of two with a request in flight has few more`,
     )
     waiting.command('destroy')
-    await node.until(async () => (await sum()) === 0)
+    await bed.node.until(async () => (await sum()) === 0)
   })
 
   it('latency: a slower endpoint has few requests, and none is left out for good', async () => {
@@ -79,13 +73,13 @@ describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
       await bed.publish([1, 1, null, null], { ...(ejection && { ejection }) })
       await bed.warm()
       const failed = async (target: string) => {
-        const one = await node.open()
+        const one = await bed.node.open()
         await one.get(target)
         one.command('end')
         return / 50[03] /.test(one.text)
       }
       let failures = 0
-      await node.until(async () => {
+      await bed.node.until(async () => {
         failures += (await failed(`/a/${manner}-x0`)) ? 1 : 0
         return failures === 3
       })
@@ -95,19 +89,19 @@ describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
       assert.deepEqual(counted, [0, 100, 0, 0])
       // Half of them may be ejected at a time: the other one stays, whatever it says.
       for (let i = 0; i < 6; i++) await failed(`/a/${manner}-x1`)
-      await node.until(async () => ((await bed.reached(20))[0] as number) > 0)
+      await bed.node.until(async () => ((await bed.reached(20))[0] as number) > 0)
       assert.ok(Date.now() - began >= EJECTED_MS - 100)
     })
 
   it('all ejected: 503 at once, on the same connection, until the first is back', async () => {
     const ejection = { consecutive5xx: 1, baseMs: EJECTED_MS, maxPercent: 100 }
     await bed.publish([null, null, 1, null], { ejection })
-    await node.until(async () => (await client.get('/a/plain')).includes(' 200 '))
-    assert.match(await client.get('/a/sick-x2'), /^HTTP\/1.1 500 /)
+    await bed.node.until(async () => (await bed.client.get('/a/plain')).includes(' 200 '))
+    assert.match(await bed.client.get('/a/sick-x2'), /^HTTP\/1.1 500 /)
     const began = Date.now()
-    assert.match(await client.get('/a/plain'), /^HTTP\/1.1 503 /)
+    assert.match(await bed.client.get('/a/plain'), /^HTTP\/1.1 503 /)
     assert.ok(Date.now() - began < 1_000)
-    await node.until(async () => (await client.get('/a/plain')).includes(' 200 '))
+    await bed.node.until(async () => (await bed.client.get('/a/plain')).includes(' 200 '))
     assert.ok(Date.now() - began >= EJECTED_MS - 100)
   })
 
@@ -127,7 +121,7 @@ describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
 
   it('endpoints join and leave under load without an error, and their pools go with them', async () => {
     await bed.publish([1, 1, 1, 1])
-    const clients = await Promise.all(Array.from({ length: 8 }, () => node.open()))
+    const clients = await Promise.all(Array.from({ length: 8 }, () => bed.node.open()))
     let running = true
     let served = 0
     const load = clients.map(async (each) => {
@@ -146,9 +140,9 @@ describe('balance', { skip: whyNoKernel(), concurrency: false }, () => {
     await Promise.all(load)
     assert.ok(served > 500, `${served}`)
     const only = (await bed.health(0)).number
-    await node.until(async () => {
+    await bed.node.until(async () => {
       await Promise.all(clients.map((each) => each.get('/a/plain')))
-      const { endpoints } = await node.node.kernel.outbound.references()
+      const { endpoints } = await bed.node.node.kernel.outbound.references()
       const others = [...endpoints].filter((number) => number !== only && number > 2)
       return others.length === 0
     })
