@@ -13,6 +13,7 @@
  * Source: https://c2sp.org/tlog-tiles
  */
 import { createHash, verify } from 'node:crypto'
+import { sameBytes } from '../../pipelines/bytes.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import {
   type Checkpoint,
@@ -21,7 +22,7 @@ import {
   type Log,
   readCheckpoint,
 } from '../../pipelines/log/checkpoint.ts'
-import { equal, HASH_BYTES, leafHash } from '../../pipelines/log/merkle.ts'
+import { HASH_BYTES, leafHash } from '../../pipelines/log/merkle.ts'
 import { formatNote, keyId, MAX_NOTE_BYTES } from '../../pipelines/log/signed-note.ts'
 import {
   formatBundle,
@@ -72,11 +73,11 @@ export class TransparencyLog {
       const state = await this.read()
       const before = await this.tail(state)
       const found = await this.find(state, before, entry)
-      if (found !== undefined) return this.proof(state, found)
+      if (found !== undefined) return this.proof(state, found, this.tree(state.size))
       const taken = await this.claim(state, before, entry)
       const tree = await this.extend(state, [...before, taken])
       const next = await this.swap(state, await tree.root())
-      if (next && equal(taken, entry)) return this.proof(next, state.size)
+      if (next && sameBytes(taken, entry)) return this.proof(next, state.size, tree)
     }
     throw new Failure('store-conflict', `${MAX_TURNS} others were logged before this one`)
   }
@@ -95,7 +96,7 @@ export class TransparencyLog {
   /** Entries of the bundle that is not full yet, checked against the checkpoint. */
   private async tail(state: State): Promise<Uint8Array[]> {
     const tree = this.tree(state.size)
-    if (!equal(await tree.root(), state.root))
+    if (!sameBytes(await tree.root(), state.root))
       throw new Failure('metadata-untrusted', 'the tiles in the store are not those of the checkpoint')
     return state.size % TILE_WIDTH === 0 ? [] : this.entries(state.size - 1, state.size)
   }
@@ -104,7 +105,7 @@ export class TransparencyLog {
   private async entries(index: number, size: number): Promise<Uint8Array[]> {
     const entries = await this.bundle(tileAt('entries', index, size))
     const leaves = joined(entries.map((entry) => leafHash(this.log.sha256, entry)))
-    if (!equal(leaves, await this.tile(tileAt(0, index, size))))
+    if (!sameBytes(leaves, await this.tile(tileAt(0, index, size))))
       throw new Failure('metadata-untrusted', 'the entries in the store are not those of the tiles')
     return entries
   }
@@ -117,7 +118,7 @@ export class TransparencyLog {
   ): Promise<number | undefined> {
     const full = size - tail.length
     const before = full === 0 ? [] : await this.entries(full - 1, size)
-    const found = [...before, ...tail].findIndex((each) => equal(each, entry))
+    const found = [...before, ...tail].findIndex((each) => sameBytes(each, entry))
     return found < 0 ? undefined : full - before.length + found
   }
 
@@ -127,7 +128,7 @@ export class TransparencyLog {
     const created = await this.store.create(keyOf(tile), formatBundle([...before, entry]))
     if (created === 'created') return entry
     const there = await this.bundle(tile)
-    if (!before.every((each, at) => equal(each, there[at] as Uint8Array)))
+    if (!before.every((each, at) => sameBytes(each, there[at] as Uint8Array)))
       throw new Failure('metadata-untrusted', 'a bundle of entries in the store is not of this log')
     return there[before.length] as Uint8Array
   }
@@ -150,7 +151,7 @@ export class TransparencyLog {
   /** What an earlier writer has put there must be the same. */
   private async put(tile: Tile, bytes: Uint8Array): Promise<void> {
     if ((await this.store.create(keyOf(tile), bytes)) === 'created') return
-    if (!equal(await this.tile(tile), bytes))
+    if (!sameBytes(await this.tile(tile), bytes))
       throw new Failure('metadata-untrusted', `${keyOf(tile)} does not follow from the log's entries`)
   }
 
@@ -173,8 +174,8 @@ export class TransparencyLog {
     }
   }
 
-  private async proof({ size, note }: State, index: number): Promise<string> {
-    return formatProof({ index, hashes: await this.tree(size).inclusion(index), checkpoint: note })
+  private async proof({ note }: State, index: number, tree: LogTree): Promise<string> {
+    return formatProof({ index, hashes: await tree.inclusion(index), checkpoint: note })
   }
 
   private tree(size: number): LogTree {

@@ -7,6 +7,8 @@
  * Source: RFC 6962 2.1, RFC 9162 2.1; subtrees: draft-ietf-plants-merkle-tree-certs, "Subtrees".
  */
 
+import { sameBytes } from '../bytes.ts'
+
 export const HASH_BYTES = 32
 /** Hashes of one proof: a tree of 2^53 leaves, above which numbers are not exact, needs no more. */
 export const MAX_PROOF = 53
@@ -57,11 +59,16 @@ export function provesConsistency(sha256: Sha256, earlier: Tree, later: Tree, pr
 export function provesSubtree(sha256: Sha256, subtree: Subtree, tree: Tree, proof: Proof): boolean {
   const { start, end, root } = subtree
   if (!isSubtree(start, end) || !Number.isSafeInteger(tree.size) || end > tree.size) return false
-  if (start === end) return proof.length === 0 && equal(root, sha256(new Uint8Array()))
+  if (start === end) return proof.length === 0 && sameBytes(root, sha256(new Uint8Array()))
   if (proof.length > MAX_PROOF || proof.some((hash) => hash.length !== HASH_BYTES)) return false
   const rest = [...proof]
   const roots = rebuilt({ sha256, root, rest }, { start, end, size: tree.size }, true)
-  return roots !== undefined && rest.length === 0 && equal(roots.part, root) && equal(roots.whole, tree.root)
+  return (
+    roots !== undefined &&
+    rest.length === 0 &&
+    sameBytes(roots.part, root) &&
+    sameBytes(roots.whole, tree.root)
+  )
 }
 
 export function isSubtree(start: number, end: number): boolean {
@@ -111,8 +118,4 @@ function joined(first: number, left: Uint8Array, right: Uint8Array): Uint8Array 
   bytes.set(left, 1)
   bytes.set(right, 1 + left.length)
   return bytes
-}
-
-export function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at])
 }

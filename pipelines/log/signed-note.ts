@@ -3,8 +3,8 @@
  * Source: https://c2sp.org/signed-note, Ed25519 signatures (type 0x01) alone.
  */
 import { fromBase64, toBase64 } from '../contract/dsse.ts'
-import { utf8 } from '../policy/http-match.ts'
-import { equal, type Sha256 } from './merkle.ts'
+import { sameBytes, utf8 } from '../bytes.ts'
+import type { Sha256 } from './merkle.ts'
 
 /** Bytes: a checkpoint with sixteen signatures has less than 3 KB. */
 export const MAX_NOTE_BYTES = 16_384
@@ -91,7 +91,7 @@ export function signersOf(
   const message = utf8(note.text)
   const signers = new Set<NoteKey>()
   for (const { name, keyId: id, signature } of note.signatures) {
-    const key = known.find((each) => each.name === name && equal(keyId(sha256, each), id))
+    const key = known.find((each) => each.name === name && sameBytes(keyId(sha256, each), id))
     if (!key) continue
     if (signature.length !== SIGNATURE_BYTES || !verify(key.publicKey, message, signature)) return []
     signers.add(key)

@@ -14,7 +14,7 @@
  */
 import { byteText, isTokenByte } from '../protocols/http1-grammar.ts'
 import { fieldValues, type Request } from '../protocols/http1-request.ts'
-import { utf8 } from './http-match.ts'
+import { utf8 } from '../bytes.ts'
 import type { HeaderChange } from './route-change.ts'
 import type { Field, Filter } from './route.ts'
 

@@ -14,7 +14,7 @@
  * Of responses, 1xx other than 101 stay as they are: they speak of the exchange, not of its answer.
  */
 import { byteText, foldByte } from '../protocols/http1-grammar.ts'
-import { utf8 } from './http-match.ts'
+import { utf8 } from '../bytes.ts'
 import { changedPath, type HeaderChange, type RequestChange } from './route-change.ts'
 
 /** At offset `at` of the head as it came, `remove` bytes give way to `insert`. */

@@ -5,7 +5,7 @@
 import { byteText } from '../protocols/http1-grammar.ts'
 import { fieldValues, type Request } from '../protocols/http1-request.ts'
 import { compileExpression, type Expression } from './expression.ts'
-import { utf8 } from './http-match.ts'
+import { utf8 } from '../bytes.ts'
 import type { NamedMatch, PathMatch, RouteMatch } from './route.ts'
 
 /** Path and query of a target, one character a byte. `OPTIONS *` has no path. */

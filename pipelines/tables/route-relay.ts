@@ -1,6 +1,6 @@
 /** What of a rule only the relay does, as it stands in the blob: struct heddle_route_relay. No program reads it. */
 import { Failure } from '../contract/failures.ts'
-import { utf8 } from '../policy/http-match.ts'
+import { utf8 } from '../bytes.ts'
 import { type Cors, corsOf } from '../policy/route-cors.ts'
 import type { Field, Filter, Retry } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'

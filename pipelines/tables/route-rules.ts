@@ -1,6 +1,6 @@
 /** Rules as the tables have them: backends by weight, each with what its filters come to. */
 import { Failure } from '../contract/failures.ts'
-import { utf8 } from '../policy/http-match.ts'
+import { utf8 } from '../bytes.ts'
 import type { Candidate } from '../policy/route-precedence.ts'
 import type { Filter, RouteRule, ServicePort } from '../policy/route.ts'
 import { at } from './blocks.ts'

@@ -1,7 +1,7 @@
 /** What routes write into heads, checked once more: a front-end's oversight must not become another's request. */
 import { Failure } from '../contract/failures.ts'
 import { isTargetByte, isTokenByte, isValueByte } from '../protocols/http1-grammar.ts'
-import { utf8 } from '../policy/http-match.ts'
+import { utf8 } from '../bytes.ts'
 import type { Field } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'
 import { at } from './blocks.ts'

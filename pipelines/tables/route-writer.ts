@@ -1,5 +1,5 @@
 /** Lays routes out in the blob: structs heddle_route_* of bpf/abi/heddle.h. What is equal stands there once. */
-import { utf8 } from '../policy/http-match.ts'
+import { utf8 } from '../bytes.ts'
 import type { BlobWriter } from './blob-writer.ts'
 import { AT, ROUTE_NO_SERVICE } from './layout.ts'
 import type { CollectedRoutes } from './route-collect.ts'

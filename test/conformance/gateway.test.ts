@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { millisecondsOf } from '../../pipelines/languages/gateway/durations.ts'
-import { utf8 } from '../../pipelines/policy/http-match.ts'
+import { utf8 } from '../../pipelines/bytes.ts'
 import { applyEdits, requestEdits, responseEdits } from '../../pipelines/policy/route-edits.ts'
 import { evaluateRoute, RANDOM_END, type Forward } from '../../pipelines/policy/route-evaluate.ts'
 import { retryWait } from '../../pipelines/policy/route-retry.ts'

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { RE2JS } from 're2js'
 import { evaluate } from '../../pipelines/policy/evaluate.ts'
-import { utf8 } from '../../pipelines/policy/http-match.ts'
+import { utf8 } from '../../pipelines/bytes.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { regexPattern, subjectFor } from '../unit/automata/patterns.ts'
 

@@ -1,5 +1,5 @@
 /** A request with its route's changes, as its endpoint reads it: that is what inbound rules judge. */
-import { utf8 } from '../../../pipelines/policy/http-match.ts'
+import { utf8 } from '../../../pipelines/bytes.ts'
 import { changedPath, type RequestChange } from '../../../pipelines/policy/route-change.ts'
 import { targetOf } from '../../../pipelines/policy/route-match.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'

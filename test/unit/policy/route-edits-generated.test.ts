@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { utf8 } from '../../../pipelines/policy/http-match.ts'
+import { utf8 } from '../../../pipelines/bytes.ts'
 import type { Filter } from '../../../pipelines/policy/route.ts'
 import { requestChange } from '../../../pipelines/policy/route-change.ts'
 import { applyEdits, requestEdits } from '../../../pipelines/policy/route-edits.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { utf8 } from '../../../pipelines/policy/http-match.ts'
+import { utf8 } from '../../../pipelines/bytes.ts'
 import type { Filter } from '../../../pipelines/policy/route.ts'
 import {
   changedPath,

@@ -1,5 +1,5 @@
 /** Policies and requests in a few words. */
-import { utf8 } from '../../../pipelines/policy/http-match.ts'
+import { utf8 } from '../../../pipelines/bytes.ts'
 import type { HttpMatch, Peer, Policy, Rule, Selector } from '../../../pipelines/policy/model.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 
