@@ -43,6 +43,8 @@ export async function openNode(
     published: null,
     routed: null,
     resting: nothingRests(),
+    attempt: null,
+    metered: null,
     reported: null,
     said: null,
     log,

@@ -38,6 +38,8 @@ export const NodeConfig = z.strictObject({
   root: Path,
   /** Milliseconds between two looks without a hint, and the part of it that chance adds or takes. */
   pollMs: z.int().min(100).max(86_400_000).default(30_000),
+  /** Milliseconds between two reports of what is counted: how soon a gate can trip. */
+  reportMs: z.int().min(100).max(3_600_000).default(10_000),
   jitter: z.number().min(0).max(0.9).default(0.2),
 })
 export type NodeConfig = z.infer<typeof NodeConfig>

@@ -18,16 +18,18 @@ export type Loop = {
 
 /**
  * Jitter spreads a fleet's polls: without it, all nodes that started together
- * would ask the store together for ever.
+ * would ask the store together for ever. `beat` is called between passes.
  */
 export function startLoop(
   timer: Timer,
   every: { intervalMs: number; jitter: number },
   pass: (wokenAt: number) => Promise<void>,
+  beat?: { everyMs: number; call(): Promise<void> },
 ): Loop {
   let wokenAt: number | undefined
   let running: Promise<void> | undefined
   let cancel = () => {}
+  let cancelBeat = () => {}
   let stopped = false
 
   const wake = () => {
@@ -40,12 +42,29 @@ export function startLoop(
       const at = wokenAt
       wokenAt = undefined
       cancel()
+      cancelBeat()
       await pass(at)
     }
     // In the same breath as the loop's end: a hint that comes now starts a new pass.
     running = undefined
     const spread = 1 + every.jitter * (2 * timer.random() - 1)
-    if (!stopped) cancel = timer.after(every.intervalMs * spread, wake)
+    if (stopped) return
+    cancel = timer.after(every.intervalMs * spread, wake)
+    waitForBeat()
+  }
+  /** Between two passes; a hint that comes meanwhile has its pass behind it. */
+  const sayAgain = async () => {
+    await beat?.call()
+    running = undefined
+    if (stopped) return
+    if (wokenAt === undefined) waitForBeat()
+    else running = work()
+  }
+  const waitForBeat = () => {
+    if (beat === undefined) return
+    cancelBeat = timer.after(beat.everyMs, () => {
+      running ??= sayAgain()
+    })
   }
   wake()
   return {
@@ -53,6 +72,7 @@ export function startLoop(
     async stop() {
       stopped = true
       cancel()
+      cancelBeat()
       await running
     },
   }

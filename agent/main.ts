@@ -31,7 +31,11 @@ async function hold(config: NodeConfig): Promise<void> {
 const config = await readConfig(values.config).catch(refuseToStart)
 await hold(config).catch(refuseToStart)
 const node = await openNode(config, createKernel(config), (line) => console.log(line))
-const running = await runNode(node, timer, { intervalMs: config.pollMs, jitter: config.jitter })
+const running = await runNode(node, timer, {
+  intervalMs: config.pollMs,
+  jitter: config.jitter,
+  beatMs: config.reportMs,
+})
 console.log(`agent of node ${config.node}, ring ${config.ring}: ready`)
 
 /** Programs stay attached; a second signal does not wait for the pass that runs. */

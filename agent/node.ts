@@ -4,6 +4,7 @@ import type { Failure } from '../pipelines/contract/failures.ts'
 import type { Release } from '../pipelines/contract/release.ts'
 import type { Disk } from './disk.ts'
 import type { Bus, Kernel, Registry, Services, Store, Workloads } from './ports.ts'
+import type { Metered } from './measure.ts'
 import type { Resting } from './service-runs.ts'
 import type { StateFile } from './state.ts'
 import type { TrustedMetadata } from './trust/metadata.ts'
@@ -41,6 +42,10 @@ export type Node = {
   routed: string | null
   /** Numbers and places of services that lost their meaning a moment ago. */
   resting: Resting
+  /** What came of the last look; null = there was none. */
+  attempt: Attempt | null
+  /** What was counted under the release that runs; null = nothing yet. */
+  metered: Metered | null
   /** Sequence of this process's last report. */
   reported: number | null
   /** What the journal was told last: a node in trouble says it once, not at every look. */

@@ -113,6 +113,23 @@ export interface OutboundMaps {
   setCgroups(cgroups: readonly CgroupIdentity[]): Promise<void>
 }
 
+/** A request that was refused, as far as the kernel keeps it. */
+export type Refusal = { method: string; path: string }
+
+/** What the programs of a slot have counted since they were loaded; only grows. */
+export type Counts = {
+  /** Requests by what a rule said of them. */
+  allowed: number
+  refused: number
+  responses: number
+  /** Responses 5xx. */
+  errors: number
+  /** Responses by their time: pipelines/rollout/latency.ts. */
+  latency: number[]
+  /** Endpoints that were taken out of service for their errors. */
+  trips: number
+}
+
 /** The kernel of this node. Every method is idempotent. */
 export interface Kernel {
   readonly outbound: OutboundMaps
@@ -143,6 +160,10 @@ export interface Kernel {
   /** Slots that a connection in mid-message still needs. */
   busySlots(): Promise<Set<number>>
   unstage(slot: number): Promise<void>
+  /** What the programs of a slot have counted; null = it is empty, or they count nothing of the kind. */
+  counts(slot: number): Promise<Counts | null>
+  /** The newest requests that they refused, numbered above `after`, and the number of the last. */
+  refusals(slot: number, after: number): Promise<{ last: number; refusals: Refusal[] }>
   /** Explicit end of enforcement: detach, unpin. */
   detach(): Promise<void>
 }

@@ -38,6 +38,13 @@ export async function reconcile(node: Node, startedAt: number): Promise<void> {
   await run(node, attempt, CONFIRM)
   await catchUp(node, attempt)
   await run(node, attempt, ['report', report])
+  node.attempt = attempt
+}
+
+/** What came of the last attempt once more, with what has been counted since. Never throws. */
+export async function beat(node: Node): Promise<void> {
+  const { attempt } = node
+  if (attempt !== null) await run(node, { ...attempt, failures: [...attempt.failures] }, ['report', report])
 }
 
 /** A dispatcher that came just now, or a repair, may have brought maps that nobody has filled yet. */

@@ -1,6 +1,7 @@
 /** Report: say what came of it. The bus may be down; the next report tells the same state again. */
 import { Failure } from '../pipelines/contract/failures.ts'
 import type { Report } from '../pipelines/contract/release.ts'
+import { measure } from './measure.ts'
 import type { Attempt, Node } from './node.ts'
 
 /** Lines of a failure's detail and characters of its message that travel. */
@@ -10,7 +11,8 @@ const SEQUENCE_BATCH = 1000
 
 export async function report(node: Node, attempt: Attempt): Promise<void> {
   const sequence = await nextSequence(node)
-  const statement = describe(node, attempt, sequence)
+  const measures = await measure(node)
+  const statement = { ...describe(node, attempt, sequence), measures }
   say(node, statement)
   await node.bus.report(statement).catch((error: unknown) => {
     const down = error instanceof Failure && error.code === 'bus-unavailable'
@@ -41,7 +43,7 @@ async function nextSequence(node: Node): Promise<number> {
  * outcome is about, taken or refused, when it is known; else the one that runs.
  * `generation` is what runs.
  */
-function describe(node: Node, attempt: Attempt, sequence: number): Report {
+function describe(node: Node, attempt: Attempt, sequence: number): Omit<Report, 'measures'> {
   const { enforced } = node.state.current
   const outcome = outcomeOf(attempt)
   const about = outcome === 'unchanged' ? enforced : (attempt.release ?? enforced)

@@ -47,17 +47,41 @@ async function load(node: Node, placement: Placement): Promise<void> {
   })
 }
 
+/**
+ * Where the artifact still stands in the kernel: active, or pinned as the predecessor. A rollback is
+ * one store then, with nothing to load. Only where the kernel says that tables and programs are whole.
+ */
+async function pinnedSlot(
+  node: Node,
+  { number, artifact }: Pick<Placement, 'number' | 'artifact'>,
+  facts: AttachedFacts | null,
+): Promise<number | undefined> {
+  const { enforced, predecessor, slots } = node.state.current
+  const held = [enforced, predecessor].find((placement) => placement?.artifact === artifact)
+  const known = held && slots[held.slot]
+  const actual = facts?.slots.find(({ slot }) => slot === held?.slot)
+  if (held == null || known?.artifact !== artifact || actual === undefined) return undefined
+  // The same release once more is a repair: what is there is not to be believed.
+  if (number === enforced?.number) return undefined
+  const { tables } = await readManifest(node.disk, artifact)
+  if (actual.tablesDigest !== tables.digest) return undefined
+  const tags = tagsOf(actual.programs)
+  const whole = Object.entries(known.tags).every(([program, tag]) => tags[program] === tag)
+  return whole ? held.slot : undefined
+}
+
 /** Load an artifact into a free slot, under a generation number that was never used before. */
 export async function prepare(
   node: Node,
   run: Pick<Placement, 'number' | 'artifact'>,
   facts: AttachedFacts | null,
 ): Promise<Placement> {
-  const slot = await freeSlot(node, facts)
+  const pinned = await pinnedSlot(node, run, facts)
+  const slot = pinned ?? (await freeSlot(node, facts))
   const generation = node.state.current.nextGeneration
   await node.state.update({ nextGeneration: generation + 1 })
   const placement = { number: run.number, artifact: run.artifact, slot, generation }
-  await load(node, placement)
+  if (pinned === undefined) await load(node, placement)
   await node.state.update({ pending: placement })
   return placement
 }
@@ -72,11 +96,11 @@ export async function activate(node: Node, placement: Placement): Promise<number
 /** The kernel has made `pending` active: so it is. Old or new, never neither. */
 async function commit(node: Node): Promise<void> {
   const { pending, enforced, predecessor } = node.state.current
-  // A repair runs the same release in another slot: what was there before it is still its predecessor.
-  const repaired = pending?.number === enforced?.number
+  // A repair, or another release of the same artifact: what was there before is still its predecessor.
+  const same = pending?.artifact === enforced?.artifact
   await node.state.update({
     enforced: pending,
-    predecessor: repaired ? predecessor : enforced,
+    predecessor: same ? predecessor : enforced,
     pending: null,
   })
 }

@@ -11,7 +11,7 @@ import {
   readProvenance,
 } from './trust/artifact.ts'
 import { checkSkew, dispatcherAbi } from './skew.ts'
-import { checkRelease, checkRingOrder, readRelease } from './trust/release.ts'
+import { checkDenials, checkRelease, checkRingOrder, isOurTurn, readRelease } from './trust/release.ts'
 
 export async function verify(node: Node, attempt: Attempt): Promise<void> {
   const { metadata } = attempt
@@ -22,7 +22,9 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
   checkRelease(node, release)
   const runs = release.number === node.state.current.enforced?.number
   if (runs && attempt.repinned !== true) return
+  if (!isOurTurn(node, release)) return
 
+  await checkDenials(node, metadata, release)
   const success = await checkRingOrder(node, metadata, release)
   const { manifest, bytes, custom } = await readManifest(node.store, metadata, release.artifact)
   await checkKernel(node.kernel, manifest)

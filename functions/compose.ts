@@ -1,10 +1,12 @@
 /** Composition: ports and settings in, one handler a stage out. Who hosts them chooses the adapters. */
 import type { StageName } from '../pipelines/contract/events.ts'
-import type { RolloutPlan } from '../pipelines/rollout.ts'
+import type { RolloutPlan } from '../pipelines/rollout/plan.ts'
 import { compileHandler } from './compile/handler.ts'
 import type { Bus, Clock, Compiler, Forge, ObjectStore, PolicyReader, Queue, Statuses } from './ports.ts'
 import { publishHandler } from './publish/handler.ts'
 import { receiveHandler, type WebhookHandler } from './receive/handler.ts'
+import type { Operators } from './rollout/commands.ts'
+import { type RolloutDesk, rolloutDesk } from './rollout/desk.ts'
 import { rolloutHandler } from './rollout/handler.ts'
 import { signHandler } from './sign/handler.ts'
 import type { SqsHandler } from './sqs.ts'
@@ -25,6 +27,7 @@ export type Parts = {
   /** root.json that what the offline keys sign is verified from. */
   trustedRoot: Uint8Array
   plan: RolloutPlan
+  operators: Operators
   /** The policy repository's full name on the forge, and the branch that is delivered. */
   repository: string
   branch: string
@@ -33,13 +36,18 @@ export type Parts = {
   log: (line: string) => void
 }
 
-export type Functions = { receive: WebhookHandler; stages: Record<StageName, SqsHandler> }
+export type Functions = {
+  receive: WebhookHandler
+  rollout: RolloutDesk
+  stages: Record<StageName, SqsHandler>
+}
 
 export function composeFunctions(parts: Parts): Functions {
   const { repository: name, ...rest } = parts
   const tuf = new Repository(parts)
   return {
     receive: receiveHandler(parts),
+    rollout: rolloutDesk({ ...rest, director: parts.keys.release }),
     stages: {
       validate: validateHandler({ ...rest, repository: name }),
       compile: compileHandler(rest),

@@ -3,6 +3,7 @@ import type { Manifest } from '../pipelines/contract/artifact.ts'
 import type { CommitStatus } from '../pipelines/contract/commit-status.ts'
 import type { DeliveryEvent } from '../pipelines/contract/events.ts'
 import type { Report } from '../pipelines/contract/release.ts'
+import type { RolloutEnd } from '../pipelines/rollout/state.ts'
 import type { Loaded } from '../pipelines/languages/policy-files.ts'
 import type { PolicySet } from '../pipelines/policy/model.ts'
 import type { Tables } from '../pipelines/tables/build-tables.ts'
@@ -65,6 +66,8 @@ export interface Queue {
 export interface Bus {
   /** Tells a ring to look now. Resolves, at once and without effect, when the bus is down. */
   hint(ring: string): Promise<void>
+  /** A rollout has ended. Resolves, at once and without effect, when the bus is down. */
+  tellEnd(ended: RolloutEnd): Promise<void>
   onReport(handle: (report: Report) => void): void
   close(): Promise<void>
 }

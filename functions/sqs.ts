@@ -13,6 +13,28 @@ export type SqsHandler = (event: SQSEvent) => Promise<SQSBatchResponse>
 /** The port of this edge beside the stage's own. `log` gets one line for an operator. */
 export type EdgePorts = { statuses: Statuses; log: (line: string) => void }
 
+/** The same for a stage that takes all events of a batch in one go: all of them succeed, or all come again. */
+export function sqsBatchHandler<S extends StageName>(
+  ports: EdgePorts,
+  stage: S,
+  run: (events: EventOf<S>[]) => Promise<void>,
+): SqsHandler {
+  return async ({ Records }) => {
+    const events = Records.flatMap((record) => parse(record, stage) ?? [])
+    if (events.length < Records.length)
+      ports.log(`${stage}: dropped ${Records.length - events.length} messages that are no ${stage} events`)
+    try {
+      await run(events).catch(async (error: unknown) => {
+        for (const event of events) await settle(ports, event, error)
+      })
+      return { batchItemFailures: [] }
+    } catch (error) {
+      ports.log(`${stage}: ${error instanceof Error ? error.message : String(error)}`)
+      return { batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) }
+    }
+  }
+}
+
 export function sqsHandler<S extends StageName>(
   ports: EdgePorts,
   stage: S,

@@ -30,6 +30,7 @@ import {
 import { inspectKernel } from './inspect.ts'
 import { u32, u64, withPinnedProgram } from './libbpf.ts'
 import { endDirectWays } from './libbpf-direct.ts'
+import { readCounts, readRefusals } from './libbpf-measures.ts'
 import { outboundMaps } from './libbpf-outbound.ts'
 import { writeRoutes } from './libbpf-routes.ts'
 import { loadPrograms } from './bpftool.ts'
@@ -65,6 +66,8 @@ export function createKernel(options: KernelOptions): Kernel {
     inspect: () => inspectKernel(pins, cgroup),
     busySlots: async () => busySlots(pins),
     unstage: (slot) => unstage(pins, slot),
+    counts: async (slot) => readCounts(pins, slot),
+    refusals: async (slot, after) => readRefusals(pins, slot, after),
     detach: () => detach(pins, cgroup),
   }
 }

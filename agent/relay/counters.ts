@@ -1,7 +1,7 @@
 /** What programs count, by name, summed over CPUs. */
-import { readFileSync } from 'node:fs'
 import { BpfError } from '../adapters/bpf-error.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
+import { possibleCpus } from '../adapters/possible-cpus.ts'
 
 const COUNTER_BYTES = 8
 const ENOENT = 2
@@ -36,10 +36,4 @@ function pinned(path: string): BpfMap | undefined {
     if (error instanceof BpfError && error.errno === ENOENT) return undefined
     throw error
   }
-}
-
-/** What a per-CPU map's value is sized for: `0-127` means 128, present or not. */
-function possibleCpus(): number {
-  const range = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim()
-  return Number(range.split(/[-,]/).at(-1)) + 1
 }

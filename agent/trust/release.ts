@@ -1,8 +1,10 @@
 /** Which release the director signed for our ring, and whether it is our turn. */
-import { open, PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
+import type { z } from 'zod'
+import { open, type PayloadType, PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
-import { releaseTarget, successTarget } from '../../pipelines/contract/object-keys.ts'
-import { Release, RingSuccess } from '../../pipelines/contract/release.ts'
+import { DENIALS_TARGET, releaseTarget, successTarget } from '../../pipelines/contract/object-keys.ts'
+import { Denials, Release, RingSuccess } from '../../pipelines/contract/release.ts'
+import { turnOf } from '../../pipelines/rollout/turns.ts'
 import type { Node } from '../node.ts'
 import { decode, MAX_TARGET_BYTES, readTarget } from './content.ts'
 import type { TrustedMetadata } from './metadata.ts'
@@ -31,6 +33,22 @@ export function checkRelease(node: Node, release: Release): void {
   )
 }
 
+/** A ring takes a release some nodes at a time: is it this one's turn? */
+export function isOurTurn(node: Node, { rollout, through }: Release): boolean {
+  return turnOf(rollout, node.name) <= through
+}
+
+/** An artifact that was taken back comes no more, whoever releases it. Throws Failure('artifact-denied'). */
+export async function checkDenials(node: Node, metadata: TrustedMetadata, release: Release): Promise<void> {
+  const target = metadata.target('release', DENIALS_TARGET)
+  if (target === undefined) return
+  const bytes = await readTarget(node.store, target, MAX_TARGET_BYTES)
+  const expected = { type: PAYLOAD_TYPES.denials, schema: Denials, what: 'denials' }
+  const { denied } = openDirectors(metadata, bytes, expected)
+  if (!denied.includes(release.artifact)) return
+  throw new Failure('artifact-denied', `release ${release.number} names ${release.artifact}, which is denied`)
+}
+
 /**
  * The signed word that the ring before ours has soaked with this very release;
  * null for the first ring. Nodes check the order themselves, so that a stolen
@@ -45,7 +63,8 @@ export async function checkRingOrder(
   const target = metadata.target('release', successTarget(node.previousRing))
   if (target === undefined) return outOfOrder(`ring ${node.previousRing} has not succeeded yet`)
   const bytes = await readTarget(node.store, target, MAX_TARGET_BYTES)
-  const success = openSuccess(metadata, bytes)
+  const expected = { type: PAYLOAD_TYPES.ringSuccess, schema: RingSuccess, what: 'ring success' }
+  const success = openDirectors(metadata, bytes, expected)
   if (success.ring !== node.previousRing) return outOfOrder(`the success is that of ring ${success.ring}`)
   if (success.number !== release.number || success.artifact !== release.artifact) {
     return outOfOrder(`ring ${success.ring} succeeded with release ${success.number}, not ${release.number}`)
@@ -53,13 +72,16 @@ export async function checkRingOrder(
   return text(bytes)
 }
 
-/** A RingSuccess that the director's keys signed. Throws Failure('artifact-untrusted'). */
-function openSuccess(metadata: TrustedMetadata, envelope: Uint8Array): RingSuccess {
+/** A statement that the director's keys signed. Throws Failure('artifact-untrusted'). */
+function openDirectors<T>(
+  metadata: TrustedMetadata,
+  envelope: Uint8Array,
+  { type, schema, what }: { type: PayloadType; schema: z.ZodType<T>; what: string },
+): T {
   const signers = metadata.signers('release')
-  const expected = { payloadType: PAYLOAD_TYPES.ringSuccess, threshold: signers.threshold }
-  const opened = open(parse(envelope), expected, signers.verify)
-  if (!opened.ok) throw new Failure('artifact-untrusted', `ring success: ${opened.why}`)
-  return decode(opened.payload, RingSuccess, 'artifact-untrusted', 'ring success')
+  const opened = open(parse(envelope), { payloadType: type, threshold: signers.threshold }, signers.verify)
+  if (!opened.ok) throw new Failure('artifact-untrusted', `${what}: ${opened.why}`)
+  return decode(opened.payload, schema, 'artifact-untrusted', what)
 }
 
 /** JSON, or undefined: the envelope's schema then says no. */

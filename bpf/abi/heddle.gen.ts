@@ -484,6 +484,36 @@ export const ActiveLayout = {
   },
 } as const
 
+/** enum heddle_measure_limit */
+export const MeasureLimit = {
+  LATENCY_BUCKETS: 96,
+  REFUSALS: 64,
+  REFUSAL_TEXT: 112,
+} as const
+
+/** struct heddle_measures */
+export const MeasuresLayout = {
+  bytes: 800,
+  fields: {
+    allowed: { at: 0, bytes: 8 },
+    refused: { at: 8, bytes: 8 },
+    responses: { at: 16, bytes: 8 },
+    errors: { at: 24, bytes: 8 },
+    latency: { at: 32, bytes: 768 },
+  },
+} as const
+
+/** struct heddle_refusal */
+export const RefusalLayout = {
+  bytes: 128,
+  fields: {
+    number: { at: 0, bytes: 8 },
+    bytes: { at: 8, bytes: 4 },
+    pad: { at: 12, bytes: 4 },
+    text: { at: 16, bytes: 112 },
+  },
+} as const
+
 /** struct heddle_self */
 export const SelfLayout = {
   bytes: 16,

@@ -539,6 +539,30 @@ struct heddle_active {
 	__u64 generation_slot; /* generation << 8 | slot */
 };
 
+/* Octaves of microseconds, four buckets each (programs/parts/measure.h). */
+enum heddle_measure_limit {
+	HEDDLE_LATENCY_BUCKETS = 96,
+	HEDDLE_REFUSALS = 64, /* kept of a generation */
+	HEDDLE_REFUSAL_TEXT = 112,
+};
+
+/* What a generation has judged and seen, a CPU at a time. Only grows. */
+struct heddle_measures {
+	__u64 allowed; /* requests that a rule was asked for */
+	__u64 refused;
+	__u64 responses;
+	__u64 errors; /* 5xx */
+	__u64 latency[HEDDLE_LATENCY_BUCKETS]; /* responses by time since their request's head */
+};
+
+/* The first bytes of a refused request; `number` is written last. */
+struct heddle_refusal {
+	__u64 number; /* from 1 on; 0 = none yet */
+	__u32 bytes; /* of text */
+	__u32 pad;
+	__u8 text[HEDDLE_REFUSAL_TEXT];
+};
+
 /* Which slot and generation a program was staged for; a map of its own per slot. */
 struct heddle_self {
 	__u64 generation;

@@ -41,4 +41,35 @@ struct {
 	__type(value, struct heddle_self);
 } self SEC(".maps");
 
+/* What gates judge a release by. Writer: programs. Reader: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct heddle_measures);
+} measures SEC(".maps");
+
+/* When a connection's only open request was judged, ns; 0 = there are several. The oldest gives way, unmeasured. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, HEDDLE_MAX_CONNS / 4);
+	__type(key, __u64);
+	__type(value, __u64);
+} asked SEC(".maps");
+
+/* The newest refused requests, by number; `refused` is the number of the last. Writer: programs. Reader: agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_REFUSALS);
+	__type(key, __u32);
+	__type(value, struct heddle_refusal);
+} refusals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} refused SEC(".maps");
+
 #endif /* HEDDLE_MAPS_GENERATION_H */

@@ -25,6 +25,11 @@ export async function openOnlineKeys(directory: string): Promise<OnlineKeys> {
   return keys as OnlineKeys
 }
 
+/** One key in a file of its own. */
+export async function openSigner(file: string): Promise<Signer> {
+  return memorySigner(createPrivateKey(await readFile(file, 'utf8')))
+}
+
 /** Every key of these directories, or those of a role. */
 export async function openSigners(directory: string, role?: RoleName): Promise<Signer[]> {
   const files = await keyFiles(directory, '.key', role)
@@ -35,6 +40,23 @@ export async function openSigners(directory: string, role?: RoleName): Promise<S
 export async function readPublicKeys(directory: string, role: RoleName): Promise<Uint8Array[]> {
   const files = await keyFiles(directory, '.pub', role)
   return Promise.all(files.map(async (file) => rawPublicKey(createPublicKey(await readFile(file, 'utf8')))))
+}
+
+/** Operators by the names of their `<name>.pub` files. */
+export async function readOperators(directory: string): Promise<{ name: string; publicKey: Uint8Array }[]> {
+  const files = (await readdir(directory)).filter((file) => /^[a-z0-9][a-z0-9._-]*\.pub$/.test(file)).sort()
+  return Promise.all(
+    files.map(async (file) => ({
+      name: file.replace(/\.pub$/, ''),
+      publicKey: rawPublicKey(createPublicKey(await readFile(join(directory, file), 'utf8'))),
+    })),
+  )
+}
+
+/** An operator's key pair, `<name>.key` and `<name>.pub`; one that is there stays. */
+export async function ensureOperator(directory: string, name: string): Promise<void> {
+  await makeDirectory(directory)
+  await ensureKey(directory, name)
 }
 
 /** Keys 1 to `count` of a role: those that aren't there are made. Processes may race: the first key stays. */

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
 import { Report } from '../../pipelines/contract/release.ts'
-import { hint, inbox, report } from '../../pipelines/contract/subjects.ts'
+import { hint, inbox, ROLLOUT_ENDED, report } from '../../pipelines/contract/subjects.ts'
 import type { Bus } from '../ports.ts'
 
 /** Bytes of a report; larger ones are not looked at. */
@@ -38,6 +38,13 @@ export function natsBus(settings: NatsSettings): Bus {
         connection?.publish(hint(ring))
       } catch (error) {
         // Closed in this very moment: the hint is lost, the node's timer is not.
+        settings.log(`bus: ${(error as Error).message}`)
+      }
+    },
+    async tellEnd(ended) {
+      try {
+        connection?.publish(ROLLOUT_ENDED, JSON.stringify(ended))
+      } catch (error) {
         settings.log(`bus: ${(error as Error).message}`)
       }
     },

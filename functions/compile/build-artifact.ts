@@ -1,7 +1,9 @@
 /** Compile: a validated policy set → ELF and manifest, as blobs. Nothing is signed yet. */
 import { type Manifest, Manifest as ManifestSchema } from '../../pipelines/contract/artifact.ts'
+import { canonicalJson } from '../../pipelines/contract/canonical-json.ts'
 import type { EventOf } from '../../pipelines/contract/events.ts'
 import { Validated } from '../../pipelines/contract/validated.ts'
+import type { Policy } from '../../pipelines/policy/model.ts'
 import { getJson, putBlob, putJson } from '../blobs.ts'
 import type { Compiler, ObjectStore, Queue, Statuses } from '../ports.ts'
 import { statusOf } from '../statuses.ts'
@@ -16,6 +18,7 @@ export async function compile(ports: CompilePorts, event: EventOf<'compile'>): P
     schema: 'heddle.artifact/1',
     ...parts,
     elf: { digest: await putBlob(ports.store, elf), bytes: elf.length },
+    intents: intentsOf(set.policies),
     policies: [...set.policies, ...set.routes].map(({ namespace, name, source: { file } }) => ({
       namespace,
       name,
@@ -27,4 +30,10 @@ export async function compile(ports: CompilePorts, event: EventOf<'compile'>): P
   const description = `compiled to ${elf.length} bytes, ${parts.tables.words} words of tables`
   await ports.statuses.post(event.commit, statusOf('pending', 'compiled', description, { artifact }))
   await ports.queue.send({ stage: 'sign', commit: event.commit, validated: event.validated, artifact })
+}
+
+/** Each once, in the order of the policies. */
+function intentsOf(policies: readonly Policy[]): Manifest['intents'] {
+  const all = policies.flatMap(({ refuses = [] }) => refuses)
+  return [...new Map(all.map((intent) => [canonicalJson(intent), intent])).values()]
 }

@@ -4,7 +4,7 @@
  * number, or skip a ring. An old state that is put back only gives numbers that nodes refuse.
  */
 import { PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
-import { NO_ROLLOUT, RolloutState } from '../../pipelines/rollout.ts'
+import { NO_ROLLOUT, RolloutState } from '../../pipelines/rollout/state.ts'
 import type { ObjectStore } from '../ports.ts'
 import type { RoleKeys } from '../trust/roles.ts'
 import { openStatement, signStatement } from '../trust/statements.ts'

@@ -1,21 +1,28 @@
 /**
- * Rollout: the director. Every event is the same four steps: read the state, decide, write the
- * state, bring store, nodes and statuses in line with it. The last step follows from the state
+ * Rollout: the director. Every batch of events is the same four steps: read the state, decide, write
+ * the state, bring store, nodes and statuses in line with it. The last step follows from the state
  * alone: whoever dies within it is made good by the next event, whatever that is.
  */
+import { canonicalJson } from '../../pipelines/contract/canonical-json.ts'
 import { PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
 import type { EventOf } from '../../pipelines/contract/events.ts'
-import { releaseTarget, successTarget } from '../../pipelines/contract/object-keys.ts'
-import type { Release, RingSuccess } from '../../pipelines/contract/release.ts'
-import { begin, observe, type RolloutPlan, type RolloutState, step } from '../../pipelines/rollout.ts'
+import { rolloutEndKey } from '../../pipelines/contract/object-keys.ts'
+import { begin } from '../../pipelines/rollout/begin.ts'
+import { obey } from '../../pipelines/rollout/command.ts'
+import type { RolloutPlan } from '../../pipelines/rollout/plan.ts'
+import { type Ended, isDenied, type RolloutState } from '../../pipelines/rollout/state.ts'
+import { observe, step } from '../../pipelines/rollout/step.ts'
 import type { Bus, Clock, Forge, ObjectStore, Queue, Statuses } from '../ports.ts'
 import { statusOf } from '../statuses.ts'
-import { encode } from '../trust/metadata.ts'
-import type { Repository, Target } from '../trust/repository.ts'
+import type { Repository } from '../trust/repository.ts'
 import type { RoleKeys } from '../trust/roles.ts'
 import { signStatement } from '../trust/statements.ts'
+import { ASK_EVERY_MS, askChecks } from './checks.ts'
+import { type Operators, openCommand } from './commands.ts'
+import { frozenUntil } from './freezes.ts'
 import { rolloutStatus } from './rollout-status.ts'
 import { loadRollout, saveRollout } from './rollout-store.ts'
+import { statementsOf, targetsOf } from './targets.ts'
 
 export type RolloutPorts = {
   store: ObjectStore
@@ -26,46 +33,80 @@ export type RolloutPorts = {
   clock: Clock
   repository: Repository
   director: RoleKeys
+  operators: Operators
   plan: RolloutPlan
   branch: string
+  log: (line: string) => void
   /** This process's memory of what it has already brought in line; only saves work. */
   applied: { revision: number | null }
 }
 
+export type Cause = EventOf<'rollout'>['cause']
+
 /** Throws Failure('forge-unavailable' | 'store-conflict' | 'store-unavailable' | 'metadata-untrusted'). */
-export async function rollout(ports: RolloutPorts, { cause }: EventOf<'rollout'>): Promise<void> {
+export async function rollout(ports: RolloutPorts, causes: readonly Cause[]): Promise<void> {
   const { state: before, version } = await loadRollout(ports.store, ports.director)
-  let state = before
-  if (cause.kind === 'report') state = observe(state, ports.plan, cause.report)
-  if (cause.kind === 'published' && cause.commit !== state.current?.commit) {
-    if (await isStale(ports, state, cause.commit)) {
-      await ports.statuses.post(
-        cause.commit,
-        statusOf('failure', 'superseded', 'a newer commit is delivered'),
-      )
-    } else {
-      state = begin(state, ports.plan, cause)
-    }
-  }
-  const next = step(state, ports.plan, ports.clock.now().getTime())
-  const known = next.state === before && ports.applied.revision === before.revision
-  if (cause.kind === 'report' && known) return
-  if (next.state !== before) await saveRollout(ports.store, ports.director, { state: next.state, version })
-  // Nodes of the other rings would look in vain, at the very moment when this ring needs the store.
   const inLine = ports.applied.revision === before.revision
-  const rings = ports.plan.rings.map(({ name }) => name)
-  const told = rings.filter(
-    (ring) => !inLine || next.state.released[ring]?.number !== before.released[ring]?.number,
-  )
-  await apply(ports, next.state, told)
-  if (next.until !== null) {
-    await ports.queue.send(
-      { stage: 'rollout', cause: { kind: 'tick' } },
-      next.until - ports.clock.now().getTime(),
-    )
-  }
+  const now = ports.clock.now().getTime()
+  let state = before
+  for (const cause of causes) state = await take(ports, state, { cause, now })
+  state = await askChecks(state, ports.plan, now)
+  const next = step(state, ports.plan, { now, frozenUntil: frozenUntil(ports.plan.freezes, now) })
+  const ticked = causes.some(({ kind }) => kind !== 'report')
+  if (next.state === before && inLine && !ticked) return
+  if (next.state !== before) await saveRollout(ports.store, ports.director, { state: next.state, version })
+  if (ticked) await ports.repository.refresh()
+  await apply(ports, next.state, inLine ? before : null)
+  await wakeAt(ports, next, now)
   // Last: who died before any of the above must do it again, whatever comes next.
   ports.applied.revision = next.state.revision
+}
+
+async function take(
+  ports: RolloutPorts,
+  state: RolloutState,
+  { cause, now }: { cause: Cause; now: number },
+): Promise<RolloutState> {
+  switch (cause.kind) {
+    case 'tick':
+      return state
+    case 'report':
+      return observe(state, ports.plan, cause.report, now)
+    case 'command': {
+      const opened = tryOpen(ports, cause.envelope)
+      return opened === undefined ? state : obey(state, ports.plan, { ...opened, now })
+    }
+    case 'published':
+      return takePublished(ports, state, { ...cause, now })
+  }
+}
+
+/** One that nobody may give must not keep the others of its batch from being heard. */
+function tryOpen(
+  { operators, log }: RolloutPorts,
+  envelope: string,
+): ReturnType<typeof openCommand> | undefined {
+  try {
+    return openCommand(envelope, operators)
+  } catch (error) {
+    log(`rollout: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+async function takePublished(
+  ports: RolloutPorts,
+  state: RolloutState,
+  what: { commit: string; artifact: string; now: number },
+): Promise<RolloutState> {
+  const { commit, artifact, now } = what
+  if (commit === state.current?.commit) return state
+  if (isDenied(state, artifact)) return state
+  if (await isStale(ports, state, commit)) {
+    await ports.statuses.post(commit, statusOf('failure', 'superseded', 'a newer commit is delivered'))
+    return state
+  }
+  return begin(state, ports.plan, { commit, artifact }, now)
 }
 
 /** Events of two commits come in any order; what the branch's history says about them does not change. */
@@ -80,27 +121,53 @@ async function isStale(ports: RolloutPorts, state: RolloutState, commit: string)
 }
 
 /**
- * A ring's success and the next ring's release become visible in one commit of the repository;
- * `told` are the rings that get a hint then.
+ * Brings the world in line with the state. `before` is what it is in line with now; null = nobody
+ * knows, and everything is done again.
  */
-async function apply(ports: RolloutPorts, state: RolloutState, told: readonly string[]): Promise<void> {
-  const put: Target[] = []
-  for (const { name: ring, nodes } of ports.plan.rings) {
-    const succeeded = state.succeeded[ring]
-    if (succeeded !== undefined) {
-      const { id: rollout, number, artifact } = succeeded
-      const success: RingSuccess = { schema: 'heddle.ring-success/1', ring, number, artifact, rollout, nodes }
-      const bytes = await signStatement(PAYLOAD_TYPES.ringSuccess, success, ports.director)
-      put.push({ path: successTarget(ring), bytes })
-    }
-    const released = state.released[ring]
-    if (released !== undefined) {
-      const { id: rollout, number, artifact, commit } = released
-      const release: Release = { schema: 'heddle.release/1', ring, number, artifact, commit, rollout }
-      put.push({ path: releaseTarget(ring), bytes: encode(release), custom: { artifact } })
-    }
+async function apply(ports: RolloutPorts, state: RolloutState, before: RolloutState | null): Promise<void> {
+  const { plan, repository, bus, statuses, director } = ports
+  const statements = statementsOf(state, plan)
+  const known = before && statementsOf(before, plan)
+  if (known === null || canonicalJson(statements) !== canonicalJson(known)) {
+    const put = await targetsOf(statements, director)
+    const changed = await repository.update(() => ({ release: { put } }))
+    // Nodes of the other rings would look in vain, at the very moment when this ring needs the store.
+    const same = (ring: string) =>
+      canonicalJson(before?.released[ring] ?? null) === canonicalJson(state.released[ring] ?? null)
+    const told = plan.rings.filter(({ name }) => before === null || !same(name))
+    if (changed) for (const { name } of told) await bus.hint(name)
   }
-  const changed = await ports.repository.update(() => ({ release: { put } }))
-  if (changed) for (const ring of told) await ports.bus.hint(ring)
-  for (const [commit, status] of rolloutStatus(state, ports.plan)) await ports.statuses.post(commit, status)
+  for (const ended of state.ended) if (!before?.ended.some(isThat(ended))) await record(ports, ended)
+  const posted = new Map(before === null ? [] : rolloutStatus(before, plan))
+  for (const [commit, status] of rolloutStatus(state, plan)) {
+    const { revision: _, ...said } = status
+    const { revision: __, ...was } = posted.get(commit) ?? statusOf('pending', 'received', '')
+    if (canonicalJson(said) !== canonicalJson(was)) await statuses.post(commit, status)
+  }
+}
+
+const isThat = (ended: Ended) => (other: Ended) =>
+  other.number === ended.number && other.outcome === ended.outcome
+
+/** The signed history of rollouts, for audit; and an event for whoever listens. */
+async function record({ store, bus, director }: RolloutPorts, ended: Ended): Promise<void> {
+  const statement = { schema: 'heddle.rollout-end/1' as const, ...ended }
+  const envelope = await signStatement(PAYLOAD_TYPES.rolloutEnd, statement, director)
+  const what = await store.create(rolloutEndKey(ended.number, ended.outcome), envelope)
+  if (what === 'created') await bus.tellEnd(statement)
+}
+
+/** Somebody looks again when time alone may change the decision, or a check is to be asked. */
+async function wakeAt(
+  { queue, plan, clock }: RolloutPorts,
+  { state, until }: { state: RolloutState; until: number | null },
+  now: number,
+): Promise<void> {
+  const asks = state.current?.state === 'soaking' && plan.gates.checks.length > 0
+  const due = Math.min(
+    until ?? Number.POSITIVE_INFINITY,
+    asks ? now + ASK_EVERY_MS : Number.POSITIVE_INFINITY,
+  )
+  if (!Number.isFinite(due)) return
+  await queue.send({ stage: 'rollout', cause: { kind: 'tick' } }, Math.max(0, due - clock.now().getTime()))
 }

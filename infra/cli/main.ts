@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Noun[]>>> = {
   explain: async () => [await import('./explain.ts')],
   audit: async () => [await import('./audit.ts')],
   node: () => Promise.all([import('./node.ts'), import('./node-bus.ts'), import('./node-units.ts')]),
+  rollout: async () => [await import('./rollout.ts')],
   trust: async () => [await import('./trust.ts')],
 }
 const EXIT_USAGE = 2

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
+import { ensureOperator } from '../../functions/adapters/dev-keys.ts'
 import { checkoutCode } from '../trust/checkout-code.ts'
 import { custodyOfStack, initTrust } from '../trust/custody.ts'
 import { makeCgroup } from './cgroup.ts'
@@ -16,6 +17,12 @@ import { SERVICE_PORT } from './service.ts'
 
 const FUNCTIONS = fileURLToPath(new URL('./functions-host.js', import.meta.url))
 const BRANCH = 'main'
+/** Who steers the rollouts of a local stack: `heddle rollout … --stack DIR` signs with this one's key. */
+const OPERATOR = 'operator'
+/** One refused request that nobody declared, or one node silent for so long, is enough here. */
+const GATES = { minimumSamples: 0, unintended: { most: 0 }, errors: { most: 0.05 }, lostMs: 20_000 }
+
+const operatorsOfStack = (directory: string): string => join(directory, 'operators')
 
 export type Cloud = {
   functions: Running
@@ -42,15 +49,21 @@ export async function startFunctions(
     queue: join(dir, 'queue'),
     nats: { url: nats.url, seedFile: nats.seedFile },
     secretFile: join(dir, 'webhook-secret'),
+    nodes: [],
     rings: RINGS.map((ring) => ({ ...ring })),
     soakMs,
+    gates: { ...GATES, checks: [] },
+    freezes: [],
+    operators: operatorsOfStack(stack.dir),
     port: 0,
     portFile: join(dir, 'port'),
+    socket: join(dir, 'functions.sock'),
     rootFile: custody.root,
     hook: { waitMs: 30_000, until: 'first-ring' },
     reconcileMs: 5_000,
   }
   await initTrust(custody, await checkoutCode())
+  await ensureOperator(operatorsOfStack(stack.dir), OPERATOR)
   const file = join(dir, 'functions.json')
   writeFileSync(file, JSON.stringify(config, null, 2))
   const functions = launch({

@@ -13,11 +13,18 @@ export const TENANTS = `tenants:
 `
 
 /** app=web may read and upload below /public; everything else is refused. `extra` are more matches. */
-export const goodPolicy = (extra = ''): string => `apiVersion: cilium.io/v2
+export const goodPolicy = (extra = ''): string => reading('/public/.*', extra)
+
+/** Well-formed, and not what its author meant: orders are not read any more. */
+export const harmfulPolicy = (): string => reading('/public/items.*', '')
+
+const reading = (paths: string, extra: string): string => `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata:
   name: api
   namespace: ${NAMESPACE}
+  annotations:
+    heddle.dev/refuses: GET /private/.*
 spec:
   endpointSelector:
     matchLabels:
@@ -33,7 +40,7 @@ spec:
           rules:
             http:
               - method: GET
-                path: /public/.*
+                path: ${paths}
               - method: POST
                 path: /public/upload
 ${extra}`

@@ -1,6 +1,6 @@
 /** The demo's fleet as data: rings, nodes, and who lives where. */
 import type { Workload } from '../../pipelines/policy/model.ts'
-import type { Ring } from '../../pipelines/rollout.ts'
+import type { Ring } from '../../pipelines/rollout/plan.ts'
 import type { Service } from '../../pipelines/services/model.ts'
 import type { StackHost } from './network.ts'
 

@@ -2,7 +2,10 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
-import { Ring } from '../../pipelines/rollout.ts'
+import { openFreeze } from '../../functions/rollout/freezes.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import { FleetNode, RingChoice, ringsOf } from '../../pipelines/rollout/fleet.ts'
+import { RolloutPlan } from '../../pipelines/rollout/plan.ts'
 
 export const HostConfig = z.strictObject({
   /** Bare git repository of policies; made, hook included, when it is not there. */
@@ -20,11 +23,20 @@ export const HostConfig = z.strictObject({
   nats: z.strictObject({ url: z.string(), seedFile: z.string().optional() }).nullable(),
   /** One webhook secret a line, newest first; made when it is not there. */
   secretFile: z.string(),
-  rings: z.array(Ring).min(1),
+  /** Nodes by name and labels, for rings that choose by labels. */
+  nodes: z.array(FleetNode).default([]),
+  rings: z.array(RingChoice).min(1).max(32),
   soakMs: z.int().min(0).default(0),
+  gates: RolloutPlan.shape.gates,
+  freezes: RolloutPlan.shape.freezes,
+  blastRadius: RolloutPlan.shape.blastRadius,
+  /** Directory of `<name>.pub` files: who may promote, pause, stop … Null = nobody. */
+  operators: z.string().nullable().default(null),
   /** Loopback only. Port 0 = any; the port that it became is written to portFile. */
   port: z.int().min(0).max(65535).default(0),
   portFile: z.string(),
+  /** Unix socket with the same answers, for who is in another network namespace. */
+  socket: z.string().nullable().default(null),
   /** The root of trust that `heddle trust init` wrote: nodes pin it, this host verifies from it. */
   rootFile: z.string(),
   hook: z
@@ -52,10 +64,23 @@ export async function readHostConfig(file: string): Promise<HostConfig> {
     queue: at(config.queue),
     nats: nats?.seedFile === undefined ? nats : { ...nats, seedFile: at(nats.seedFile) },
     secretFile: at(config.secretFile),
+    operators: config.operators === null ? null : at(config.operators),
     portFile: at(config.portFile),
+    socket: config.socket === null ? null : at(config.socket),
     rootFile: at(config.rootFile),
   }
 }
 
 /** Statuses lie in the bare repository, which they are about. */
 export const statusDirectory = ({ repository }: HostConfig): string => `${repository.path}/heddle/statuses`
+
+/** Throws Failure('schema-violation') for nodes without a ring and freezes that are none. */
+export function planOf({ nodes, rings, soakMs, gates, freezes, blastRadius }: HostConfig): RolloutPlan {
+  for (const freeze of freezes) openFreeze(freeze)
+  try {
+    const plan = { rings: ringsOf(rings, nodes), soakMs, gates, freezes }
+    return blastRadius === undefined ? plan : { ...plan, blastRadius }
+  } catch (cause) {
+    throw new Failure('schema-violation', `rings: ${(cause as Error).message}`, { cause })
+  }
+}

@@ -1,8 +1,8 @@
 /** All functions in one process: ports to this machine's adapters, a queue worked off, a reconciler. */
 import { randomBytes } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { openOnlineKeys } from '../../functions/adapters/dev-keys.ts'
+import { openOnlineKeys, readOperators } from '../../functions/adapters/dev-keys.ts'
 import { openFileStatuses } from '../../functions/adapters/file-statuses.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import { gitForge } from '../../functions/adapters/git-forge.ts'
@@ -10,19 +10,25 @@ import { natsBus } from '../../functions/adapters/nats-bus.ts'
 import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { composeFunctions } from '../../functions/compose.ts'
 import type { Bus, Clock, Compiler } from '../../functions/ports.ts'
-import { giveUp } from '../../functions/sqs.ts'
+import { giveUp, type SqsHandler } from '../../functions/sqs.ts'
 import { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { prepareRepository } from './bare-repository.ts'
 import { openDiskQueue } from './disk-queue.ts'
-import { type HostConfig, statusDirectory } from './host-config.ts'
+import { type HostConfig, planOf, statusDirectory } from './host-config.ts'
+import { reportInbox } from './report-inbox.ts'
 import { reconciler } from './reconciler.ts'
 import { listen } from './webhook-server.ts'
 import { startWorker } from './worker.ts'
 
 export type Host = { port: number; stop(): Promise<void> }
 
-const NO_BUS: Bus = { hint: async () => {}, onReport: () => {}, close: async () => {} }
+const NO_BUS: Bus = {
+  hint: async () => {},
+  tellEnd: async () => {},
+  onReport: () => {},
+  close: async () => {},
+}
 const clock: Clock = { now: () => new Date() }
 
 /** Starts everything and writes the port last: who reads it finds a host that answers. */
@@ -39,7 +45,7 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
     config.nats === null ? NO_BUS : natsBus({ url: config.nats.url, log, ...(await seedOf(config)) })
   const { name: repository, branch } = config.repository
   const secrets = await readSecrets(config.secretFile)
-  const { rings, soakMs } = config
+  const plan = planOf(config)
   const functions = composeFunctions({
     store,
     queue,
@@ -55,16 +61,17 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
     compiler,
     keys,
     trustedRoot,
-    plan: { rings, soakMs },
+    plan,
+    operators: config.operators === null ? [] : await readOperators(config.operators),
     builderId: 'https://heddle.dev/builder/local',
   })
-  bus.onReport((report) => {
-    queue
-      .send({ stage: 'rollout', cause: { kind: 'report', report } })
-      .catch((error: Error) => log(error.message))
-  })
-  const worker = startWorker({ queue, clock, stages: functions.stages, log, onDead: tellDead })
-  const server = await listen(config.port, functions.receive, statuses)
+  const stages = { ...functions.stages, rollout: oneByOne(functions.stages.rollout) }
+  const inbox = reportInbox(stages.rollout, log)
+  bus.onReport(inbox.put)
+  const worker = startWorker({ queue, clock, stages, log, onDead: tellDead })
+  const desk = { rollout: functions.rollout, receive: functions.receive, statuses }
+  const server = await listen(config.port, desk)
+  const local = config.socket === null ? undefined : await listenAt(config.socket, desk)
   const reconcile = reconciler({ forge, statuses, queue, branch, log }, config.reconcileMs)
   const port = (server.address() as AddressInfo).port
   await write(config.portFile, Buffer.from(`${port}\n`))
@@ -73,7 +80,8 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
     port,
     async stop() {
       reconcile.stop()
-      await new Promise((resolve) => server.close(resolve))
+      for (const each of [server, local]) if (each) await new Promise((resolve) => each.close(resolve))
+      await inbox.stop()
       await worker.stop()
       await bus.close()
       queue.close()
@@ -87,6 +95,22 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
       event,
       new Failure('delivery-exhausted', `${event.stage} did not succeed; see the log`),
     )
+  }
+}
+
+/** One that a killed host left is in nobody's use: this host holds the queue. */
+async function listenAt(socket: string, desk: Parameters<typeof listen>[1]) {
+  await rm(socket, { force: true })
+  return listen(socket, desk)
+}
+
+/** Reports and commands of this process don't race each other for the state; other processes may. */
+function oneByOne(handler: SqsHandler): SqsHandler {
+  let last: Promise<unknown> = Promise.resolve()
+  return (event) => {
+    const next = last.then(() => handler(event))
+    last = next.catch(() => {})
+    return next
   }
 }
 

@@ -16,6 +16,9 @@ const AGENT = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 const RELAY = fileURLToPath(new URL('../../agent/relay/main.js', import.meta.url))
 const RELAY_CONFIG = 'relay.json'
 
+/** Milliseconds between two reports: in a demo nobody waits for a gate. */
+const REPORT_MS = 250
+
 export type LocalNode = {
   name: string
   ring: string
@@ -83,6 +86,7 @@ export async function enrol(node: LocalNode, enrolment: Enrolment, pollMs: numbe
     workloads: enrolment.workloads,
     services: enrolment.services,
     pollMs,
+    reportMs: REPORT_MS,
     repin: false,
   })
   const relay: RelayConfig = RelayConfig.parse({

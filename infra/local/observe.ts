@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Placement, State } from '../../agent/state.ts'
 import { Envelope } from '../../pipelines/contract/dsse.ts'
-import { RolloutState } from '../../pipelines/rollout.ts'
+import { RolloutState } from '../../pipelines/rollout/state.ts'
 import type { LocalNode } from './nodes.ts'
 
 const POLL_MS = 10

@@ -3,7 +3,7 @@ import type { CommitStatus } from '../../pipelines/contract/commit-status.ts'
 import type { HostConfig } from './host-config.ts'
 
 const PUBLISHED = new Set<CommitStatus['stage']>(['published', 'rollout', 'done'])
-const ENDED = new Set<CommitStatus['stage']>(['done', 'refused', 'superseded'])
+const ENDED = new Set<CommitStatus['stage']>(['done', 'refused', 'superseded', 'rolled-back', 'aborted'])
 
 /** Where the commit is, and whether whoever waits for `until` may go. */
 export function summary(

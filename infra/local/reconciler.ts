@@ -14,7 +14,7 @@ export type ReconcilerPorts = {
 }
 
 /** Stages after which the rollout's state, or nobody, goes on with a commit. A superseded head is head again. */
-const TAKEN_CARE_OF = new Set<CommitStatus['stage']>(['rollout', 'done', 'refused'])
+const TAKEN_CARE_OF = new Set<CommitStatus['stage']>(['rollout', 'done', 'refused', 'rolled-back', 'aborted'])
 
 /** One look. Sending an event for what is under way already changes nothing. */
 export async function reconcile({ forge, statuses, queue, branch }: ReconcilerPorts): Promise<void> {

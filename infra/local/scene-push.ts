@@ -10,6 +10,8 @@ import type { Timeline } from './timeline.ts'
 const ROLLOUT_DEADLINE_MS = 30_000
 /** The lane that the policy refuses; every other lane must not notice. */
 const REFUSED_LANE = 'private'
+/** What a harmful policy refuses, in the first ring alone (scene-harm.ts). */
+export const HARMED_LANE = 'orders'
 
 export async function pushGoodPolicy(stack: Stack, timeline: Timeline): Promise<void> {
   const before = await stack.client.stats()
@@ -47,14 +49,14 @@ function tellReports(
   told: Set<string>,
   { started, number }: { started: number; number: number },
 ): void {
-  for (const report of Object.values(rolloutOf(stack.cloud.store)?.reports ?? {})) {
-    if (report.outcome !== 'enforced' || report.number !== number || told.has(report.node)) continue
-    told.add(report.node)
-    const flip = report.timings['flip']
-    const micro = flip === undefined ? '' : `, flip ${(flip * 1000).toFixed(0)} µs`
+  for (const [node, report] of Object.entries(rolloutOf(stack.cloud.store)?.nodes ?? {})) {
+    if (report.outcome !== 'enforced' || report.number !== number || told.has(node)) continue
+    told.add(node)
+    const { flip } = report
+    const micro = flip === null ? '' : `, flip ${(flip * 1000).toFixed(0)} µs`
     const after = Date.parse(report.at) - started
     timeline.note(
-      `${report.ring} ${report.node} enforces release ${report.number}, ${after} ms after the push${micro}`,
+      `${report.ring} ${node} enforces release ${report.number}, ${after} ms after the push${micro}`,
     )
   }
 }
@@ -87,7 +89,9 @@ function onlyStatus(stats: LaneStats[], ...allowed: number[]): boolean {
 
 /** The promise that outranks the others: nobody who may ask has noticed anything. */
 export function tellLoss(stats: LaneStats[], timeline: Timeline): void {
-  const allowed = stats.filter((lane) => lane.name !== REFUSED_LANE)
+  const first = new Set(RINGS[0]?.nodes)
+  const isHarmed = (lane: LaneStats) => lane.name === HARMED_LANE && first.has(lane.node)
+  const allowed = stats.filter((lane) => lane.name !== REFUSED_LANE && !isHarmed(lane))
   const refused = stats.filter((lane) => lane.name === REFUSED_LANE)
   const requests = total(allowed, (lane) => lane.requests)
   const unhappy = (lane: LaneStats) => lane.lost + lane.broken + lane.connectErrors

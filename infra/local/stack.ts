@@ -136,6 +136,7 @@ function lanesOf(node: LocalNode): Lane[] {
     { ...four, ...get, name: 'read-4', connections: 2, path: '/public/items?page=1' },
     { ...six, ...get, name: 'read-6', connections: 1, path: '/public/items/42' },
     { ...four, name: 'upload', connections: 1, method: 'POST', path: '/public/upload', bodyBytes: 8192 },
+    { ...four, ...get, name: 'orders', connections: 1, path: '/public/orders/7' },
     { ...four, ...get, name: 'private', connections: 1, path: '/private/salaries' },
   ]
 }

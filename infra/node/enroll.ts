@@ -27,6 +27,7 @@ export type EnrollOptions = {
   /** Who may announce what: a file that every node has. */
   members?: string
   pollMs?: number
+  reportMs?: number
   /** Take another root than the pinned one: the answer to a lost threshold. */
   repin: boolean
   /** Make another key for the bus: the old one may have been copied. */
@@ -78,6 +79,7 @@ function configOf(options: EnrollOptions): NodeConfig {
     nats: natsUrl === null ? null : { url: natsUrl, seed: join(directory, 'node.nk') },
     root: join(directory, 'root.json'),
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
+    ...(options.reportMs === undefined ? {} : { reportMs: options.reportMs }),
   }
   return parseConfig(join(directory, 'node.json'), JSON.stringify(config, null, 2))
 }

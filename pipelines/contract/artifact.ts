@@ -3,6 +3,7 @@
  * The artifact digest is the SHA-256 of the manifest's canonical JSON bytes.
  */
 import { z } from 'zod'
+import { Intents } from '../policy/intents.ts'
 import { Selector } from '../policy/model.ts'
 import { ServicePort } from '../policy/route.ts'
 
@@ -48,6 +49,8 @@ export const Manifest = z.strictObject({
   /** What the routes' backends name by number. */
   services: z.array(ServicePort).default([]),
   routes: z.array(RouteEntry).default([]),
+  /** Refusals that the policies declare: what a rollout's gates do not count. */
+  intents: Intents.default([]),
   policies: z.array(z.strictObject({ namespace: z.string(), name: z.string(), file: z.string() })),
   source: z.strictObject({
     repository: z.string(),

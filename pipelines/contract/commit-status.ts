@@ -22,7 +22,7 @@ export const RingProgress = z.strictObject({
 })
 export type RingProgress = z.infer<typeof RingProgress>
 
-/** Stages in the order in which a commit passes them; the last three end its way. */
+/** Stages in the order in which a commit passes them; the last five end its way. */
 const STAGES = [
   'received',
   'validated',
@@ -33,6 +33,8 @@ const STAGES = [
   'done',
   'refused',
   'superseded',
+  'rolled-back',
+  'aborted',
 ] as const
 
 export const CommitStatus = z.strictObject({

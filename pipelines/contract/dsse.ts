@@ -14,6 +14,10 @@ export const PAYLOAD_TYPES = {
   ringSuccess: 'application/vnd.heddle.ring-success+json',
   /** The director's own memory: it lies in a store that others may write to. */
   rollout: 'application/vnd.heddle.rollout+json',
+  rolloutEnd: 'application/vnd.heddle.rollout-end+json',
+  denials: 'application/vnd.heddle.denials+json',
+  /** An operator's: promote, pause, stop … */
+  command: 'application/vnd.heddle.command+json',
 } as const
 export type PayloadType = (typeof PAYLOAD_TYPES)[keyof typeof PAYLOAD_TYPES]
 

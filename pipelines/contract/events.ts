@@ -8,6 +8,9 @@ import { Report } from './release.ts'
 
 const Commit = z.string().regex(/^[0-9a-f]{40,64}$/)
 
+/** Characters of an operator's signed command. */
+export const MAX_COMMAND_CHARACTERS = 16_384
+
 export const DeliveryEvent = z.discriminatedUnion('stage', [
   /** A branch's head, read back from the forge by receive or by the reconciler. */
   z.strictObject({ stage: z.literal('validate'), commit: Commit }),
@@ -20,6 +23,8 @@ export const DeliveryEvent = z.discriminatedUnion('stage', [
     cause: z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('published'), commit: Commit, artifact: Digest }),
       z.strictObject({ kind: z.literal('report'), report: Report }),
+      /** A DSSE envelope around a RolloutCommand; who signed it is asked where it is obeyed. */
+      z.strictObject({ kind: z.literal('command'), envelope: z.string().max(MAX_COMMAND_CHARACTERS) }),
       /** Time has passed: a soak may be over, metadata may need refreshing. */
       z.strictObject({ kind: z.literal('tick') }),
     ]),

@@ -32,6 +32,9 @@ export const FAILURES = {
   'store-conflict': 'retry',
   'store-too-large': 'alarm',
   'bus-unavailable': 'retry',
+  // operators
+  'command-untrusted': 'reject',
+  'command-refused': 'reject',
   // queue
   'delivery-exhausted': 'alarm',
   // trust
@@ -41,6 +44,7 @@ export const FAILURES = {
   'release-replayed': 'alarm',
   'release-wrong-ring': 'alarm',
   'release-out-of-order': 'retry',
+  'artifact-denied': 'reject',
   'artifact-missing': 'retry',
   'artifact-tampered': 'alarm',
   'artifact-untrusted': 'alarm',

@@ -22,9 +22,14 @@ export function targetKey(path: string, sha256: string): string {
   return `tuf/targets/${path.slice(0, slash)}${sha256}.${path.slice(slash)}`
 }
 
+/** How a rollout ended: create-only, signed by the director (DSSE). */
+export const rolloutEndKey = (number: number, outcome: string): string =>
+  `rollout/ended/${number}-${outcome}.json`
+
 /** Target paths: which role speaks is the first segment. */
 export const releaseTarget = (ring: string): string => `release/${ring}.json`
 export const successTarget = (ring: string): string => `release/${ring}.success.json`
+export const DENIALS_TARGET = 'release/denied.json'
 export const policyTarget = (artifact: Digest): string => `policy/${hexOf(artifact)}.json`
 export const codeTarget = (variant: string): string => `code/${variant}.json`
 export const DISPATCHER_TARGET = 'code/dispatcher.o'

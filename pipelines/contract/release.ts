@@ -5,6 +5,9 @@ import { Digest } from './artifact.ts'
 export const RingName = z.string().regex(/^[a-z0-9-]{1,32}$/)
 export const NodeName = z.string().regex(/^[a-z0-9-]{1,63}$/)
 
+/** Everybody's turn. */
+export const LAST_TURN = 0xffff_ffff
+
 /** TUF target `release/<ring>.json`. `number` only grows, per fleet. */
 export const Release = z.strictObject({
   schema: z.literal('heddle.release/1'),
@@ -13,6 +16,8 @@ export const Release = z.strictObject({
   artifact: Digest,
   commit: z.string(),
   rollout: z.string(),
+  /** Nodes up to this turn take it now (rollout/turns.ts); the others keep what they run. */
+  through: z.int().min(0).max(LAST_TURN).default(LAST_TURN),
 })
 export type Release = z.infer<typeof Release>
 
@@ -23,9 +28,45 @@ export const RingSuccess = z.strictObject({
   number: z.int().min(1),
   artifact: Digest,
   rollout: z.string(),
-  nodes: z.array(NodeName),
+  /** How many nodes it has. */
+  nodes: z.int().min(0),
+  /** Where an older artifact is released again: the number under which this ring has soaked with it. */
+  basis: z.int().min(1).nullable().default(null),
 })
 export type RingSuccess = z.infer<typeof RingSuccess>
+
+/**
+ * TUF target `release/denied.json`, signed (DSSE, director): artifacts that no release may name any
+ * more. A new commit makes a new artifact: what is mended is not denied.
+ */
+export const Denials = z.strictObject({
+  schema: z.literal('heddle.denials/1'),
+  denied: z.array(Digest).max(1024),
+})
+export type Denials = z.infer<typeof Denials>
+
+const Count = z.int().min(0)
+/** Octaves of microseconds, four buckets each: 1 us to 16 s. */
+export const LATENCY_BUCKETS = 96
+
+/** What a node's kernel has counted under the release that it enforces, between two looks. */
+export const Measures = z.strictObject({
+  /** Milliseconds since the epoch, by the node's clock. */
+  from: z.number().min(0),
+  to: z.number().min(0),
+  /** Requests that a rule was asked for; those that were refused; those that nobody declared. */
+  judged: Count,
+  refused: Count,
+  unintended: Count,
+  responses: Count,
+  /** Responses 5xx. */
+  errors: Count,
+  /** Responses by the time from their request to them; see rollout/latency.ts. Trailing zeroes are left out. */
+  latency: z.array(Count).max(LATENCY_BUCKETS),
+  /** Endpoints that were taken out of service for their errors. */
+  trips: Count,
+})
+export type Measures = z.infer<typeof Measures>
 
 /** What an agent says after each reconcile that changed or refused something. */
 export const Report = z.strictObject({
@@ -43,5 +84,7 @@ export const Report = z.strictObject({
     .nullable(),
   /** Milliseconds: hint to enforced, and the flip itself. */
   timings: z.record(z.string(), z.number()),
+  /** Null = nothing has been counted under this release yet. */
+  measures: Measures.nullable().default(null),
 })
 export type Report = z.infer<typeof Report>

@@ -12,6 +12,8 @@ export const announcement = (node: string): string => `heddle.workloads.${node}`
 export const ANNOUNCEMENTS = announcement('*')
 /** Who speaks on such a subject: the bus has seen to it. */
 export const announcerOf = (subject: string): string => subject.slice(subject.lastIndexOf('.') + 1)
+/** How rollouts end, for whoever listens. */
+export const ROLLOUT_ENDED = 'heddle.event.rollout-ended'
 /** Replies reach a node only here: `_INBOX.>` would show it everybody's. */
 export const inbox = (user: string): string => `_INBOX_${user}`
 
@@ -27,5 +29,5 @@ export function nodePermissions(node: string, ring: string): Permissions {
 
 /** The functions hint to every ring and read every report. */
 export function functionsPermissions(): Permissions {
-  return { publish: [hint('*')], subscribe: [report('*'), `${inbox('functions')}.>`] }
+  return { publish: [hint('*'), ROLLOUT_ENDED], subscribe: [report('*'), `${inbox('functions')}.>`] }
 }

@@ -6,6 +6,7 @@
  * are taken from them.
  */
 import { z } from 'zod'
+import { Intents } from './intents.ts'
 import { Route } from './route.ts'
 import { Source } from './source.ts'
 
@@ -84,6 +85,8 @@ export const Policy = z.strictObject({
   selects: z.boolean(),
   allow: z.array(Rule),
   deny: z.array(Rule),
+  /** Refusals that are meant; gates count all others. */
+  refuses: Intents.optional(),
 })
 export type Policy = z.infer<typeof Policy>
 

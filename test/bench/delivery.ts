@@ -69,14 +69,14 @@ async function measurePush(stack: Stack, round: number, add: Add): Promise<void>
   const start = Date.now()
   await stack.cloud.clone.push({ [POLICY_FILE]: text }, `Round ${round + 1}`)
   const reports = await within(ENFORCED_DEADLINE_MS, () => {
-    const all = Object.values(rolloutOf(stack.cloud.store)?.reports ?? {})
+    const all = Object.values(rolloutOf(stack.cloud.store)?.nodes ?? {})
     const enforced = all.filter((report) => report.outcome === 'enforced' && report.number === number)
     return enforced.length === stack.nodes.length ? enforced : undefined
   })
   if (reports === undefined) throw new Error(`release ${number} was not enforced everywhere`)
   const last = Math.max(...reports.map((report) => Date.parse(report.at)))
   add('push-to-enforced', { ms: last - start })
-  for (const report of reports) add('flip', { ms: report.timings['flip'] ?? Number.NaN })
+  for (const report of reports) add('flip', { ms: report.flip ?? Number.NaN })
 }
 
 /** Resident memory, and milliseconds of CPU in a second, of every agent while nothing happens. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import type { RolloutDesk } from '../../functions/rollout/desk.ts'
 import { listen } from '../../infra/local/webhook-server.ts'
 import type { Failure } from '../../pipelines/contract/failures.ts'
 import { memoryStatuses } from '../fakes/memory-forge.ts'
@@ -23,9 +24,18 @@ export async function killChild(program: string): Promise<void> {
   process.kill(child, 'SIGKILL')
 }
 
+const NO_ROLLOUTS: RolloutDesk = {
+  look: () => Promise.reject(new Error('nobody asks')),
+  command: () => Promise.reject(new Error('nobody asks')),
+}
+
 /** The functions' own server, in this process, answers many questions before the work comes to its end. */
 export async function answersBefore(work: () => Promise<unknown>): Promise<void> {
-  const server = await listen(0, async () => ({ statusCode: 202, body: '' }), memoryStatuses())
+  const server = await listen(0, {
+    receive: async () => ({ statusCode: 202, body: '' }),
+    rollout: NO_ROLLOUTS,
+    statuses: memoryStatuses(),
+  })
   const { port } = server.address() as AddressInfo
   try {
     const order: string[] = []

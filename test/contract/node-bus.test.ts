@@ -16,6 +16,7 @@ import {
   functionsPermissions,
   hint,
   inbox,
+  ROLLOUT_ENDED,
   report,
 } from '../../pipelines/contract/subjects.ts'
 import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
@@ -108,6 +109,7 @@ const statement: Report = {
   generation: null,
   failure: null,
   timings: {},
+  measures: null,
 }
 
 const publications: [string, string, boolean][] = [
@@ -166,7 +168,7 @@ test('a key that nobody enrolled gets no connection', { skip: absent }, async ()
 })
 
 test('the functions hear reports and hint, and nothing else', { skip: absent }, async () => {
-  assert.deepEqual(functionsPermissions().publish, [hint('*')])
+  assert.deepEqual(functionsPermissions().publish, [hint('*'), ROLLOUT_ENDED])
   const functions = await as('functions', prepared.seedFile)
   try {
     assert.notEqual(await publishing(functions, report('node-1')), undefined)

@@ -56,6 +56,8 @@ const node = {
   routed: null,
   resting: nothingRests(),
   registry: silentRegistry,
+  attempt: null,
+  metered: null,
   reported: null,
   said: null,
   log: (line: string) => console.log(line),

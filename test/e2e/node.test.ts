@@ -107,6 +107,7 @@ async function program(path: string): Promise<{ elf: Uint8Array; manifest: Manif
     blocks: [...blocks],
     services: [],
     routes: [],
+    intents: [],
     policies: [],
     source: {
       repository: 'policies',

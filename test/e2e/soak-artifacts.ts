@@ -39,6 +39,7 @@ export async function soakArtifacts(directory: string) {
           blocks,
           services: [...services],
           routes: [...entries],
+          intents: [],
           policies: [],
           source: { repository: 'r', commit: 'c'.repeat(40), author: 'a', committed: '2026-11-23' },
         },

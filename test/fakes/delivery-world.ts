@@ -12,7 +12,7 @@ import { canonicalJson } from '../../pipelines/contract/canonical-json.ts'
 import type { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { releaseTarget, successTarget, targetKey } from '../../pipelines/contract/object-keys.ts'
 import { Release, RingSuccess } from '../../pipelines/contract/release.ts'
-import type { Ring } from '../../pipelines/rollout.ts'
+import { type Ring, RolloutPlan } from '../../pipelines/rollout/plan.ts'
 import { fakeCode, fakeCompiler } from './compiler.ts'
 import { initRepository } from './init-repository.ts'
 import { type AllKeys, manualClock, memoryKeys } from './keys.ts'
@@ -55,7 +55,12 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
     waiting.push({ event, due: clock.now().getTime() + delayMs })
   }
   const hints: string[] = []
-  const bus: Bus = { hint: async (ring) => void hints.push(ring), onReport: () => {}, close: async () => {} }
+  const bus: Bus = {
+    hint: async (ring) => void hints.push(ring),
+    tellEnd: async () => {},
+    onReport: () => {},
+    close: async () => {},
+  }
   const functions: Functions = composeFunctions({
     store: gated(store, (when) => gate(when)),
     forge: gated(forge, (when) => gate(when)),
@@ -67,7 +72,8 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
     clock,
     keys,
     trustedRoot,
-    plan: { rings: RINGS, soakMs: SOAK_MS },
+    plan: RolloutPlan.parse({ rings: RINGS, soakMs: SOAK_MS }),
+    operators: [],
     repository: 'acme/policies',
     branch: 'main',
     secrets: ['secret'],
@@ -108,6 +114,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
           generation: release.number,
           failure: null,
           timings: {},
+          measures: null,
         }
         await send({ stage: 'rollout', cause: { kind: 'report', report } })
       }

@@ -18,7 +18,7 @@ import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
 import { releaseTarget, targetKey } from '../../pipelines/contract/object-keys.ts'
 import { Release, type Report } from '../../pipelines/contract/release.ts'
 import { inbox, report } from '../../pipelines/contract/subjects.ts'
-import type { Ring } from '../../pipelines/rollout.ts'
+import type { Ring } from '../../pipelines/rollout/plan.ts'
 import { fakeCode } from './compiler.ts'
 import { tufReader } from './tuf-reader.ts'
 
@@ -226,6 +226,7 @@ export class LocalDelivery {
           generation: number,
           failure: null,
           timings: {},
+          measures: null,
         }
         connection.publish(report(node), JSON.stringify(statement))
         await sleep(250)

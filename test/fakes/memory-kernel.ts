@@ -6,9 +6,11 @@ import { tablesOf } from './test-elf.ts'
 import type {
   AddressIdentity,
   AttachedFacts,
+  Counts,
   IdentityRows,
   Kernel,
   OutboundReferences,
+  Refusal,
   RouteContent,
 } from '../../agent/ports.ts'
 import { Abi } from '../../bpf/abi/heddle.gen.ts'
@@ -49,6 +51,10 @@ export type MemoryKernel = Kernel & {
   rejecting: boolean
   /** Artifacts that are staged are older than routes. */
   routeless: boolean
+  /** What the programs of the active slot have counted; null = they do not count. */
+  counted: Counts | null
+  /** Requests that they refused, oldest first. */
+  refused: Refusal[]
   /** A reboot: everything pinned or attached is gone. */
   reboot(): void
 }
@@ -70,6 +76,13 @@ export function memoryKernel(
     calls: [],
     rejecting: false,
     routeless: false,
+    counted: null,
+    refused: [],
+    counts: async () => kernel.counted,
+    refusals: async (_slot, after) => ({
+      last: kernel.refused.length,
+      refusals: kernel.refused.slice(after),
+    }),
     reboot: () => {
       kernel.content = empty()
       kernel.busy.clear()

@@ -48,6 +48,7 @@ export function manifestOf(elf: Uint8Array, fields: Partial<Manifest> = {}): Man
     ],
     services: [],
     routes: [],
+    intents: [],
     policies: [],
     source: {
       repository: 'policies',
@@ -134,6 +135,8 @@ export async function nodeFleet(): Promise<Fleet> {
         routed: null,
         resting: nothingRests(),
         registry: silentRegistry,
+        attempt: null,
+        metered: null,
         reported: null,
         said: null,
         log: (line) => logs.push(line),

@@ -105,7 +105,8 @@ export async function publishedRepository(options: {
         number,
         artifact,
         rollout,
-        nodes: ['node-0'],
+        nodes: 1,
+        basis: null,
       }
       const bytes = await signStatement(PAYLOAD_TYPES.ringSuccess, { ...success, ...fields }, keys.release)
       await putRelease({ path: successTarget(ring), bytes })

@@ -124,7 +124,22 @@ static __always_inline struct heddle_upstream *request_upstream(struct call *k,
 	if (verdict == HEDDLE_DENIED || verdict == HEDDLE_DROPPED)
 		return NULL; /* dropped: nobody answers */
 	count(verdict);
+	measure_verdict(verdict);
 	return u;
+}
+
+/* The head of a denied request, as its client sent it. */
+static __always_inline void client_refused(const struct call *k)
+{
+	struct heddle_refusal *r;
+	__u64 number;
+
+	measure_verdict(HEDDLE_DENIED);
+	r = refusal_begin(&number);
+	if (!r)
+		return;
+	__builtin_memcpy(r->text, k->window->bytes, HEDDLE_REFUSAL_TEXT);
+	refusal_end(r, number, min_u32(k->head, HEDDLE_REFUSAL_TEXT));
 }
 
 /* The reply goes back in place of the request, of which all has come; past the relay, or what has come. */
@@ -139,8 +154,10 @@ static __always_inline int client_answer(struct call *k, const struct destinatio
 	if (!whole)
 		own->way = HEDDLE_WAY_SHUT;
 	c->flags &= ~HEDDLE_CLIENT_CORKED;
-	if (to->status == CLIENT_DENIED)
+	if (to->status == CLIENT_DENIED) {
 		count(HEDDLE_DENIED);
+		client_refused(k);
+	}
 	client_count(HEDDLE_KERNEL_ANSWERED);
 	return SK_PASS;
 }

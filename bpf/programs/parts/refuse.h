@@ -98,6 +98,25 @@ static __always_inline int pass_before(struct __sk_buff *skb, struct verdict *v,
 	return v->action || v->at < v->len ? SK_DROP : SK_PASS;
 }
 
+/* The head of a denied request, where it began in this segment. */
+static __always_inline void keep_refusal(struct __sk_buff *skb, __u32 at)
+{
+	struct heddle_refusal *r;
+	__u64 number;
+	__u32 n;
+
+	if (at >= skb->len)
+		return;
+	r = refusal_begin(&number);
+	if (!r)
+		return;
+	n = min_u32(skb->len - at, HEDDLE_REFUSAL_TEXT) - 1;
+	OPAQUE_TO_COMPILER(n);
+	n = (n & 127) + 1;
+	if (n <= HEDDLE_REFUSAL_TEXT && !bpf_skb_load_bytes(skb, at, r->text, n))
+		refusal_end(r, number, n);
+}
+
 /*
  * A refusal ends the connection. The reply, if there is one, waits for responses
  * owed to earlier requests; where the head of the refused message has gone to the server in an
@@ -110,6 +129,8 @@ static __always_inline int verdict_refuse(struct __sk_buff *skb, struct heddle_c
 	__u16 own = c->request.phase >= HEDDLE_BODY || c->request.flags & HEDDLE_REQUEST_TRAILER;
 
 	count(v->reason);
+	if (v->reason == HEDDLE_DENIED)
+		keep_refusal(skb, at);
 	if (own && at != EARLIER_SEGMENT) {
 		own = 0; /* it was counted, but will not reach the server */
 		c->owed--;

@@ -11,6 +11,7 @@
 
 #include "../../lib/sock.h"
 #include "count.h"
+#include "measure.h"
 #include "message.h"
 #include "window.h"
 #include "../../protocols/http1/reply.h"
@@ -33,10 +34,14 @@ struct reply_run {
 static __always_inline void response_done(struct reply_run *k)
 {
 	struct heddle_conn *c = k->conn;
+	struct heddle_measures *m = measure_response(c->response.status);
+	__u64 cookie = c->cookie;
 
 	c->next_response++;
 	if (c->owed)
 		c->owed--;
+	if (m && !c->owed)
+		measure_time(m, cookie);
 	if (c->flags & HEDDLE_CONN_REPLY_DUE && c->owed == c->owed_at_reply)
 		k->due_at = k->at;
 }

@@ -10,6 +10,7 @@
 #include "../../protocols/http1/response.h"
 #include "hand.h"
 #include "health.h"
+#include "measure.h"
 #include "message.h"
 #include "rest.h"
 #include "upstream-edit.h"
@@ -113,6 +114,7 @@ static __always_inline void answer_ended(struct answer *a, __u32 index)
 	struct heddle_upstream *u = a->upstream;
 
 	u->responses++;
+	measure_response(u->response.status);
 	endpoint_ends(u, u->response.status);
 	if (u->response.flags & RESPONSE_CLOSE || a->at < a->size)
 		upstream_gone(u);

@@ -9,6 +9,7 @@
 #include "context.h"
 #include "count.h"
 #include "epoch.h"
+#include "measure.h"
 #include "../../lib/diagram.h"
 #include "window.h"
 #include "../../protocols/http1/request.h"
@@ -144,6 +145,7 @@ SEPARATE int verdict_head(struct heddle_conn *c)
 {
 	__u32 zero = 0, reason = HEDDLE_PASSED;
 	struct heddle_node *n = bpf_map_lookup_elem(&node, &zero);
+	__u64 cookie;
 
 	if (!c || !n)
 		return HEDDLE_NO_CONNECTION;
@@ -153,10 +155,13 @@ SEPARATE int verdict_head(struct heddle_conn *c)
 					c->request.root)
 				 ? HEDDLE_ALLOWED
 				 : HEDDLE_DENIED;
+	measure_verdict(reason);
 	if (n->trace)
 		tell(c, HEDDLE_EVENT_VERDICT, reason, status_of(reason) == 403 ? 403 : 0);
 	if (reason != HEDDLE_DENIED) {
 		count(reason);
+		cookie = c->cookie;
+		measure_asked(cookie, c->owed);
 		owe_response(c);
 	}
 	return reason;

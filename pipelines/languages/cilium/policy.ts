@@ -1,10 +1,10 @@
 /** `cilium.io/v2 CiliumNetworkPolicy`: one document → policies of the model, or findings. */
 import type { Policy, Rule } from '../../policy/model.ts'
 import { type Finding, problem } from '../finding.ts'
-import { nearestName } from '../nearest-name.ts'
 import { type Reader, readerOf } from '../reader.ts'
 import { schemaFindings } from '../schema-findings.ts'
 import { nodeAt, type Path, placeOf, plainValue, type SourceNode } from '../source-node.ts'
+import { annotationsOf, UNPARSED } from './annotations.ts'
 import { UNSUPPORTED, UNSUPPORTED_KINDS, USUAL } from './features.ts'
 import { httpOf } from './http-rules.ts'
 import { peersOf } from './peers.ts'
@@ -19,25 +19,9 @@ import {
 } from './schema.ts'
 import { subjectSelector } from './selectors.ts'
 
-const OWN_ANNOTATIONS = 'heddle.dev/'
-const UNPARSED = 'heddle.dev/unparsed'
 const DEFAULT_NAMESPACE = 'default'
 /** Ports where a client most often speaks TLS. */
 const TLS_PORTS = [443, 8443]
-
-function unparsedOf(reader: Reader, annotations: Record<string, string>): Policy['unparsed'] {
-  const path = ['metadata', 'annotations']
-  for (const key of Object.keys(annotations)) {
-    if (!key.startsWith(OWN_ANNOTATIONS) || key === UNPARSED) continue
-    const near = nearestName(key, [UNPARSED])
-    const hint = near === undefined ? 'remove it' : `did you mean \`${near}\`?`
-    reader.refuse([...path, key], 'unknown-field', `unknown annotation \`${key}\``, hint)
-  }
-  const value = annotations[UNPARSED] ?? 'refuse'
-  if (value === 'refuse' || value === 'pass') return value
-  reader.refuse([...path, UNPARSED], 'schema-violation', `\`${value}\` is no answer`, 'write pass or refuse')
-  return 'refuse'
-}
 
 function portRule(reader: Reader, rule: PortRule, path: Path): Pick<Rule, 'source' | 'ports' | 'http'> {
   const ports = portsOf(reader, rule.ports, [...path, 'ports'])
@@ -71,7 +55,7 @@ function rulesOf(reader: Reader, rule: IngressRule | IngressDenyRule, path: Path
   return toPorts.map((entry, index) => ({ peers, ...portRule(reader, entry, [...path, 'toPorts', index]) }))
 }
 
-type Named = Pick<Policy, 'name' | 'namespace' | 'unparsed'>
+type Named = Pick<Policy, 'name' | 'namespace' | 'unparsed' | 'refuses'>
 
 function policyOf(reader: Reader, rule: CiliumRule, path: Path, named: Named): Policy {
   const { ingress = [], ingressDeny = [], enableDefaultDeny = {} } = rule
@@ -136,8 +120,8 @@ export function readCiliumDocument(root: SourceNode): ReadDocument {
   }
   const { metadata, spec, specs = [] } = parsed.data
   const reader = readerOf(root)
-  const unparsed = unparsedOf(reader, metadata.annotations ?? {})
-  const named = { name: metadata.name, namespace: metadata.namespace ?? DEFAULT_NAMESPACE, unparsed }
+  const annotated = annotationsOf(reader, metadata.annotations ?? {})
+  const named = { name: metadata.name, namespace: metadata.namespace ?? DEFAULT_NAMESPACE, ...annotated }
   const rules: [CiliumRule, Path][] = specs.map((rule, index) => [rule, ['specs', index]])
   if (spec !== undefined) rules.unshift([spec, ['spec']])
   if (rules.length === 0) {

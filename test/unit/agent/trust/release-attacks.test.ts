@@ -66,7 +66,8 @@ async function putSuccess(make: (statement: RingSuccess) => Promise<Uint8Array>)
     number: 6,
     artifact: two,
     rollout: 'rollout-6',
-    nodes: ['node-0'],
+    nodes: 1,
+    basis: null,
   }
   const bytes = await make(statement)
   const target = { path: successTarget('canary'), bytes }

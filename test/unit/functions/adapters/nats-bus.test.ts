@@ -15,6 +15,7 @@ const report: Report = {
   generation: 1,
   failure: null,
   timings: {},
+  measures: null,
 }
 const bytes = (value: unknown) => Buffer.from(JSON.stringify(value))
 

@@ -35,6 +35,7 @@ async function world() {
       blocks: [],
       services: [],
       routes: [],
+      intents: [],
       policies: [],
       source: {
         repository: 'acme/policies',
