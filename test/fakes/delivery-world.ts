@@ -195,7 +195,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
 }
 
 /** The same port, every call of which passes the gate twice. */
-function gated<T extends object>(port: T, gate: Gate): T {
+export function gated<T extends object>(port: T, gate: Gate): T {
   return new Proxy(port, {
     get(target, name) {
       const method = Reflect.get(target, name) as unknown
@@ -217,12 +217,20 @@ async function target(store: ObjectStore, keys: AllKeys, path: string): Promise<
   return JSON.parse(Buffer.from(object?.bytes ?? []).toString())
 }
 
-async function released(store: ObjectStore, keys: AllKeys, ring: string): Promise<Release | undefined> {
+export async function released(
+  store: ObjectStore,
+  keys: AllKeys,
+  ring: string,
+): Promise<Release | undefined> {
   const content = await target(store, keys, releaseTarget(ring))
   return content === undefined ? undefined : Release.parse(content)
 }
 
-async function succeeded(store: ObjectStore, keys: AllKeys, ring: string): Promise<RingSuccess | undefined> {
+export async function succeeded(
+  store: ObjectStore,
+  keys: AllKeys,
+  ring: string,
+): Promise<RingSuccess | undefined> {
   const envelope = (await target(store, keys, successTarget(ring))) as { payload: string } | undefined
   if (envelope === undefined) return undefined
   return RingSuccess.parse(JSON.parse(Buffer.from(envelope.payload, 'base64').toString()))

@@ -8,16 +8,18 @@ import { encode, sha256Hex } from '../../functions/trust/metadata.ts'
 import { Repository, type Target } from '../../functions/trust/repository.ts'
 import { signStatement } from '../../functions/trust/statements.ts'
 import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
-import { PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
+import { PAYLOAD_TYPES, type PayloadType } from '../../pipelines/contract/dsse.ts'
 import {
   blobKey,
   codeTarget,
+  DENIALS_TARGET,
   DISPATCHER_TARGET,
   policyTarget,
   releaseTarget,
   successTarget,
 } from '../../pipelines/contract/object-keys.ts'
 import type { Provenance } from '../../pipelines/contract/provenance.ts'
+import type { RoleKeys } from '../../functions/trust/roles.ts'
 import type { Release, RingSuccess } from '../../pipelines/contract/release.ts'
 import { initRepository, tableOf } from './init-repository.ts'
 import { type AllKeys, memoryKeys, systemClock } from './keys.ts'
@@ -33,6 +35,8 @@ export type PublishedRepository = {
   publishArtifact(manifest: Manifest, elf: Uint8Array): Promise<Digest>
   /** Makes ring `ring` run the artifact. `fields` overrides what a test wants to be wrong. */
   release(ring: string, number: number, artifact: Digest, fields?: Partial<Release>): Promise<void>
+  /** The director denies these, signed as `type`, or by other keys. */
+  deny(artifacts: Digest[], by?: { type?: PayloadType; keys?: RoleKeys }): Promise<void>
   succeed(ring: string, number: number, artifact: Digest, fields?: Partial<RingSuccess>): Promise<void>
 }
 
@@ -96,6 +100,10 @@ export async function publishedRepository(options: {
         rollout,
       }
       await putRelease({ path: releaseTarget(ring), bytes: encode({ ...release, ...fields }) })
+    },
+    async deny(denied, { type = PAYLOAD_TYPES.denials, keys: by = keys.release } = {}) {
+      const bytes = await signStatement(type, { schema: 'heddle.denials/1', denied }, by)
+      await putRelease({ path: DENIALS_TARGET, bytes })
     },
     async succeed(ring, number, artifact, fields = {}) {
       const rollout = `rollout-${number}`
