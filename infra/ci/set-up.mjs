@@ -78,6 +78,13 @@ const NEEDS = [
     for: ['bench', ...TESTS],
     why: 'a peer to compare with, and a server',
   },
+  {
+    package: 'prometheus',
+    command: 'prometheus',
+    service: 'prometheus',
+    for: TESTS,
+    why: 'answers the queries that a rollout may ask',
+  },
   { package: 'wrk', command: 'wrk', for: ['bench', ...TESTS], why: 'makes the load' },
   { package: 'curl', command: 'curl', for: TESTS, why: 'a client that everybody has' },
   { package: 'apache2-bin', command: 'apache2', for: TESTS, why: 'a server that defers accept' },

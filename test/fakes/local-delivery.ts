@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
 import { execa } from 'execa'
+import { ensureOperator } from '../../functions/adapters/dev-keys.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import type { ObjectStore } from '../../functions/ports.ts'
 import { AUTHOR_ENVIRONMENT } from '../../infra/local/git.ts'
@@ -49,6 +50,7 @@ export async function eventually<T>(
 type Options = {
   bus: boolean
   until: 'published' | 'first-ring' | 'done'
+  soakMs?: number
   /** With the real compiler; else with one that needs no clang and can be held. */
   clang?: boolean
 }
@@ -97,7 +99,7 @@ export class LocalDelivery {
     return openFsStore(this.path('store'))
   }
 
-  async #begin({ bus, until }: Options): Promise<void> {
+  async #begin({ bus, until, soakMs = 20 }: Options): Promise<void> {
     // Nobody listens on the reserved port 1: the bus is configured, and down.
     let nats: { url: string; seedFile?: string } = { url: 'nats://127.0.0.1:1' }
     if (bus) {
@@ -116,12 +118,14 @@ export class LocalDelivery {
       nats,
       secretFile: 'secret',
       rings: FLEET,
-      soakMs: 20,
+      soakMs,
+      operators: 'operators',
       portFile: 'port',
       rootFile: 'root.json',
       hook: { until, waitMs: PATIENCE_MS },
     }
     await writeFile(this.path('functions.json'), JSON.stringify(config))
+    await ensureOperator(this.path('operators'), 'ada')
     await initTrust(this.custody, this.#clang ? await checkoutCode() : fakeCode)
     await this.startHost()
     await this.git('init', '-q', '-b', 'main', '.')
