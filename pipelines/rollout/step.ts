@@ -12,12 +12,15 @@ import { throughOf } from './turns.ts'
 /** While nothing is under way, a node's numbers are not news; that it is alive is, this often (ms). */
 const HEARD_MS = 10_000
 
+/** For how long one report may overtake another (ms). */
+const OVERTAKE_MS = 60_000
+
 /** Takes a report in, unless a later one of that node is here or the node is not in that ring. */
 export function observe(state: RolloutState, plan: RolloutPlan, report: Report, now: number): RolloutState {
   const ring = plan.rings.find(({ name, nodes }) => name === report.ring && nodes.includes(report.node))
   const known = state.nodes[report.node]
-  if (ring === undefined || (known !== undefined && !isLater(report, known))) return state
   const fact = factOf(report, now)
+  if (ring === undefined || (known !== undefined && !isLater(fact, known, now))) return state
   if (known !== undefined && saysTheSame(fact, known) && !isAwaited(state, known, now)) return state
   return { ...state, revision: state.revision + 1, nodes: { ...state.nodes, [report.node]: fact } }
 }
@@ -132,13 +135,23 @@ function factOf(report: Report, now: number): NodeFact {
   const { ring, at, sequence, outcome, number, artifact, failure, timings, measures } = report
   const code = failure?.code ?? null
   const flip = timings['flip'] ?? null
-  return { ring, at, sequence, outcome, number, artifact, code, heard: now, flip, measures }
+  return { ring, at: timeOf(at, now), sequence, outcome, number, artifact, code, heard: now, flip, measures }
 }
 
-/** By the node's clock, then its sequence: reports may come in any order, and a new disk counts from 1. */
-function isLater(report: Report, known: NodeFact): boolean {
-  const difference = Date.parse(report.at) - Date.parse(known.at)
-  return difference > 0 || (difference === 0 && report.sequence > known.sequence)
+/**
+ * By the node's clock, then its sequence: reports may come in any order, and a new disk counts from 1.
+ * After a while without a later one the sequence alone decides: the node's clock was set back.
+ */
+function isLater(fact: NodeFact, known: NodeFact, now: number): boolean {
+  const difference = Date.parse(fact.at) - Date.parse(known.at)
+  const counted = fact.sequence > known.sequence
+  return difference > 0 || (counted && (difference === 0 || now - known.heard > OVERTAKE_MS))
+}
+
+/** A clock that is ahead must not make all later reports old ones: nobody reports from the future. */
+function timeOf(at: string, now: number): string {
+  const said = Date.parse(at)
+  return new Date(said <= now ? said : now).toISOString()
 }
 
 /** Enforced first, unchanged from then on: the same fact. */

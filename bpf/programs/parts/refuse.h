@@ -98,23 +98,24 @@ static __always_inline int pass_before(struct __sk_buff *skb, struct verdict *v,
 	return v->action || v->at < v->len ? SK_DROP : SK_PASS;
 }
 
-/* The head of a denied request, where it began in this segment. */
-static __always_inline void keep_refusal(struct __sk_buff *skb, __u32 at)
+/* The head of a denied request, where it began in this segment. On a stack of its own, for 6.1. */
+SEPARATE int keep_refusal(struct __sk_buff *skb, __u32 at)
 {
 	struct heddle_refusal *r;
 	__u64 number;
 	__u32 n;
 
-	if (at >= skb->len)
-		return;
+	if (!skb || at >= skb->len)
+		return 0;
 	r = refusal_begin(&number);
 	if (!r)
-		return;
+		return 0;
 	n = min_u32(skb->len - at, HEDDLE_REFUSAL_TEXT) - 1;
 	OPAQUE_TO_COMPILER(n);
 	n = (n & 127) + 1;
 	if (n <= HEDDLE_REFUSAL_TEXT && !bpf_skb_load_bytes(skb, at, r->text, n))
 		refusal_end(r, number, n);
+	return 0;
 }
 
 /*

@@ -145,7 +145,6 @@ SEPARATE int verdict_head(struct heddle_conn *c)
 {
 	__u32 zero = 0, reason = HEDDLE_PASSED;
 	struct heddle_node *n = bpf_map_lookup_elem(&node, &zero);
-	__u64 cookie;
 
 	if (!c || !n)
 		return HEDDLE_NO_CONNECTION;
@@ -160,8 +159,7 @@ SEPARATE int verdict_head(struct heddle_conn *c)
 		tell(c, HEDDLE_EVENT_VERDICT, reason, status_of(reason) == 403 ? 403 : 0);
 	if (reason != HEDDLE_DENIED) {
 		count(reason);
-		cookie = c->cookie;
-		measure_asked(cookie, c->owed);
+		measure_asked(c);
 		owe_response(c);
 	}
 	return reason;

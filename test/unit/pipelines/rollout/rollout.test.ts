@@ -161,6 +161,21 @@ describe('a rollout', () => {
     assert.equal(f.current?.state, 'releasing')
   })
 
+  it('hears a node whose clock was ahead, and one whose clock was set back', () => {
+    const f = fleet(planOf())
+    f.publish('a')
+    f.say('a', { at: '2099-01-01T00:00:00Z', outcome: 'failed', failure })
+    assert.equal(f.current?.state, 'paused')
+    f.wait(1)
+    f.say('a')
+    assert.equal(f.current?.state, 'soaking')
+    f.now += 61_000
+    f.say('a', { at: '1999-01-01T00:00:00Z', outcome: 'failed', failure })
+    assert.equal(f.current?.state, 'paused')
+    f.say('a', { at: 'no time at all' })
+    assert.notEqual(f.current?.state, 'paused')
+  })
+
   it('takes an older report for nothing new', () => {
     const f = fleet(planOf())
     f.publish('a')
