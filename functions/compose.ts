@@ -57,7 +57,7 @@ export function composeFunctions(parts: Parts): Functions {
         ...rest,
         repository: tuf,
         director: parts.keys.release,
-        applied: { revision: null },
+        applied: { revision: null, known: null },
       }),
     },
   }

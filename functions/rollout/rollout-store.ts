@@ -4,6 +4,7 @@
  * number, or skip a ring. An old state that is put back only gives numbers that nodes refuse.
  */
 import { PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
 import { NO_ROLLOUT, RolloutState } from '../../pipelines/rollout/state.ts'
 import type { ObjectStore } from '../ports.ts'
 import type { RoleKeys } from '../trust/roles.ts'
@@ -14,13 +15,29 @@ const KEY = 'rollout/state.json'
 const MAX_BYTES = 64 * 1024 * 1024
 
 export type Remembered = { state: RolloutState; version: string | undefined }
+/** What this process read or wrote last: a fleet's state is megabytes to parse, and seldom another's. */
+export type Known = { bytes: Uint8Array; state: RolloutState } | null
 
-/** Throws Failure('metadata-untrusted') when the state is not the director's. */
-export async function loadRollout(store: ObjectStore, director: RoleKeys): Promise<Remembered> {
+/**
+ * Throws Failure('metadata-untrusted') when the state is not the director's, Failure('metadata-rollback')
+ * when it is an older one than this process has seen: with it, what was denied would be allowed again.
+ */
+export async function loadRollout(
+  store: ObjectStore,
+  director: RoleKeys,
+  known: Known = null,
+): Promise<Remembered> {
   const object = await store.get(KEY, MAX_BYTES)
-  if (object === undefined) return { state: NO_ROLLOUT, version: undefined }
-  const statement = openStatement(PAYLOAD_TYPES.rollout, object.bytes, director)
-  return { state: RolloutState.parse(statement), version: object.version }
+  if (object === undefined && known === null) return { state: NO_ROLLOUT, version: undefined }
+  if (object !== undefined && known !== null && Buffer.compare(object.bytes, known.bytes) === 0)
+    return { state: known.state, version: object.version }
+  const statement = object && openStatement(PAYLOAD_TYPES.rollout, object.bytes, director)
+  const state = statement === undefined ? NO_ROLLOUT : RolloutState.parse(statement)
+  if (state.revision < (known?.state.revision ?? 0)) {
+    const message = `the rollout's state was set back from revision ${known?.state.revision} to ${state.revision}`
+    throw new Failure('metadata-rollback', message)
+  }
+  return { state, version: object?.version }
 }
 
 /** Throws Failure('store-conflict') when another director was faster. */
@@ -28,7 +45,8 @@ export async function saveRollout(
   store: ObjectStore,
   director: RoleKeys,
   { state, version }: Remembered,
-): Promise<void> {
-  const envelope = await signStatement(PAYLOAD_TYPES.rollout, RolloutState.parse(state), director)
-  await store.replace(KEY, envelope, version)
+): Promise<Known> {
+  const bytes = await signStatement(PAYLOAD_TYPES.rollout, RolloutState.parse(state), director)
+  await store.replace(KEY, bytes, version)
+  return { bytes, state }
 }

@@ -21,7 +21,7 @@ import { ASK_EVERY_MS, askChecks } from './checks.ts'
 import { type Operators, openCommand } from './commands.ts'
 import { frozenUntil } from './freezes.ts'
 import { rolloutStatus } from './rollout-status.ts'
-import { loadRollout, saveRollout } from './rollout-store.ts'
+import { type Known, loadRollout, saveRollout } from './rollout-store.ts'
 import { statementsOf, targetsOf } from './targets.ts'
 
 export type RolloutPorts = {
@@ -38,14 +38,14 @@ export type RolloutPorts = {
   branch: string
   log: (line: string) => void
   /** This process's memory of what it has already brought in line; only saves work. */
-  applied: { revision: number | null }
+  applied: { revision: number | null; known: Known }
 }
 
 export type Cause = EventOf<'rollout'>['cause']
 
 /** Throws Failure('forge-unavailable' | 'store-conflict' | 'store-unavailable' | 'metadata-untrusted'). */
 export async function rollout(ports: RolloutPorts, causes: readonly Cause[]): Promise<void> {
-  const { state: before, version } = await loadRollout(ports.store, ports.director)
+  const { state: before, version } = await loadRollout(ports.store, ports.director, ports.applied.known)
   const inLine = ports.applied.revision === before.revision
   const now = ports.clock.now().getTime()
   let state = before
@@ -54,7 +54,9 @@ export async function rollout(ports: RolloutPorts, causes: readonly Cause[]): Pr
   const next = step(state, ports.plan, { now, frozenUntil: frozenUntil(ports.plan.freezes, now) })
   const ticked = causes.some(({ kind }) => kind !== 'report')
   if (next.state === before && inLine && !ticked) return
-  if (next.state !== before) await saveRollout(ports.store, ports.director, { state: next.state, version })
+  if (next.state !== before) {
+    ports.applied.known = await saveRollout(ports.store, ports.director, { state: next.state, version })
+  }
   if (ticked) await ports.repository.refresh()
   await apply(ports, next.state, inLine ? before : null)
   await wakeAt(ports, next, now)

@@ -19,7 +19,7 @@ const OVERTAKE_MS = 60_000
 export function observe(state: RolloutState, plan: RolloutPlan, report: Report, now: number): RolloutState {
   const ring = plan.rings.find(({ name, nodes }) => name === report.ring && nodes.includes(report.node))
   const known = state.nodes[report.node]
-  const fact = factOf(report, now)
+  const fact = factOf(report, plan, now)
   if (ring === undefined || (known !== undefined && !isLater(fact, known, now))) return state
   if (known !== undefined && saysTheSame(fact, known) && !isAwaited(state, known, now)) return state
   return { ...state, revision: state.revision + 1, nodes: { ...state.nodes, [report.node]: fact } }
@@ -131,11 +131,24 @@ function finish(state: RolloutState, plan: RolloutPlan, current: Current, now: n
   return { ...state, current: done, ended: end(state, plan, { outcome: 'done', why }, now) }
 }
 
-function factOf(report: Report, now: number): NodeFact {
+function factOf(report: Report, { gates }: RolloutPlan, now: number): NodeFact {
   const { ring, at, sequence, outcome, number, artifact, failure, timings, measures } = report
   const code = failure?.code ?? null
   const flip = timings['flip'] ?? null
-  return { ring, at: timeOf(at, now), sequence, outcome, number, artifact, code, heard: now, flip, measures }
+  // Of a fleet's buckets the state would be megabytes: kept where a gate asks for them.
+  const kept = measures && { ...measures, latency: gates.p99 === undefined ? [] : measures.latency }
+  return {
+    ring,
+    at: timeOf(at, now),
+    sequence,
+    outcome,
+    number,
+    artifact,
+    code,
+    heard: now,
+    flip,
+    measures: kept,
+  }
 }
 
 /**

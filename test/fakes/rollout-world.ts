@@ -58,7 +58,7 @@ export async function rolloutWorld(keys: AllKeys, plan: RolloutPlan, harmful: (a
       plan,
       branch: 'main',
       log: () => {},
-      applied: { revision: null },
+      applied: { revision: null, known: null },
     }
   }
   const directors = [director(), director()]
