@@ -164,7 +164,7 @@ function isLater(fact: NodeFact, known: NodeFact, now: number): boolean {
 /** A clock that is ahead must not make all later reports old ones: nobody reports from the future. */
 function timeOf(at: string, now: number): string {
   const said = Date.parse(at)
-  return new Date(said <= now ? said : now).toISOString()
+  return new Date(Number.isNaN(said) ? now : Math.min(said, now)).toISOString()
 }
 
 /** Enforced first, unchanged from then on: the same fact. */
