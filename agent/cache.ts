@@ -9,6 +9,10 @@ import { Failure } from '../pipelines/contract/failures.ts'
 import { blobKey, hexOf } from '../pipelines/contract/object-keys.ts'
 import type { Disk } from './disk.ts'
 
+/** `log`: the target of code that names the log. `proof`: the tlog-proof of the artifact's entry. */
+const Logged = z.strictObject({ log: z.string(), proof: z.string() })
+export type Logged = z.infer<typeof Logged>
+
 /**
  * What an auditor needs to verify a release again: the metadata as it was when
  * the node took the release, and the statements that it names.
@@ -21,6 +25,8 @@ export const Evidence = z.strictObject({
   success: z.string().nullable(),
   code: z.string(),
   provenance: z.string(),
+  /** Null = the code key named no log then; missing = written by an agent that knew none. */
+  logged: Logged.nullable().default(null),
 })
 export type Evidence = z.infer<typeof Evidence>
 

@@ -11,6 +11,7 @@ import {
   readProvenance,
 } from './trust/artifact.ts'
 import { checkSkew, dispatcherAbi } from './skew.ts'
+import { readLogged } from './trust/logged.ts'
 import { checkDenials, checkRelease, checkRingOrder, isOurTurn, readRelease } from './trust/release.ts'
 
 export async function verify(node: Node, attempt: Attempt): Promise<void> {
@@ -30,6 +31,7 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
   await checkKernel(node.kernel, manifest)
   const about = { artifact: release.artifact, manifest, custom }
   const provenance = await readProvenance(node.store, metadata, about)
+  const logged = await readLogged(node.store, metadata, about)
   const elf = await readElf(node.store, manifest)
   const code = await checkCode(node.store, metadata, { manifest, elf })
   const dispatcher = await readDispatcher(node.store, metadata)
@@ -42,6 +44,7 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
     success,
     code,
     provenance,
+    logged,
   }
   await putBlob(node.disk, bytes)
   await putBlob(node.disk, elf)

@@ -3,6 +3,7 @@ import type { StageName } from '../pipelines/contract/events.ts'
 import type { RolloutPlan } from '../pipelines/rollout/plan.ts'
 import { compileHandler } from './compile/handler.ts'
 import type { Bus, Clock, Compiler, Forge, ObjectStore, PolicyReader, Queue, Statuses } from './ports.ts'
+import { namedLogWriter } from './log/named-log.ts'
 import { publishHandler } from './publish/handler.ts'
 import { receiveHandler, type WebhookHandler } from './receive/handler.ts'
 import type { Operators } from './rollout/commands.ts'
@@ -45,6 +46,7 @@ export type Functions = {
 export function composeFunctions(parts: Parts): Functions {
   const { repository: name, ...rest } = parts
   const tuf = new Repository(parts)
+  const entries = namedLogWriter({ ...parts, signers: parts.keys.log.signers })
   return {
     receive: receiveHandler(parts),
     rollout: rolloutDesk({ ...rest, director: parts.keys.release }),
@@ -52,7 +54,7 @@ export function composeFunctions(parts: Parts): Functions {
       validate: validateHandler({ ...rest, repository: name }),
       compile: compileHandler(rest),
       sign: signHandler({ ...rest, builder: parts.keys.policy }),
-      publish: publishHandler({ ...rest, repository: tuf }),
+      publish: publishHandler({ ...rest, repository: tuf, entries }),
       rollout: rolloutHandler({
         ...rest,
         repository: tuf,

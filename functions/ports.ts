@@ -31,6 +31,12 @@ export interface Signer {
   sign(bytes: Uint8Array): Promise<Uint8Array>
 }
 
+/** The transparency log, where everyone sees what is published. */
+export interface EntryLog {
+  /** Logs the entry once; the tlog-proof that it is there. Throws Failure('log-damaged' | 'metadata-untrusted' | 'store-conflict'). */
+  append(entry: Uint8Array): Promise<string>
+}
+
 export interface Clock {
   now(): Date
 }

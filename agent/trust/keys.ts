@@ -1,5 +1,5 @@
 /** Which keys may speak for a role, as plain Ed25519 keys. */
-import { createPublicKey, verify } from 'node:crypto'
+import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import type { Key } from '@tufjs/models'
 import { isWeakEd25519Key } from '../../pipelines/contract/ed25519-keys.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -39,8 +39,12 @@ export function signersOf(role: { keyIDs: string[]; threshold: number }, keys: R
       const key = role.keyIDs.includes(keyid) && Object.hasOwn(keys, keyid) ? keys[keyid] : undefined
       const hex = key?.keyVal['public']
       if (hex === undefined || signature.length !== 64) return false
-      const spki = Buffer.concat([SPKI_PREFIX, Buffer.from(hex, 'hex')])
-      return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature)
+      return verify(null, message, publicKeyOf(Buffer.from(hex, 'hex')), signature)
     },
   }
+}
+
+/** For node:crypto's verify; `key` is the 32 bytes of RFC 8032. */
+export function publicKeyOf(key: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, key]), format: 'der', type: 'spki' })
 }

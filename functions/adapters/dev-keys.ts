@@ -8,13 +8,13 @@ import { chmod, link, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { Signer } from '../ports.ts'
-import { ONLINE_ROLES, type OnlineKeys, type RoleKeys, type RoleName } from '../trust/roles.ts'
+import { type KeyName, LOG_KEY, ONLINE_ROLES, type OnlineKeys, type RoleKeys } from '../trust/roles.ts'
 import { makeDirectory, syncDirectory, writeTemporary } from './durable-file.ts'
 
 /** The signers of the functions: whatever lies in their directory. Nothing is made here. */
 export async function openOnlineKeys(directory: string): Promise<OnlineKeys> {
-  const keys: Partial<Record<RoleName, RoleKeys>> = {}
-  for (const role of ONLINE_ROLES) {
+  const keys: Partial<Record<KeyName, RoleKeys>> = {}
+  for (const role of [...ONLINE_ROLES, LOG_KEY] as const) {
     const signers = await openSigners(directory, role)
     if (signers.length === 0) {
       const message = `there is no ${join(directory, role)}-*.key: heddle trust init makes the keys of the functions`
@@ -31,13 +31,13 @@ export async function openSigner(file: string): Promise<Signer> {
 }
 
 /** Every key of these directories, or those of a role. */
-export async function openSigners(directory: string, role?: RoleName): Promise<Signer[]> {
+export async function openSigners(directory: string, role?: KeyName): Promise<Signer[]> {
   const files = await keyFiles(directory, '.key', role)
   return Promise.all(files.map(async (file) => memorySigner(createPrivateKey(await readFile(file, 'utf8')))))
 }
 
 /** Public halves of a role's keys, 32 bytes each. */
-export async function readPublicKeys(directory: string, role: RoleName): Promise<Uint8Array[]> {
+export async function readPublicKeys(directory: string, role: KeyName): Promise<Uint8Array[]> {
   const files = await keyFiles(directory, '.pub', role)
   return Promise.all(files.map(async (file) => rawPublicKey(createPublicKey(await readFile(file, 'utf8')))))
 }
@@ -60,14 +60,14 @@ export async function ensureOperator(directory: string, name: string): Promise<v
 }
 
 /** Keys 1 to `count` of a role: those that aren't there are made. Processes may race: the first key stays. */
-export async function ensureKeys(directory: string, role: RoleName, count: number): Promise<void> {
+export async function ensureKeys(directory: string, role: KeyName, count: number): Promise<void> {
   await makeDirectory(directory)
   await chmod(directory, 0o700)
   for (let number = 1; number <= count; number++) await ensureKey(directory, `${role}-${number}`)
 }
 
 /** One more key of a role; its public half. */
-export async function addKey(directory: string, role: RoleName): Promise<Uint8Array> {
+export async function addKey(directory: string, role: KeyName): Promise<Uint8Array> {
   const numbers = (await keyFiles(directory, '.pub', role)).map((file) =>
     Number(/-(\d+)\.pub$/.exec(file)?.[1]),
   )
@@ -106,7 +106,7 @@ async function appear(directory: string, path: string, text: string, mode: numbe
 }
 
 /** Paths in the order of their numbers; none when there is no such directory. */
-async function keyFiles(directory: string, ending: '.key' | '.pub', role?: RoleName): Promise<string[]> {
+async function keyFiles(directory: string, ending: '.key' | '.pub', role?: KeyName): Promise<string[]> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
     return []

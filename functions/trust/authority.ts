@@ -28,7 +28,7 @@ export type Authority = {
  * vouches for, none older than `from`. Throws Failure('metadata-untrusted' | 'metadata-rollback').
  */
 export async function readAuthority(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'get'>,
   trusted: Uint8Array,
   from = { targets: 1, code: 1 },
 ): Promise<Authority> {
@@ -55,7 +55,7 @@ export const newest = (roots: Authority['roots']): Metadata<Root> => roots.at(-1
  * the chain: where a thief or a new root of trust has broken it.
  */
 export async function readRoots(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'get'>,
   trusted: Uint8Array,
   mode: 'all' | 'until-refused' = 'all',
 ): Promise<Authority['roots']> {
@@ -105,7 +105,7 @@ function following(last: Metadata<Root>, bytes: Uint8Array, key: string): Metada
 
 /** Every readable version from `first` on, oldest first. What else lies there is nobody's metadata. */
 export async function readVersions(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'get'>,
   role: 'targets' | 'code',
   first = 1,
 ): Promise<Listed[]> {

@@ -84,6 +84,14 @@ export async function signCode(
   return true
 }
 
+/** Lists this beside the code that is listed, in the place of what has its path. */
+export async function putCode(table: Table, trustedRoot: Uint8Array, target: Target): Promise<void> {
+  const { root, targets, code: now } = await readAuthority(table.store, trustedRoot)
+  await writeTarget(table.store, target)
+  const content = { targets: { ...now.metadata.signed.targets, [target.path]: targetFile(target) } }
+  await writeListed(table, 'code', content, [quorumOf({ root, targets: targets.metadata }, 'code')])
+}
+
 /**
  * Signs the same content anew with a later expiry: the roles given, or those that have lived half
  * of their life. The last root may have expired: its keys still say who comes after (TUF 5.3.10

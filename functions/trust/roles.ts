@@ -14,7 +14,11 @@ export type OnlineRole = (typeof ONLINE_ROLES)[number]
 
 /** Who signs for a role: every signer signs, `threshold` of them are needed. */
 export type RoleKeys = { signers: readonly Signer[]; threshold: number }
-export type OnlineKeys = Record<OnlineRole, RoleKeys>
+/** The log's key is no TUF role: the target `code/log.json`, which the offline code key signs, says which it is. */
+export const LOG_KEY = 'log'
+export type KeyName = RoleName | typeof LOG_KEY
+/** All that the functions sign with. */
+export type OnlineKeys = Record<OnlineRole | typeof LOG_KEY, RoleKeys>
 
 /** How many keys a new role gets. Of the root's, one may be lost and one stolen, and nothing is lost. */
 export const NEW_ROLE: Record<RoleName, { keys: number; threshold: number }> = {

@@ -1,8 +1,8 @@
 /** `heddle trust`: the keys that everything hangs on, held by an operator, used for one command at a time. */
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
-import { OFFLINE_ROLES, type OfflineRole, ROLES, type RoleName } from '../../functions/trust/roles.ts'
-import type { RoleStatus, TrustStatus } from '../../functions/trust/trust-status.ts'
+import { LOG_KEY, type KeyName, OFFLINE_ROLES, type OfflineRole, ROLES } from '../../functions/trust/roles.ts'
+import type { RoleStatus } from '../../functions/trust/trust-status.ts'
 import { checkoutCode } from '../trust/checkout-code.ts'
 import {
   type Custody,
@@ -11,9 +11,11 @@ import {
   initTrust,
   restartTrust,
   rotateKeys,
+  rotateLogKey,
   signCheckout,
   statusOfTrust,
 } from '../trust/custody.ts'
+import { numberOf } from '../trust/log-keys.ts'
 import { type Ink, paint } from './style.ts'
 import { UsageError } from './usage.ts'
 
@@ -43,8 +45,8 @@ function tell(where: Where, value: object, text: string): void {
   process.stdout.write(where.json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`)
 }
 
-async function init(where: Where): Promise<void> {
-  const root = await initTrust(custodyOf(where), await checkoutCode())
+async function init(where: Where & { logOrigin?: string }): Promise<void> {
+  const root = await initTrust({ ...custodyOf(where), origin: where.logOrigin }, await checkoutCode())
   tell(
     where,
     root,
@@ -60,7 +62,7 @@ const INK: Record<RoleStatus['state'], Ink> = {
   expired: 'red',
 }
 
-function table({ root, roles, next, waiting }: TrustStatus): string {
+function table({ root, roles, next, waiting, log }: Awaited<ReturnType<typeof statusOfTrust>>): string {
   const lines = roles.map(({ role, custody, version, threshold, keys, expires, state }) => {
     const short = keys.map((id) => id.slice(0, 8)).join(' ')
     const columns = [
@@ -71,9 +73,19 @@ function table({ root, roles, next, waiting }: TrustStatus): string {
     ]
     return `${columns.join(' ')} ${threshold} of ${keys.length} (${short}) ${paint(INK[state], state)}`
   })
+  const logged =
+    log === null
+      ? 'no log is named'
+      : `log ${log.origin} (${log.keys.map(numberOf).join(' ')}), named by code`
   const last = next === null ? [] : [`expires next: ${next.role}, ${next.expires}`]
   const taken = waiting.map((what) => `waits for the functions: ${what}`)
-  return [...lines, `trusted root ${root.trusted}, newest root ${root.newest}`, ...last, ...taken].join('\n')
+  return [
+    ...lines,
+    logged,
+    `trusted root ${root.trusted}, newest root ${root.newest}`,
+    ...last,
+    ...taken,
+  ].join('\n')
 }
 
 /** An ageing online role is the functions' own business; an ageing offline one is an operator's. */
@@ -86,8 +98,14 @@ async function status(where: Where & { save?: string }): Promise<void> {
   if (found.roles.some(needsSomebody)) process.exitCode = 1
 }
 
-async function rotate(role: RoleName, where: Where & { key?: string[]; now?: boolean }): Promise<void> {
+async function rotate(role: KeyName, where: Where & { key?: string[]; now?: boolean }): Promise<void> {
   const { key: keys, now = false } = where
+  if (role === LOG_KEY) {
+    const rotated = await rotateLogKey(custodyOf(where), keys)
+    const text = `rotated: log ${rotated.keys.join(' ')}; give the new key to the functions and start them again`
+    tell(where, rotated, text)
+    return
+  }
   const rotated = await rotateKeys(custodyOf(where), role, keys === undefined ? { now } : { keys, now })
   const short = rotated.keys.map((id) => id.slice(0, 8)).join(' ')
   const prepared =
@@ -164,15 +182,14 @@ export function register(program: Command): void {
       .option('--offline <directories...>', 'where offline keys are; new ones are made in the first')
       .option('--online <directory>', "public keys of the functions' roles")
       .option('--json', 'print the result as JSON')
-  command(
-    'init',
-    "make keys, the first root, and sign this checkout's code; where all is there, nothing",
-  ).action(init)
+  command('init', "make keys, the first root, and sign this checkout's code; where all is there, nothing")
+    .option('--log-origin <name>', "the log's name: where it can be read, without the scheme")
+    .action(init)
   command('status', 'roles, keys, thresholds, what expires next')
     .option('--save <file>', 'write the newest root there, to enrol nodes with')
     .action(status)
   command('rotate', 'other keys for a role: prepared first where nodes would else wait, then rotated')
-    .argument('<role>', ROLES.join(', '), oneOf(ROLES))
+    .argument('<role>', `${ROLES.join(', ')}; or the ${LOG_KEY}`, oneOf([...ROLES, LOG_KEY]))
     .option('--key <ids...>', 'only these keys, by id or its beginning: lost ones, a stolen one')
     .option(
       '--now',

@@ -9,15 +9,18 @@ import { tagsDiffer, tagsOf } from '../../agent/recognise.ts'
 import type { State } from '../../agent/state.ts'
 import { checkCodeDigests, checkProvenance } from '../../agent/trust/artifact.ts'
 import { decode } from '../../agent/trust/content.ts'
+import { checkLogged } from '../../agent/trust/logged.ts'
 import { openMetadata, type TrustedMetadata } from '../../agent/trust/metadata.ts'
 import { type Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
+import { LOG_TARGET } from '../../pipelines/contract/log.ts'
 import {
   CodeTarget,
   codeTarget,
   type DelegatedRoleName,
   DISPATCHER_TARGET,
   hexOf,
+  PolicyCustom,
   policyTarget,
   releaseTarget,
 } from '../../pipelines/contract/object-keys.ts'
@@ -57,6 +60,7 @@ const LINKS: [string, (trail: Trail) => Promise<Link['facts']> | Link['facts']][
   ['dispatcher signature', dispatcher],
   ['policy signature', policy],
   ['provenance signature', provenance],
+  ['log entry', logged],
   ['release signature', release],
   ['commit', commit],
 ]
@@ -197,6 +201,21 @@ function provenance(trail: Trail) {
   const about = { artifact: enforced.artifact, manifest: need(trail.manifest) }
   trail.provenance = checkProvenance(need(trail.metadata), envelope, about)
   return { builder: trail.provenance.predicate.runDetails.builder.id, envelope: sha256(envelope) }
+}
+
+function logged(trail: Trail) {
+  const { enforced } = trail.subject.state
+  if (enforced === null) throw differs('no artifact is enforced')
+  const { logged: shown } = need(trail.evidence)
+  const named = need(trail.metadata).target('code', LOG_TARGET) !== undefined
+  if (!named) return { log: null }
+  if (shown === null) throw new Failure('artifact-unlogged', 'the evidence has no proof from the log')
+  listed(trail, 'code', LOG_TARGET, shown.log)
+  const custom = PolicyCustom.parse(
+    need(trail.metadata).target('policy', policyTarget(enforced.artifact))?.custom,
+  )
+  const { origin, size } = checkLogged(shown, { artifact: enforced.artifact, custom })
+  return { log: origin, size }
 }
 
 function release(trail: Trail) {

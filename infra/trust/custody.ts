@@ -24,7 +24,10 @@ import {
 import { pastKeys, type Rotated, rotate } from '../../functions/trust/rotation.ts'
 import { type Members, quorumOf, type Table } from '../../functions/trust/signing.ts'
 import { type TrustStatus, trustStatus } from '../../functions/trust/trust-status.ts'
+import { readLogTarget } from '../../functions/log/named-log.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
+import type { LogTarget } from '../../pipelines/contract/log.ts'
+import { type RotatedLog, rotateLog, withLog } from './log-keys.ts'
 
 export type Custody = {
   /** Directory of the object store. */
@@ -33,8 +36,10 @@ export type Custody = {
   root: string
   /** Directories with offline keys; new ones are made in the first. */
   offline: readonly string[]
-  /** Directory with the online roles' public keys; in development their private halves are made there too. */
+  /** Directory with the online roles' and the log's public keys; in development their private halves are made there too. */
   online: string
+  /** Name of the log, said when it begins. */
+  origin?: string | undefined
 }
 
 /** A local stack: the offline keys lie outside of what its functions are given. */
@@ -54,7 +59,7 @@ const clock: Clock = { now: () => new Date() }
 export async function initTrust(custody: Custody, code: readonly Target[]): Promise<RootFacts> {
   const made = await readFile(custody.root).catch(() => undefined)
   if (made !== undefined) {
-    await signCode(await tableOf(custody), made, code)
+    await signCheckout(custody, code)
     return checkRoot(made.toString())
   }
   for (const role of ROLES) await ensureKeys(directoryOf(custody, role), role, NEW_ROLE[role].keys)
@@ -63,10 +68,11 @@ export async function initTrust(custody: Custody, code: readonly Target[]): Prom
       return [role, { keys: await publicKeysOf(custody, role), threshold: NEW_ROLE[role].threshold }]
     }),
   )
+  const table = await tableOf(custody)
   const root = await begin(
-    await tableOf(custody),
+    table,
     Object.fromEntries(members) as Record<RoleName, Members>,
-    code,
+    await withLog(code, { table, ...custody }),
   )
   await writeRoot(custody.root, root)
   return checkRoot(Buffer.from(root).toString())
@@ -76,10 +82,11 @@ export async function initTrust(custody: Custody, code: readonly Target[]): Prom
 export async function statusOfTrust(
   custody: Pick<Custody, 'store' | 'root'>,
   save?: string,
-): Promise<TrustStatus> {
+): Promise<TrustStatus & { log: LogTarget | null }> {
   const store = await openFsStore(custody.store)
   const trusted = await readFile(custody.root)
-  const status = await trustStatus(store, trusted, clock)
+  const log = (await readLogTarget(store, trusted)) ?? null
+  const status = { ...(await trustStatus(store, trusted, clock)), log }
   if (save !== undefined)
     await writeRoot(save, encode(newest(await readRoots(store, trusted)).toJSON() as never))
   return status
@@ -109,7 +116,13 @@ export async function extendTrust(custody: Custody, roles?: readonly OfflineRole
 }
 
 export async function signCheckout(custody: Custody, code: readonly Target[]): Promise<boolean> {
-  return signCode(await tableOf(custody), await readFile(custody.root), code)
+  const [table, trustedRoot] = [await tableOf(custody), await readFile(custody.root)]
+  return signCode(table, trustedRoot, await withLog(code, { table, trustedRoot, ...custody }))
+}
+
+/** `drop`: numbers of the log's keys that go; see log-keys.ts. */
+export async function rotateLogKey(custody: Custody, drop?: readonly string[]): Promise<RotatedLog> {
+  return rotateLog(await tableOf(custody), await readFile(custody.root), { online: custody.online, drop })
 }
 
 /** `from`: the last root that is believed, where whoever stole the threshold has signed newer ones. */

@@ -49,6 +49,8 @@ export const PolicyCustom = z.looseObject({
   commit: z.string(),
   /** Digest of the DSSE provenance envelope, which lies among the blobs. */
   provenance: Digest,
+  /** Digest of the tlog-proof, which lies there too; missing = published before there was a log. */
+  proof: Digest.optional(),
 })
 export type PolicyCustom = z.infer<typeof PolicyCustom>
 

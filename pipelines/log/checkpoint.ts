@@ -7,15 +7,15 @@ import { leafHash, MAX_PROOF, provesInclusion, type Sha256, type Tree } from './
 import { MAX_NOTE_BYTES, type NoteKey, parseNote, signersOf, type Verify } from './signed-note.ts'
 
 /** Bytes of a proof's text: 53 hashes of 45 characters, and the checkpoint. */
-const MAX_PROOF_BYTES = MAX_NOTE_BYTES + 4_096
+export const MAX_PROOF_BYTES = MAX_NOTE_BYTES + 4_096
 const PROOF_HEAD = 'c2sp.org/tlog-proof@v1'
 const HASH = /^[A-Za-z0-9+/]{43}=$/
 /** No leading zero, and exact as a number. */
 const NUMBER = /^(?:0|[1-9]\d{0,15})$/
 
 export type Checkpoint = Tree & { origin: string }
-/** Its log, by name and by key: the name of the key is the log's origin. */
-export type Log = { key: NoteKey; sha256: Sha256; verify: Verify }
+/** A log by its origin, which is the name of each of its keys, and who may sign for it. */
+export type Log = { origin: string; keys: readonly NoteKey[]; sha256: Sha256; verify: Verify }
 /** `checkpoint`: the signed note, as the log wrote it. */
 export type LogProof = { index: number; hashes: Uint8Array[]; checkpoint: string }
 
@@ -24,11 +24,14 @@ export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
 }
 
 /** A note of this log, signed by it. Undefined = it is none. Extension lines are nobody's to check: none are taken. */
-export function readCheckpoint(note: string, { key, sha256, verify }: Log): Checkpoint | undefined {
+export function readCheckpoint(
+  note: string,
+  { origin: name, keys, sha256, verify }: Log,
+): Checkpoint | undefined {
   const parsed = parseNote(note)
-  if (!parsed || signersOf(parsed, [key], { sha256, verify }).length === 0) return undefined
+  if (!parsed || signersOf(parsed, keys, { sha256, verify }).length === 0) return undefined
   const [origin = '', size = '', root = '', end, ...more] = parsed.text.split('\n')
-  if (origin !== key.name || end !== '' || more.length > 0) return undefined
+  if (origin !== name || end !== '' || more.length > 0) return undefined
   const number = numberOf(size)
   if (number === undefined || !HASH.test(root)) return undefined
   return { origin, size: number, root: fromBase64(root) }

@@ -9,7 +9,7 @@ import { execa } from 'execa'
 import { openOnlineKeys } from '../../functions/adapters/dev-keys.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import { Repository } from '../../functions/trust/repository.ts'
-import { type Custody, initTrust } from '../../infra/trust/custody.ts'
+import { type Custody, initTrust, signCheckout } from '../../infra/trust/custody.ts'
 import { fakeCode } from '../fakes/compiler.ts'
 import { systemClock } from '../fakes/keys.ts'
 
@@ -49,6 +49,7 @@ describe('heddle trust', () => {
     assert.deepEqual([await stored(), await readFile(custody.root)], before)
     const keysIn = async (path: string) => (await readdir(path)).filter((name) => name.endsWith('.key'))
     assert.deepEqual(await keysIn(custody.online), [
+      'log-1.key',
       'policy-1.key',
       'release-1.key',
       'snapshot-1.key',
@@ -129,6 +130,25 @@ describe('heddle trust', () => {
     await lend(directory, offline)
     assert.equal((await trust('rotate', 'root')).exitCode, 0)
     assert.equal((await rootKeys()).length, 6)
+  })
+
+  test('the log: named by code, one more key at a rotation, none that went comes back', async () => {
+    const log = async () => JSON.parse((await trust('status', '--json')).stdout).log
+    const named = await log()
+    assert.equal(named.origin, 'heddle.local/log')
+    assert.equal(named.keys.length, 1)
+    const first = JSON.parse((await trust('rotate', 'log', '--json')).stdout)
+    assert.equal(first.keys.length, 2)
+    assert.deepEqual((await log()).keys.slice(0, 1), named.keys)
+    const second = JSON.parse((await trust('rotate', 'log', '--json', '--key', ...first.keys)).stdout)
+    assert.equal(second.keys.length, 1)
+    assert.ok(!first.keys.includes(second.keys[0]))
+    assert.ok(
+      (await trust('status')).stdout.includes(`log heddle.local/log (${second.keys[0]}), named by code`),
+    )
+    const wrong = await trust('rotate', 'log', '--key', first.keys[0])
+    assert.match(wrong.stderr, /is no key of the log\n {2}log key [0-9a-f]{8}/)
+    assert.equal((await signCheckout(custody, fakeCode)) || (await log()).keys.length, 1)
   })
 
   test('restart makes a new root of trust only when told so, and keeps every number', async () => {

@@ -14,7 +14,7 @@ import { releaseTarget, successTarget, targetKey } from '../../pipelines/contrac
 import { Release, RingSuccess } from '../../pipelines/contract/release.ts'
 import { type Ring, RolloutPlan } from '../../pipelines/rollout/plan.ts'
 import { fakeCode, fakeCompiler } from './compiler.ts'
-import { initRepository } from './init-repository.ts'
+import { initRepository, logTarget } from './init-repository.ts'
 import { type AllKeys, manualClock, memoryKeys } from './keys.ts'
 import { memoryForge, memoryStatuses } from './memory-forge.ts'
 import { memoryStore } from './memory-store.ts'
@@ -49,7 +49,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
   let looked: Uint8Array | undefined
   let checked: Uint8Array | undefined
   let gate: Gate = () => {}
-  const trustedRoot = await initRepository(store, keys, fakeCode, clock)
+  const trustedRoot = await initRepository(store, keys, [...fakeCode, logTarget(keys)], clock)
 
   const send = async (event: DeliveryEvent, delayMs = 0) => {
     waiting.push({ event, due: clock.now().getTime() + delayMs })

@@ -1,7 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { memorySigner } from '../../functions/adapters/dev-keys.ts'
 import type { Clock } from '../../functions/ports.ts'
-import { type OfflineRole, type OnlineKeys, ROLES, type RoleKeys } from '../../functions/trust/roles.ts'
+import {
+  LOG_KEY,
+  type OfflineRole,
+  type OnlineKeys,
+  ROLES,
+  type RoleKeys,
+} from '../../functions/trust/roles.ts'
 
 /** What no process of ours holds together: tests play every part. */
 export type AllKeys = OnlineKeys & Record<OfflineRole, RoleKeys>
@@ -9,7 +15,7 @@ export type AllKeys = OnlineKeys & Record<OfflineRole, RoleKeys>
 /** Fresh keys, `count` of them a role, all of them needed. */
 export function memoryKeys(count = 1): AllKeys {
   const keys: Partial<AllKeys> = {}
-  for (const role of ROLES) {
+  for (const role of [...ROLES, LOG_KEY] as const) {
     const signers = Array.from({ length: count }, () =>
       memorySigner(generateKeyPairSync('ed25519').privateKey),
     )

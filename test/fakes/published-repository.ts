@@ -2,6 +2,8 @@
  * A whole signed repository, as the functions publish it, made from given artifacts: blobs, TUF
  * metadata, provenance, releases and the success statements between rings.
  */
+import { putBlob } from '../../functions/blobs.ts'
+import { namedLogWriter } from '../../functions/log/named-log.ts'
 import type { Clock, ObjectStore } from '../../functions/ports.ts'
 import { signCode } from '../../functions/trust/ceremony.ts'
 import { encode, sha256Hex } from '../../functions/trust/metadata.ts'
@@ -9,8 +11,8 @@ import { Repository, type Target } from '../../functions/trust/repository.ts'
 import { signStatement } from '../../functions/trust/statements.ts'
 import type { Digest, Manifest } from '../../pipelines/contract/artifact.ts'
 import { PAYLOAD_TYPES, type PayloadType } from '../../pipelines/contract/dsse.ts'
+import { logEntryBytes } from '../../pipelines/contract/log.ts'
 import {
-  blobKey,
   codeTarget,
   DENIALS_TARGET,
   DISPATCHER_TARGET,
@@ -21,7 +23,7 @@ import {
 import type { Provenance } from '../../pipelines/contract/provenance.ts'
 import type { RoleKeys } from '../../functions/trust/roles.ts'
 import type { Release, RingSuccess } from '../../pipelines/contract/release.ts'
-import { initRepository, tableOf } from './init-repository.ts'
+import { initRepository, logTarget, tableOf } from './init-repository.ts'
 import { type AllKeys, memoryKeys, systemClock } from './keys.ts'
 
 export type PublishedRepository = {
@@ -53,9 +55,10 @@ export async function publishedRepository(options: {
     path: codeTarget(variant),
     bytes: encode({ variant, digest }),
   }))
-  code.push({ path: DISPATCHER_TARGET, bytes: options.dispatcher })
+  code.push({ path: DISPATCHER_TARGET, bytes: options.dispatcher }, logTarget(keys))
   const root = await initRepository(store, keys, code, clock)
   const repository = new Repository({ store, keys, clock, trustedRoot: root })
+  const entries = namedLogWriter({ store, signers: keys.log.signers, trustedRoot: root })
   const putRelease = (target: Target) => repository.update(() => ({ release: { put: [target] } }))
   return {
     store,
@@ -72,19 +75,20 @@ export async function publishedRepository(options: {
     },
     async publishArtifact(manifest, elf) {
       const bytes = encode(manifest)
-      const artifact: Digest = `sha256:${sha256Hex(bytes)}`
+      const artifact = digestOf(bytes)
       const provenance = await signStatement(
         PAYLOAD_TYPES.provenance,
         provenanceOf(manifest, artifact),
         keys.policy,
       )
-      for (const blob of [elf, bytes, provenance])
-        await store.create(blobKey(`sha256:${sha256Hex(blob)}`), blob)
+      for (const blob of [elf, bytes, provenance]) await putBlob(store, blob)
+      const about = { commit: manifest.source.commit, provenance: digestOf(provenance) }
+      const proof = await entries.append(logEntryBytes({ artifact, ...about }))
       const custom = {
         abi: manifest.abi,
         kernel: manifest.kernel.minimum,
-        commit: manifest.source.commit,
-        provenance: `sha256:${sha256Hex(provenance)}`,
+        ...about,
+        proof: await putBlob(store, Buffer.from(proof)),
       }
       await repository.update(() => ({ policy: { put: [{ path: policyTarget(artifact), bytes, custom }] } }))
       return artifact
@@ -121,6 +125,8 @@ export async function publishedRepository(options: {
     },
   }
 }
+
+const digestOf = (bytes: Uint8Array): Digest => `sha256:${sha256Hex(bytes)}`
 
 function provenanceOf(manifest: Manifest, artifact: Digest): Provenance {
   const { repository, commit } = manifest.source

@@ -37,6 +37,7 @@ test('from the attached programs to the commit, every link holds', async () => {
       'dispatcher signature',
       'policy signature',
       'provenance signature',
+      'log entry',
       'release signature',
       'commit',
     ],
@@ -156,6 +157,33 @@ const breaks: [string, string, string, () => Promise<void> | void][] = [
     () =>
       evidence((parsed) => {
         parsed.provenance = parsed.provenance.replace('"payload":"', '"payload":"AAAA')
+      }),
+  ],
+  [
+    'log entry',
+    'artifact-unlogged',
+    'the proof from the log was edited',
+    () =>
+      evidence((parsed) => {
+        parsed.logged.proof = parsed.logged.proof.replace('index 0', 'index 1')
+      }),
+  ],
+  [
+    'log entry',
+    'artifact-unlogged',
+    'the proof from the log is gone',
+    () =>
+      evidence((parsed) => {
+        parsed.logged = null
+      }),
+  ],
+  [
+    'log entry',
+    'code-untrusted',
+    'another log has taken its place',
+    () =>
+      evidence((parsed) => {
+        parsed.logged.log = parsed.logged.log.replace('heddle.test', 'heddle.evil')
       }),
   ],
   [

@@ -12,7 +12,7 @@ import {
   readPublicKeys,
 } from '../../../../functions/adapters/dev-keys.ts'
 import { publicKeyObject } from '../../../../functions/trust/keys.ts'
-import { ONLINE_ROLES } from '../../../../functions/trust/roles.ts'
+import { LOG_KEY, ONLINE_ROLES } from '../../../../functions/trust/roles.ts'
 
 let directory = ''
 beforeEach(async () => {
@@ -20,6 +20,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
+const ONLINE = [...ONLINE_ROLES, LOG_KEY] as const
 const hex = (key: Uint8Array) => Buffer.from(key).toString('hex')
 const rootKeys = async () => (await readPublicKeys(directory, 'root')).map(hex)
 
@@ -69,7 +70,7 @@ describe('development keys', () => {
   })
 
   it('sign what node:crypto verifies', async () => {
-    for (const role of ONLINE_ROLES) await ensureKeys(directory, role, 1)
+    for (const role of ONLINE) await ensureKeys(directory, role, 1)
     const [signer] = (await openOnlineKeys(directory)).policy.signers
     assert.ok(signer)
     const message = Buffer.from('message')
@@ -78,10 +79,10 @@ describe('development keys', () => {
     assert.ok(verify(null, message, pem, await signer.sign(message)))
   })
 
-  it('of the functions are four roles’, none of them offline; without one nothing starts', async () => {
-    for (const role of ONLINE_ROLES) await ensureKeys(directory, role, 1)
+  it('of the functions are four roles’ and the log’s, none of them offline; without one nothing starts', async () => {
+    for (const role of ONLINE) await ensureKeys(directory, role, 1)
     await writeFile(join(directory, 'root-1.key'), 'no key at all, and never read')
-    assert.deepEqual(Object.keys(await openOnlineKeys(directory)).sort(), [...ONLINE_ROLES].sort())
+    assert.deepEqual(Object.keys(await openOnlineKeys(directory)).sort(), [...ONLINE].sort())
     await rm(join(directory, 'release-1.key'))
     await assert.rejects(openOnlineKeys(directory), { code: 'metadata-untrusted' })
   })

@@ -1,14 +1,14 @@
 /** The log in an object store: proofs of it are checked as a stranger would, against a tree built by the RFC's words. */
 import assert from 'node:assert/strict'
-import { createHash, generateKeyPairSync, verify } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { logCrypto } from '../../../../functions/log/log-reader.ts'
 import { TransparencyLog } from '../../../../functions/log/transparency-log.ts'
 import type { ObjectStore } from '../../../../functions/ports.ts'
-import { publicKeyObject } from '../../../../functions/trust/keys.ts'
 import { Failure } from '../../../../pipelines/contract/failures.ts'
 import { type Log, provenIn, readCheckpoint } from '../../../../pipelines/log/checkpoint.ts'
 import { leafHash, nodeHash } from '../../../../pipelines/log/merkle.ts'
-import { parseBundle } from '../../../../pipelines/log/tiles.ts'
+import { formatBundle, parseBundle } from '../../../../pipelines/log/tiles.ts'
 import { memorySigner } from '../../../../functions/adapters/dev-keys.ts'
 import { memoryStore } from '../../../fakes/memory-store.ts'
 
@@ -16,11 +16,9 @@ const ORIGIN = 'heddle.example/policies'
 const sha256 = (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest())
 const entry = (number: number | string) => new Uint8Array(Buffer.from(`entry ${number}`))
 const signer = memorySigner(generateKeyPairSync('ed25519').privateKey)
-const log: Log = {
-  key: { name: ORIGIN, publicKey: signer.publicKey },
-  sha256,
-  verify: (key, message, signature) => verify(null, message, publicKeyObject(key), signature),
-}
+const log: Log = { origin: ORIGIN, keys: [{ name: ORIGIN, publicKey: signer.publicKey }], ...logCrypto }
+const open = (store: ObjectStore) =>
+  new TransparencyLog(store, { log, signers: [signer], isEntry: (bytes) => bytes.length > 0 })
 
 /** MTH of RFC 6962 2.1, to the letter. */
 function treeHash(entries: readonly Uint8Array[]): Uint8Array {
@@ -39,7 +37,7 @@ const sizes = new Map<number, Map<string, Uint8Array>>([[0, new Map()]])
 /** A log of so many entries, in a store of its own; it grows from the largest one that was asked for before. */
 async function grown(count: number) {
   const store = memoryStore()
-  const own = new TransparencyLog(store, signer, ORIGIN)
+  const own = open(store)
   const from = Math.max(...[...sizes.keys()].filter((size) => size <= count))
   for (const [path, bytes] of sizes.get(from) ?? []) store.objects.set(path, bytes)
   for (let n = from; n < count; n++) await own.append(entry(n))
@@ -66,7 +64,7 @@ function dying(store: ObjectStore, at: number, after: boolean): ObjectStore {
   }
 }
 
-const untrusted = (error: unknown) => error instanceof Failure && error.code === 'metadata-untrusted'
+const damaged = (error: unknown) => error instanceof Failure && error.code === 'log-damaged'
 
 describe('transparency log', () => {
   it('every entry has a proof from the size at which it came, also across the ends of tiles', async () => {
@@ -100,14 +98,14 @@ describe('transparency log', () => {
       for (let at = 1; ; at++)
         for (const after of [false, true]) {
           const { store } = await grown(size)
-          const died = await new TransparencyLog(dying(store, at, after), signer, ORIGIN)
+          const died = await open(dying(store, at, after))
             .append(entry('dying'))
             .then(
               () => false,
               () => true,
             )
           if (!died) return
-          const next = new TransparencyLog(store, signer, ORIGIN)
+          const next = open(store)
           assert.ok(provenIn(log, entry('next'), await next.append(entry('next'))))
           assert.ok(provenIn(log, entry('dying'), await next.append(entry('dying'))))
           assert.equal(checkpointIn(store)?.size, size + 2)
@@ -116,9 +114,7 @@ describe('transparency log', () => {
 
   it('twenty writers at once: each has its proof, and there is one tree', async () => {
     const store = memoryStore()
-    const proofs = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => new TransparencyLog(store, signer, ORIGIN).append(entry(n))),
-    )
+    const proofs = await Promise.all(Array.from({ length: 20 }, (_, n) => open(store).append(entry(n))))
     for (const [n, proof] of proofs.entries()) assert.ok(provenIn(log, entry(n), proof), `entry ${n}`)
     assert.equal(checkpointIn(store)?.size, 20)
   })
@@ -154,7 +150,17 @@ describe('transparency log', () => {
       for (const [path, was] of clean) store.objects.set(path, was)
       if (bytes === undefined) store.objects.delete('log/tile/0/001.p/44')
       else store.objects.set(key, Buffer.from(bytes))
-      await assert.rejects(own.append(entry('x')), untrusted, key)
+      await assert.rejects(own.append(entry('x')), damaged, key)
     }
+  })
+
+  it('what another writer left that is no entry is not signed, and named', async () => {
+    const { store, own } = await grown(3)
+    const bundle = formatBundle([entry(0), entry(1), entry(2), new Uint8Array()])
+    store.objects.set('log/tile/entries/000.p/4', bundle)
+    await assert.rejects(own.append(entry(3)), damaged)
+    assert.equal(checkpointIn(store)?.size, 3)
+    store.objects.delete('log/tile/entries/000.p/4')
+    assert.ok(provenIn(log, entry(3), await own.append(entry(3))))
   })
 })

@@ -32,7 +32,7 @@ const EXAMPLE = `This is an example message.
 
 const signer = memorySigner(generateKeyPairSync('ed25519').privateKey)
 const key: NoteKey = { name: 'log.example/a', publicKey: signer.publicKey }
-const log: Log = { key, ...crypto }
+const log: Log = { origin: key.name, keys: [key], ...crypto }
 const ROOT = Buffer.alloc(32, 7).toString('base64')
 
 async function signed(text: string, by = key): Promise<string> {
