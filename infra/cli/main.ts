@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Noun[]>>> = {
   node: () => Promise.all([import('./node.ts'), import('./node-bus.ts'), import('./node-units.ts')]),
   rollout: async () => [await import('./rollout.ts')],
   trust: async () => [await import('./trust.ts')],
+  log: async () => [await import('./log.ts')],
 }
 const EXIT_USAGE = 2
 
