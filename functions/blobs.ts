@@ -21,7 +21,7 @@ export const putJson = (store: ObjectStore, value: object): Promise<Digest> =>
 
 /** Bytes whose digest was checked. Throws Failure('artifact-missing' | 'artifact-tampered'). */
 export async function getBlob(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'get'>,
   digest: Digest,
   maxBytes = MAX_JSON_BYTES,
 ): Promise<Uint8Array> {
@@ -33,6 +33,10 @@ export async function getBlob(
   return object.bytes
 }
 
-export async function getJson<T>(store: ObjectStore, digest: Digest, schema: z.ZodType<T>): Promise<T> {
+export async function getJson<T>(
+  store: Pick<ObjectStore, 'get'>,
+  digest: Digest,
+  schema: z.ZodType<T>,
+): Promise<T> {
   return schema.parse(JSON.parse(Buffer.from(await getBlob(store, digest)).toString('utf8')))
 }

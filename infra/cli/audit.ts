@@ -1,12 +1,26 @@
-/** `heddle audit <node>`: from the programs in the kernel back to the commit. */
+/**
+ * `heddle audit <node>`: from the programs in the kernel back to the commit. Without a node: what every rollout of
+ * the fleet did, out of its signed history.
+ */
 import { join } from 'node:path'
-import type { Command } from 'commander'
-import { type Audit, audit, type Link } from '../node/audit.ts'
+import { type Command, InvalidArgumentError } from 'commander'
+import { audit } from '../node/audit.ts'
 import { openSubject } from '../node/subject.ts'
-import { paint } from './style.ts'
+import { custodyOfStack } from '../trust/custody.ts'
+import { auditHistory, auditNodeAt } from './audit-history.ts'
+import { tellChain } from './chain-output.ts'
 import { UsageError } from './usage.ts'
 
-type Options = { config?: string; stack?: string; json?: boolean }
+type Options = {
+  config?: string
+  stack?: string
+  store?: string
+  root?: string
+  ring?: string
+  at?: number
+  json?: boolean
+  csv?: boolean
+}
 
 function configOf(node: string | undefined, { config, stack }: Options): string {
   if (config !== undefined) return config
@@ -15,37 +29,47 @@ function configOf(node: string | undefined, { config, stack }: Options): string 
 }
 
 async function run(node: string | undefined, options: Options): Promise<void> {
+  if (node === undefined && options.config === undefined) return auditHistory(fleetOf(options))
+  for (const only of ['store', 'root', 'ring', 'csv'] as const)
+    if (options[only] !== undefined) throw new UsageError(`--${only} is for the whole fleet, without a node`)
   const subject = await openSubject(configOf(node, options))
   if (node !== undefined && subject.node !== node)
     throw new UsageError(`this is the configuration of node ${subject.node}`)
+  if (options.at !== undefined) return auditNodeAt(subject, options.at, options.json)
   const result = await audit(subject)
   process.stdout.write(
-    options.json ? `${JSON.stringify({ node: subject.node, ...result }, null, 2)}\n` : tell(result),
+    options.json ? `${JSON.stringify({ node: subject.node, ...result }, null, 2)}\n` : tellChain(result),
   )
   if (result.broken !== null) process.exitCode = 1
 }
 
-function tell({ links, broken }: Audit): string {
-  const lines = links.map((link) => `${paint('green', '✓')} ${link.link.padEnd(21)} ${brief(link)}\n`)
-  if (broken !== null) {
-    lines.push(`${paint('red', '✗')} ${broken.link.padEnd(21)} ${broken.code}: ${broken.message}\n`)
-  }
-  return lines.join('')
+function fleetOf({ stack, config: _, ...options }: Options) {
+  const local = stack === undefined ? undefined : custodyOfStack(stack)
+  const { store = local?.store, root = local?.root } = options
+  if (store === undefined || root === undefined)
+    throw new UsageError('say which node, or --store and --root for the history of the fleet')
+  if (options.json && options.csv) throw new UsageError('--json or --csv')
+  return { ...options, store, root }
 }
 
-function brief({ facts }: Link): string {
-  return Object.entries(facts)
-    .map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
-    .join('  ')
+function timeOf(text: string): number {
+  const time = Date.parse(text)
+  if (Number.isNaN(time)) throw new InvalidArgumentError('a time is ISO 8601, as 2026-11-23T10:00:00Z')
+  return time
 }
 
 export function register(program: Command): void {
   program
     .command('audit')
-    .argument('[node]', 'name of the node')
-    .description('follow the running programs back to artifact, signatures, release and commit')
+    .argument('[node]', 'name of the node; without it the history of the fleet')
+    .description('follow running programs back to the commit, or every rollout through the signed history')
     .option('--config <file>', "the node's configuration")
-    .option('--stack <directory>', 'a local stack that the node belongs to')
-    .option('--json', 'print the chain as JSON')
+    .option('--stack <directory>', 'a local stack that the node belongs to, or whose history it is')
+    .option('--store <address>', 'object store: a directory or an http(s) address')
+    .option('--root <file>', 'the trusted root.json that the history begins at')
+    .option('--ring <name>', 'only this ring of the history')
+    .option('--at <time>', 'what rings, or the node, were told to run at that time (ISO 8601)', timeOf)
+    .option('--json', 'print what was found as JSON')
+    .option('--csv', 'print the history as comma-separated values, a line for each release and ring')
     .action(run)
 }

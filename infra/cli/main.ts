@@ -17,6 +17,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Noun[]>>> = {
   rollout: async () => [await import('./rollout.ts')],
   trust: async () => [await import('./trust.ts')],
   log: async () => [await import('./log.ts')],
+  verify: async () => [await import('./verify.ts')],
+  rebuild: async () => [await import('./rebuild.ts')],
 }
 const EXIT_USAGE = 2
 

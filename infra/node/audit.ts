@@ -26,6 +26,7 @@ import {
 } from '../../pipelines/contract/object-keys.ts'
 import type { Provenance } from '../../pipelines/contract/provenance.ts'
 import { Release } from '../../pipelines/contract/release.ts'
+import { type Chain, followChain, type Link, need } from '../audit/chain.ts'
 
 export type AuditSubject = {
   ring: string
@@ -34,10 +35,6 @@ export type AuditSubject = {
   disk: Disk
   kernel: Kernel
 }
-
-/** One link of the chain that held, in words and as data. */
-export type Link = { link: string; facts: Record<string, unknown> }
-export type Audit = { links: Link[]; broken: { link: string; code: string; message: string } | null }
 
 /** What the links so far have found. */
 type Trail = {
@@ -65,19 +62,7 @@ const LINKS: [string, (trail: Trail) => Promise<Link['facts']> | Link['facts']][
   ['commit', commit],
 ]
 
-export async function audit(subject: AuditSubject): Promise<Audit> {
-  const trail: Trail = { subject }
-  const links: Link[] = []
-  for (const [link, follow] of LINKS) {
-    try {
-      links.push({ link, facts: await follow(trail) })
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      return { links, broken: { link, code: error.code, message: error.message } }
-    }
-  }
-  return { links, broken: null }
-}
+export const audit = (subject: AuditSubject): Promise<Chain> => followChain(LINKS, { subject })
 
 async function attached(trail: Trail) {
   const facts = await trail.subject.kernel.inspect()
@@ -258,10 +243,4 @@ function brief(programs: Record<string, { id: number; tag: string }>) {
 
 function differs(why: string): Failure {
   return new Failure('attached-differs', why)
-}
-
-/** Links run in order; an earlier one has set this. */
-function need<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error('links out of order')
-  return value
 }

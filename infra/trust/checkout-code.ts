@@ -12,6 +12,9 @@ const TEXTS = fileURLToPath(new URL('../../programs', import.meta.url))
 
 export const checkoutCompiler = (): ClangCompiler => clangCompiler(SOURCES, TEXTS)
 
+/** Builds everything anew: what an auditor rebuilds must not come from a file that was kept. */
+export const cleanCompiler = (): ClangCompiler => clangCompiler(SOURCES)
+
 /** Digests of every variant, and the dispatcher's bytes: anyone who builds the checkout gets the same. */
 export async function checkoutCode(compiler = checkoutCompiler()): Promise<Target[]> {
   const [variants, dispatcher] = await Promise.all([compiler.variants(), compiler.dispatcher()])

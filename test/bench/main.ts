@@ -12,12 +12,13 @@ import { datapath } from './datapath.ts'
 import { delivery } from './delivery.ts'
 import { compiler, enforce } from './enforce.ts'
 import { heddleMesh } from './heddle-mesh.ts'
+import { history } from './history.ts'
 import { inbound, type Rounds } from './inbound.ts'
 import { machine } from './machine.ts'
 import type { Mesh } from './mesh.ts'
 import { type Summary, summaries } from './statistics.ts'
 
-const USAGE = `usage: bench inbound|delivery [--json] [--rounds N] [--seconds N] [--only PATTERN]
+const USAGE = `usage: bench inbound|delivery|history [--json] [--rounds N] [--seconds N] [--only PATTERN]
        bench datapath         the same, and [--all] for all sizes`
 
 const { values, positionals } = parseArgs({
@@ -43,6 +44,7 @@ const SUITES: Record<string, (dir: string, options: Rounds) => Promise<Outcome>>
     const compile = (set: PolicySet) => compiler.compile(set)
     return { tables: { cases: summaries(await delivery(dir, compile, options)) } }
   },
+  history: async (dir, options) => ({ tables: { cases: summaries(await history(dir, options)) } }),
   datapath: (dir, options) => datapath(dir, MESH, { ...options, all: values.all }),
 }
 

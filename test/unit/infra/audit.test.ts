@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { blobKey } from '../../../pipelines/contract/object-keys.ts'
-import { type Audit, audit } from '../../../infra/node/audit.ts'
+import type { Chain } from '../../../infra/audit/chain.ts'
+import { audit } from '../../../infra/node/audit.ts'
 import { addKey, forger, freshSigner, type Signed } from '../../fakes/forger.ts'
 import { type Fleet, nodeFleet } from '../../fakes/node-fleet.ts'
 import { memoryKeys } from '../../fakes/keys.ts'
@@ -17,7 +18,7 @@ beforeEach(async () => {
 })
 afterEach(() => fleet.close())
 
-async function run(pinnedRoot = Buffer.from(fleet.published.root).toString()): Promise<Audit> {
+async function run(pinnedRoot = Buffer.from(fleet.published.root).toString()): Promise<Chain> {
   const { state, disk, kernel, ring } = await fleet.node()
   return audit({ ring, pinnedRoot, state: state.current, disk, kernel })
 }
