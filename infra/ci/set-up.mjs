@@ -94,6 +94,31 @@ const NEEDS = [
     for: TESTS,
     why: "the JDK's HttpClient and HttpServer",
   },
+  { package: 'golang-go', command: 'go', for: TESTS, why: 'builds the verifier of the log that is not ours' },
+  {
+    package: 'golang-golang-x-mod-dev',
+    file: '/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go',
+    for: TESTS,
+    why: 'signed notes and tiles as Go reads them',
+  },
+  {
+    package: 'python3-securesystemslib',
+    file: '/usr/lib/python3/dist-packages/securesystemslib/keys.py',
+    for: TESTS,
+    why: 'verifies TUF and DSSE as the TUF project does',
+  },
+  {
+    package: 'python3-nacl',
+    file: '/usr/lib/python3/dist-packages/nacl/signing.py',
+    for: TESTS,
+    why: 'its Ed25519',
+  },
+  {
+    package: 'signify-openbsd',
+    command: 'signify-openbsd',
+    for: TESTS,
+    why: 'verifies raw Ed25519 signatures',
+  },
 ]
 
 const say = (text) => process.stderr.write(`set-up: ${text}\n`)

@@ -14,7 +14,7 @@ const RINGS = ['ring-0', 'ring-1', 'ring-2']
 export async function history(dir: string, { only, rounds, say }: Rounds): Promise<Map<string, Sample[]>> {
   const samples = new Map<string, Sample[]>()
   for (const rollouts of ROLLOUTS) {
-    const name = `verify-history/${rollouts}`
+    const name = `verify-history/${rollouts}-rollouts`
     if (only !== undefined && !only.test(name)) continue
     const root = join(dir, `history-${rollouts}`)
     let objects = 0
