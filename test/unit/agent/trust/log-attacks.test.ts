@@ -13,6 +13,8 @@ import { signStatement } from '../../../../functions/trust/statements.ts'
 import { encode } from '../../../../functions/trust/metadata.ts'
 import { forger, freshSigner, type Signed } from '../../../fakes/forger.ts'
 import { logTarget } from '../../../fakes/init-repository.ts'
+import { CODE, manifestOf } from '../../../fakes/node-fleet.ts'
+import { testElf } from '../../../fakes/test-elf.ts'
 import { memoryStore } from '../../../fakes/memory-store.ts'
 import { eachTestAt, fleet, one, refused } from './refusal.ts'
 
@@ -55,6 +57,13 @@ test('what is logged is taken, and its proof is kept beside it', async () => {
 })
 
 test('never logged: the builder lists an artifact without a proof', async () => {
+  const elf = testElf(CODE, 'in secret')
+  const secret = await fleet.published.publishArtifact(manifestOf(elf), elf, false)
+  await fleet.published.release('canary', 7, secret)
+  await refused('artifact-unlogged')
+})
+
+test('never logged: the proof of a listed artifact is left out', async () => {
   await withProof(undefined)
   await refused('artifact-unlogged')
 })
