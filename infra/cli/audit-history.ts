@@ -1,10 +1,9 @@
 /** `heddle audit` of a fleet, or of what a node was told at a time: out of the signed history in the store. */
 import { readFile } from 'node:fs/promises'
-import { readEvidence } from '../../agent/cache.ts'
-import { openMetadata } from '../../agent/trust/metadata.ts'
 import { csv } from '../audit/history/csv.ts'
 import { readHistory } from '../audit/history/read-history.ts'
 import { type RolloutFacts, rolloutsOf, toldAt } from '../audit/history/rollouts.ts'
+import { nodeAt } from '../audit/history/node-at.ts'
 import { openStore } from '../audit/open-store.ts'
 import type { Subject } from '../node/subject.ts'
 import { tellChain } from './chain-output.ts'
@@ -87,24 +86,19 @@ function tellRollout({ number, commit, author, approvals, artifact, rings, end, 
   return `${paint('bold', `release ${number}`)} ${commit.slice(0, 12)} ${by}\n    ${artifact}\n${lines.join('')}    ${paint(ink, end)}: ${why}\n`
 }
 
-/** What the node's ring was told at that time, and whether the node can show that it took it. */
 export async function auditNodeAt(subject: Subject, at: number, json: boolean | undefined): Promise<void> {
-  const { node, ring, config, disk, pinnedRoot } = subject
-  const { broken, ...history } = await readHistory(openStore(config.store), Buffer.from(pinnedRoot))
-  const told = toldAt(history.told, at).get(ring)
-  const rollout = rolloutsOf(history).find(({ number }) => number === told?.number)
-  const evidence = told && (await readEvidence(disk, told.number))
-  // Whose metadata does not lead from the pinned root is no evidence.
-  if (evidence !== undefined) openMetadata(pinnedRoot, evidence.metadata)
-  const facts = { node, ring, at: new Date(at).toISOString(), rollout: rollout ?? null, broken }
-  const taken = evidence !== undefined
-  if (json) process.stdout.write(`${JSON.stringify({ ...facts, taken }, null, 2)}\n`)
-  else if (rollout === undefined) process.stdout.write(`ring ${ring} was told nothing by ${facts.at}\n`)
+  const store = openStore(subject.config.store)
+  const { rollout, taken, broken } = await nodeAt(store, subject, at)
+  const { node, ring } = subject
+  const time = new Date(at).toISOString()
+  if (json)
+    process.stdout.write(`${JSON.stringify({ node, ring, at: time, rollout, taken, broken }, null, 2)}\n`)
+  else if (rollout === null) process.stdout.write(`ring ${ring} was told nothing by ${time}\n`)
   else {
     const kept = taken
       ? 'the node has its evidence'
       : 'the node keeps no evidence of it any more, or never took it'
-    process.stdout.write(`${node} in ring ${ring} at ${facts.at}; ${kept}\n${tellRollout(rollout)}`)
+    process.stdout.write(`${node} in ring ${ring} at ${time}; ${kept}\n${tellRollout(rollout)}`)
   }
   if (broken === null) return
   process.stderr.write(`${broken.code}: ${broken.link}: ${broken.message}\n`)

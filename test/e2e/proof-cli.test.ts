@@ -115,45 +115,29 @@ describe('heddle verify and rebuild', () => {
     } finally {
       await writeFile(file, bytes)
     }
-    const other = await heddle('verify', `sha256:${'0'.repeat(64)}`, ...where)
-    assert.match(other.stdout, /✗ policy signature +artifact-untrusted: /)
   })
 
-  test('a rebuild gives the same bytes; of another commit it names the parts that differ', async () => {
-    const store = ['--store', delivery.path('store')]
-    const repository = ['--repository', delivery.path('policies.git')]
-    const same = await json('rebuild', of(1).artifact, ...store, ...repository)
-    assert.deepEqual([same.same, same.rebuilt], [true, of(1).artifact])
-    // Another history under the same name: what the builder said it was made from is not there.
-    const blobs = join(delivery.path('store'), 'blobs/sha256')
-    const name = of(1).artifact.slice('sha256:'.length)
-    const manifest = JSON.parse(await readFile(join(blobs, name), 'utf8'))
-    const claimed = JSON.stringify({ ...manifest, source: { ...manifest.source, commit: of(0).commit } })
-    const { createHash } = await import('node:crypto')
-    const hex = createHash('sha256').update(claimed).digest('hex')
-    await writeFile(join(blobs, hex), claimed)
-    const { exitCode, stdout } = await heddle('rebuild', `sha256:${hex}`, ...store, ...repository)
-    assert.equal(exitCode, 1)
-    assert.match(stdout, /^rebuild-differs: .*\n {2}tables: published .*\n +rebuilt /)
-    assert.doesNotMatch(stdout, /code: published/)
-    await writeFile(join(blobs, hex), claimed.replace(of(0).commit, '0'.repeat(40)))
-    const tampered = await heddle('rebuild', `sha256:${hex}`, ...store, ...repository)
-    assert.match(tampered.stderr, /^artifact-tampered: /)
+  test('a rebuild by clang, with nothing that was kept, gives the same bytes', async () => {
+    const from = ['--store', delivery.path('store'), '--repository', delivery.path('policies.git')]
+    const { exitCode, stdout } = await heddle('rebuild', of(1).artifact, ...from)
+    assert.equal(stdout, `the same: commit ${of(1).commit} gives ${of(1).artifact}`)
+    assert.equal(exitCode, 0)
   })
 })
 
 describe('heddle audit of a fleet', () => {
   test('tells rollouts as text, JSON and CSV, and what was told at a time', async () => {
-    const { broken, rollouts } = await json('audit', ...where)
-    assert.equal(broken, null)
-    const [first] = rollouts
-    assert.equal(first.commit, of(0).commit)
     assert.match((await heddle('audit', ...where)).stdout, /^release 1 [0-9a-f]{12} by .*, no review\n/)
     const { stdout } = await heddle('audit', ...where, '--csv')
     assert.match(stdout, /^number,rollout,ring,.*\r?\n1,1-[0-9a-f]{12},ring-0,/)
-    assert.deepEqual((await json('audit', ...where, '--at', '2020-01-01T00:00:00Z')).rollouts, [])
-    assert.equal((await heddle('audit', ...where, '--at', 'noon')).exitCode, 2)
-    assert.equal((await heddle('audit', '--json')).exitCode, 2)
+    const now = new Date().toISOString()
+    const { broken, rollouts } = await json('audit', ...where, '--ring', 'ring-0', '--at', now)
+    assert.equal(broken, null)
+    assert.deepEqual(
+      rollouts.map(({ commit }: { commit: string }) => commit),
+      [of(1).commit],
+    )
+    assert.equal((await heddle('audit', '--at', 'noon')).exitCode, 2)
   })
 
   test('a numbered file that is gone is the first break, and the exit code says so', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { csv } from '../../../infra/audit/history/csv.ts'
+import { nodeAt } from '../../../infra/audit/history/node-at.ts'
 import { readHistory } from '../../../infra/audit/history/read-history.ts'
 import { rolloutsOf, toldAt } from '../../../infra/audit/history/rollouts.ts'
 import { signCode } from '../../../functions/trust/ceremony.ts'
@@ -204,6 +205,35 @@ test('split view: an artifact that was shown in another history of the log', () 
     assert.equal((await historyOf(fleet)).broken?.code, 'log-shrunk')
     await fleet.artifact('three')
     assert.equal((await historyOf(fleet)).broken?.code, 'log-split-view')
+  }))
+
+test('what a node was told at a time, and whether it can show that it took it', () =>
+  withFleet(async (fleet) => {
+    const subject = async () => ({
+      ring: 'canary',
+      pinnedRoot: Buffer.from(fleet.published.root).toString(),
+      disk: (await fleet.node()).disk,
+    })
+    const at = async (minutes: number) => {
+      const time = Date.parse('2026-11-23T00:00:00Z') + minutes * 60_000
+      const { rollout, taken, broken } = await nodeAt(storeOf(fleet.store.objects), await subject(), time)
+      assert.equal(broken, null)
+      return [rollout?.number ?? null, taken]
+    }
+    fleet.clock.advance(5 * 60_000)
+    await release(fleet, 1, await fleet.artifact('one'))
+    assert.equal((await fleet.pass()).outcome, 'enforced')
+    fleet.clock.advance(5 * 60_000)
+    await release(fleet, 2, await fleet.artifact('two'))
+    assert.deepEqual(
+      [await at(4), await at(5), await at(9), await at(10)],
+      [
+        [null, false],
+        [1, true],
+        [1, true],
+        [2, false],
+      ],
+    )
   }))
 
 test('a log key that is none is named', () =>
