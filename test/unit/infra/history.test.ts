@@ -11,7 +11,7 @@ import { keyIdOf } from '../../../functions/trust/keys.ts'
 import type { Digest } from '../../../pipelines/contract/artifact.ts'
 import { LOG_TARGET } from '../../../pipelines/contract/log.ts'
 import { fakeCode } from '../../fakes/compiler.ts'
-import { freshSigner, forger } from '../../fakes/forger.ts'
+import { freshSigner, forger, signJson } from '../../fakes/forger.ts'
 import { generateHistory } from '../../fakes/generated-history.ts'
 import { tableOf } from '../../fakes/init-repository.ts'
 import { CODE, type Fleet, manifestOf, nodeFleet } from '../../fakes/node-fleet.ts'
@@ -101,6 +101,12 @@ test('what lies before a break stands', async () => {
   )
 })
 
+test('a number that is taken twice: an older snapshot under a newer name', async () => {
+  const older = generated.get('tuf/39.snapshot.json') as Uint8Array
+  const { broken } = await read(changed((objects) => objects.set('tuf/40.snapshot.json', older)))
+  assert.equal(broken?.code, 'metadata-rollback')
+})
+
 test('another root of trust', async () => {
   const { broken } = await read(generated, await generateHistory({ rollouts: 0, rings: [] }, () => {}))
   assert.equal(broken?.code, 'metadata-untrusted')
@@ -150,8 +156,25 @@ test('a release that goes back in number, or that nobody has listed an artifact 
     const fine = await historyOf(fleet)
     assert.equal(fine.broken, null)
     assert.match(rolloutsOf(fine).at(-1)?.why ?? '', /went back to what release 5 brought/)
+    const before = new Map(fleet.store.objects)
     await release(fleet, 6, one)
     assert.equal((await historyOf(fleet)).broken?.code, 'release-replayed')
+    fleet.store.objects.clear()
+    for (const [key, bytes] of before) fleet.store.objects.set(key, bytes)
+    await fleet.published.release('canary', 8, `sha256:${'a'.repeat(64)}`)
+    assert.equal((await historyOf(fleet)).broken?.code, 'artifact-untrusted')
+  }))
+
+test('a list that its own key has signed a second time under the same number', () =>
+  withFleet(async (fleet) => {
+    await release(fleet, 1, await fleet.artifact('one'))
+    const { role, write, keys } = forger(fleet)
+    const signed = role('policy')
+    const [path = ''] = Object.keys(signed.targets)
+    signed.targets[path].custom.order = 99
+    write(`${signed.version}.policy.json`, await signJson(signed, keys.policy.signers))
+    const { broken } = await historyOf(fleet)
+    assert.match(broken?.message ?? '', /\.policy\.json, named by snapshot \d+, is not what was named/)
   }))
 
 test('a rollout that another one cut short, and one that is under way', () =>

@@ -7,6 +7,8 @@ import { lookAtLog } from '../../../infra/audit/log-monitor.ts'
 import { Failure } from '../../../pipelines/contract/failures.ts'
 import { logEntryBytes } from '../../../pipelines/contract/log.ts'
 import type { Log } from '../../../pipelines/log/checkpoint.ts'
+import { leafHash } from '../../../pipelines/log/merkle.ts'
+import { formatBundle, parseBundle } from '../../../pipelines/log/tiles.ts'
 import { freshSigner } from '../../fakes/forger.ts'
 import { memoryStore } from '../../fakes/memory-store.ts'
 
@@ -120,7 +122,27 @@ test('a checkpoint by another key, of another name, and none', async () => {
   )
   const store = logStore()
   store.objects.set('log/checkpoint', Buffer.from('hello'))
-  await assert.rejects(look(store), alarm('log-damaged'))
+  await assert.rejects(look(store), alarm('log-damaged', /not of this log/))
+})
+
+/** The store's owner changes an entry, and the tile beside it so that it fits. */
+function rewrite(store: MemoryStore, { index, tile }: { index: number; tile: string }): void {
+  const [leaves, bundle] = [`log/tile/0/${tile}`, `log/tile/entries/${tile}`]
+  const width = (store.objects.get(leaves)?.length ?? 0) / 32
+  const entries = parseBundle(store.objects.get(bundle) ?? new Uint8Array(), width)
+  assert.ok(entries)
+  entries[index] = entry('else')
+  store.objects.set(bundle, formatBundle(entries))
+  store.objects.get(leaves)?.set(leafHash(log.sha256, entry('else')), 32 * index)
+}
+
+test('an entry that was changed together with its tile, below a whole tile and at the right edge', async () => {
+  const store = logStore()
+  rewrite(store, { index: 5, tile: '000' })
+  await assert.rejects(look(store), alarm('log-damaged', 'tile/1/000.p/1 does not follow'))
+  const edge = logStore()
+  rewrite(edge, { index: 43, tile: '001.p/44' })
+  await assert.rejects(look(edge), alarm('log-damaged', 'the tiles are not those of log/checkpoint'))
 })
 
 test('a damaged tile is named, whichever it is, and is no split view', async () => {
