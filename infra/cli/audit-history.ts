@@ -31,6 +31,7 @@ const HEADER = [
   'author',
   'approvals',
   'end',
+  'ended',
   'why',
 ]
 
@@ -59,7 +60,7 @@ export async function auditHistory(options: HistoryOptions): Promise<void> {
 }
 
 function rowsOf(rollout: RolloutFacts) {
-  const { number, artifact, repository, commit, author, approvals, end, why } = rollout
+  const { number, artifact, repository, commit, author, approvals, end, ended, why } = rollout
   return rollout.rings.map(({ ring, told, succeeded }) => [
     number,
     rollout.rollout,
@@ -72,6 +73,7 @@ function rowsOf(rollout: RolloutFacts) {
     author,
     approvals?.join('; ') ?? null,
     end,
+    ended,
     why,
   ])
 }

@@ -43,7 +43,7 @@ const Current = Named.extend({
 })
 export type Current = z.infer<typeof Current>
 
-const OUTCOMES = ['done', 'rolled-back', 'aborted', 'superseded'] as const
+export const OUTCOMES = ['done', 'rolled-back', 'aborted', 'superseded'] as const
 /** How a rollout ended. */
 export const Ended = Named.extend({
   kind: z.enum(['release', 'rollback']),

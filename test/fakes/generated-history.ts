@@ -16,6 +16,7 @@ import {
   metadataKey,
   policyTarget,
   releaseTarget,
+  rolloutEndKey,
   successTarget,
   targetKey,
 } from '../../pipelines/contract/object-keys.ts'
@@ -36,6 +37,7 @@ type Pair = { key: KeyObject; id: string }
 type File = { version: number; length: number; hashes: { sha256: string } }
 
 const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex')
+const commitOf = (number: number) => sha256(`commit ${number}`).slice(0, 40)
 const bytesOf = (value: object) => new Uint8Array(Buffer.from(canonicalJson(value as Json)))
 
 /** Writes it with `put`; the root to pin. */
@@ -104,7 +106,7 @@ class Writer {
   async publish(number: number, log: GeneratedLog): Promise<Named['artifact']> {
     const hex = sha256(`artifact ${number}`)
     const artifact = `sha256:${hex}` as const
-    const commit = sha256(`commit ${number}`).slice(0, 40)
+    const commit = commitOf(number)
     const envelope = this.envelope('policy', PAYLOAD_TYPES.provenance, provenanceOf(hex, commit))
     const provenance = `sha256:${sha256(envelope)}`
     const proof = await log.append(logEntryBytes({ artifact, provenance, commit }))
@@ -128,7 +130,7 @@ class Writer {
   release(named: Named, ring: string, before: string | undefined): void {
     if (before !== undefined) this.list(successTarget(before), this.success(named, before))
     const rollout = `${named.number}`
-    const commit = sha256(`commit ${named.number}`).slice(0, 40)
+    const commit = commitOf(named.number)
     this.list(releaseTarget(ring), bytesOf({ schema: 'heddle.release/1', ring, ...named, commit, rollout }))
     this.role('release')
     this.snapshot()
@@ -138,6 +140,10 @@ class Writer {
     this.list(successTarget(ring), this.success(named, ring))
     this.role('release')
     this.snapshot()
+    const [commit, times] = [commitOf(named.number), { begunAt: this.now, endedAt: this.now }]
+    const how = { kind: 'release', outcome: 'done', ring, why: 'every ring has soaked with it' }
+    const end = { schema: 'heddle.rollout-end/1', id: `${named.number}`, ...named, commit, ...how, ...times }
+    this.put(rolloutEndKey(named.number, 'done'), this.envelope('release', PAYLOAD_TYPES.rolloutEnd, end))
   }
 
   timestamp(): void {
@@ -151,7 +157,7 @@ class Writer {
       ring,
       ...named,
       rollout: `${named.number}`,
-      nodes: ['n'],
+      nodes: 1,
     }
     return this.envelope('release', PAYLOAD_TYPES.ringSuccess, success)
   }

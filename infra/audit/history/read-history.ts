@@ -12,7 +12,8 @@ import { sameBytes } from '../../../pipelines/bytes.ts'
 import type { Digest } from '../../../pipelines/contract/artifact.ts'
 import { Failure } from '../../../pipelines/contract/failures.ts'
 import { LOG_TARGET, LogTarget, logOf } from '../../../pipelines/contract/log.ts'
-import { releaseTarget } from '../../../pipelines/contract/object-keys.ts'
+import type { RolloutEnd } from '../../../pipelines/rollout/state.ts'
+import { DENIALS_TARGET, releaseTarget } from '../../../pipelines/contract/object-keys.ts'
 import type { Release, RingSuccess } from '../../../pipelines/contract/release.ts'
 import { type Chain, followChain, need } from '../chain.ts'
 import { lookAtLog } from '../log-monitor.ts'
@@ -30,12 +31,26 @@ import {
   type Snapshots,
   type Step,
 } from './snapshots.ts'
-import { type Artifact, readArtifact, readRelease, readSuccess, readTarget } from './statements.ts'
+import {
+  type Artifact,
+  readArtifact,
+  readDenials,
+  readEnds,
+  readRelease,
+  readSuccess,
+  readTarget,
+} from './statements.ts'
 
 /** `at`: ISO 8601, when the director signed it. */
 export type Told = Release & { at: string }
 export type Succeeded = RingSuccess & { at: string }
-export type History = { artifacts: Map<Digest, Artifact>; told: Told[]; succeeded: Succeeded[] }
+/** `ends`: number of a rollout → how it ended. */
+export type History = {
+  artifacts: Map<Digest, Artifact>
+  told: Told[]
+  succeeded: Succeeded[]
+  ends: Map<number, RolloutEnd[]>
+}
 
 const Listing = z.looseObject({
   _type: z.literal('targets'),
@@ -56,18 +71,21 @@ type Trail = {
   snapshots?: Snapshots
   /** Content of the target that names the log; null = the code key names none. */
   log: string | null
+  /** Everybody who was the director at some time. */
+  directors: Quorum[]
 }
 
 export async function readHistory(store: Store, pinnedRoot: Uint8Array): Promise<Chain & History> {
-  const history: History = { artifacts: new Map(), told: [], succeeded: [] }
+  const history: History = { artifacts: new Map(), told: [], succeeded: [], ends: new Map() }
   const chain = await followChain<Trail>(
     [
       ['root of trust', roots],
       ['snapshots', snapshots],
       ['what the roles said', statements],
+      ['ends of rollouts', ends],
       ['log', log],
     ],
-    { store, pinnedRoot, history, log: null },
+    { store, pinnedRoot, history, log: null, directors: [] },
   )
   return { ...chain, ...history }
 }
@@ -92,10 +110,11 @@ type Now = {
   last: Partial<Record<ListedRole, number>>
   seen: Map<string, string>
   rings: Map<string, Release>
+  denied: ReadonlySet<Digest>
 }
 
 async function statements(trail: Trail) {
-  const now: Now = { root: 0, delegated: {}, last: {}, seen: new Map(), rings: new Map() }
+  const now: Now = { root: 0, delegated: {}, last: {}, seen: new Map(), rings: new Map(), denied: new Set() }
   const files: Version[] = []
   const named = new Map<ListedRole, number>()
   for (const step of need(trail.snapshots).steps)
@@ -140,7 +159,7 @@ async function take(trail: Trail, now: Now, { role, step }: Version, bytes: Uint
 }
 
 /** Signed as a root says that is not older than the one before; from here on its delegations speak. */
-function openTargets({ roots: all }: Trail, now: Now, bytes: Uint8Array): unknown {
+function openTargets({ roots: all, directors }: Trail, now: Now, bytes: Uint8Array): unknown {
   for (let root = now.root; root < need(all).length; root++) {
     const signed = openSigned(bytes, quorumFor(need(all)[root] as Metadata<Root>, 'targets'))
     if (signed === undefined) continue
@@ -148,6 +167,7 @@ function openTargets({ roots: all }: Trail, now: Now, bytes: Uint8Array): unknow
     const { delegations } = targetsOf(signed)
     for (const [role, delegated] of Object.entries(delegations?.roles ?? {}))
       now.delegated[role] = quorumOf(delegated, delegations?.keys ?? {})
+    if (now.delegated['release'] !== undefined) directors.push(now.delegated['release'])
     return signed
   }
   return undefined
@@ -184,6 +204,10 @@ async function takeRelease(
     history.succeeded.push({ ...success, at })
     return
   }
+  if (path === DENIALS_TARGET) {
+    now.denied = new Set(await readDenials(store, hex, now.delegated['release'] as Quorum))
+    return
+  }
   const release = await readRelease(store, path, hex)
   // Other statements of the director lie there too; which ring runs what is all that is asked here.
   if (release === undefined) return
@@ -197,7 +221,18 @@ async function takeRelease(
   if (!history.artifacts.has(release.artifact))
     throw new Failure('artifact-untrusted', `${path}: nobody has listed ${release.artifact}`)
   now.rings.set(release.ring, release)
-  if (release.number !== before?.number) history.told.push({ ...release, at })
+  // The same release again lets more nodes of the ring take it.
+  if (release.number === before?.number) return
+  if (now.denied.has(release.artifact))
+    throw new Failure('artifact-denied', `${path}: release ${release.number} names ${release.artifact}`)
+  history.told.push({ ...release, at })
+}
+
+async function ends({ store, history, directors }: Trail) {
+  const told = new Map(history.told.map((each) => [each.number, each]))
+  const read = (each: Told) => readEnds(store, each, directors)
+  for await (const [{ number }, found] of readAhead([...told.values()], read)) history.ends.set(number, found)
+  return { ends: [...history.ends.values()].flat().length }
 }
 
 /** The log is whole, and every tree that a proof was made in is where it begins. */

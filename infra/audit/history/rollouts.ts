@@ -1,10 +1,11 @@
 /** What each rollout did and why it ended, as the signed history tells it. */
 import type { Digest } from '../../../pipelines/contract/artifact.ts'
+import type { RolloutEnd } from '../../../pipelines/rollout/state.ts'
 import type { Told, History } from './read-history.ts'
 import type { Artifact } from './statements.ts'
 
 /** Times are ISO 8601. `succeeded`: null = the ring never soaked with it. */
-export type RingFacts = { ring: string; told: string; succeeded: string | null; nodes: string[] }
+export type RingFacts = { ring: string; told: string; succeeded: string | null; nodes: number | null }
 export type RolloutFacts = {
   number: number
   rollout: string
@@ -16,12 +17,15 @@ export type RolloutFacts = {
   approvals: string[] | null
   rule: string | null
   rings: RingFacts[]
-  end: 'done' | 'superseded' | 'open'
+  /** By the director's own word where there is one. */
+  end: RolloutEnd['outcome'] | 'open'
   why: string
+  /** ISO 8601. */
+  ended: string | null
 }
 
 /** In the order of their numbers. */
-export function rolloutsOf({ artifacts, told, succeeded }: History): RolloutFacts[] {
+export function rolloutsOf({ artifacts, told, succeeded, ends }: History): RolloutFacts[] {
   const order = [...new Set(told.map(({ ring }) => ring))]
   const soaked = new Map(succeeded.map((each) => [`${each.ring} ${each.number}`, each]))
   const numbers = [...new Set(told.map(({ number }) => number))].sort((a, b) => a - b)
@@ -33,17 +37,20 @@ export function rolloutsOf({ artifacts, told, succeeded }: History): RolloutFact
     const [first] = mine as [Told]
     const rings = mine.map(({ ring, at }): RingFacts => {
       const success = soaked.get(`${ring} ${number}`)
-      return { ring, told: at, succeeded: success?.at ?? null, nodes: success?.nodes ?? [] }
+      return { ring, told: at, succeeded: success?.at ?? null, nodes: success?.nodes ?? null }
     })
     const earlier = firstOf.get(first.artifact)
     if (earlier === undefined) firstOf.set(first.artifact, number)
-    const { end, why } = endOf(rings, { order, next: numbers[index + 1] })
+    const said = ends.get(number)?.at(-1)
+    const derived = endOf(rings, { order, next: numbers[index + 1] })
+    const why = said === undefined ? derived.why : `ring ${said.ring}: ${said.why}`
     return {
       number,
       rollout: first.rollout,
       ...sourceOf(first, artifacts.get(first.artifact)),
       rings,
-      end,
+      end: said?.outcome ?? derived.end,
+      ended: said === undefined ? null : new Date(said.endedAt).toISOString(),
       why: earlier === undefined ? why : `${why}; went back to what release ${earlier} brought`,
     }
   })

@@ -14,7 +14,7 @@ import { readAhead } from './ahead.ts'
 import { openSigned, type Quorum, quorumOf } from './signed-file.ts'
 
 /** Bytes of one metadata file. */
-export const MAX_METADATA_BYTES = 8 * 1024 * 1024
+const MAX_METADATA_BYTES = 8 * 1024 * 1024
 /** Snapshots of one history: a change every minute for two years. */
 const MAX_SNAPSHOTS = 1_000_000
 

@@ -10,11 +10,19 @@ import {
   type PayloadType,
 } from '../../../pipelines/contract/dsse.ts'
 import { Failure } from '../../../pipelines/contract/failures.ts'
-import { blobKey, hexOf, PolicyCustom, targetKey } from '../../../pipelines/contract/object-keys.ts'
+import {
+  blobKey,
+  DENIALS_TARGET,
+  hexOf,
+  PolicyCustom,
+  rolloutEndKey,
+  targetKey,
+} from '../../../pipelines/contract/object-keys.ts'
 import { Provenance } from '../../../pipelines/contract/provenance.ts'
-import { Release, RingSuccess } from '../../../pipelines/contract/release.ts'
+import { Denials, Release, RingSuccess } from '../../../pipelines/contract/release.ts'
 import type { Checkpoint } from '../../../pipelines/log/checkpoint.ts'
 import { MAX_PROOF_BYTES } from '../../../pipelines/log/checkpoint.ts'
+import { OUTCOMES, RolloutEnd } from '../../../pipelines/rollout/state.ts'
 import { verify } from 'node:crypto'
 import type { z } from 'zod'
 import type { Quorum } from './signed-file.ts'
@@ -92,6 +100,41 @@ export async function readSuccess(
   const success = openStatement(envelope, { type: PAYLOAD_TYPES.ringSuccess, schema: RingSuccess }, director)
   if (success !== undefined) return success
   throw new Failure('artifact-untrusted', `${path} (${hex}) is not signed by the release keys of its time`)
+}
+
+/** `release/denied.json`: what no release may name any more. */
+export async function readDenials(store: Store, hex: string, director: Quorum): Promise<readonly Digest[]> {
+  const envelope = await readTarget(store, DENIALS_TARGET, hex)
+  const denials = openStatement(envelope, { type: PAYLOAD_TYPES.denials, schema: Denials }, director)
+  if (denials !== undefined) return denials.denied
+  throw new Failure(
+    'artifact-untrusted',
+    `${DENIALS_TARGET} (${hex}) is not signed by the release keys of its time`,
+  )
+}
+
+/** How the rollout of that number ended, by any of the directors that the fleet has had; oldest first. */
+export async function readEnds(
+  store: Store,
+  { number, artifact }: { number: number; artifact: Digest },
+  directors: readonly Quorum[],
+): Promise<RolloutEnd[]> {
+  const ends: RolloutEnd[] = []
+  for (const outcome of OUTCOMES) {
+    const key = rolloutEndKey(number, outcome)
+    const envelope = await store.get(key, MAX_ENVELOPE_BYTES)
+    if (envelope === undefined) continue
+    const expected = { type: PAYLOAD_TYPES.rolloutEnd, schema: RolloutEnd }
+    const end = directors
+      .map((director) => openStatement(envelope, expected, director))
+      .find((each) => each !== undefined)
+    if (end === undefined)
+      throw new Failure('artifact-untrusted', `${key} is not signed by any director's keys`)
+    if (end.number !== number || end.outcome !== outcome || end.artifact !== artifact)
+      throw new Failure('artifact-untrusted', `${key} tells of another rollout`)
+    ends.push(end)
+  }
+  return ends.sort((a, b) => a.endedAt - b.endedAt)
 }
 
 export async function readTarget(store: Store, path: string, hex: string): Promise<Uint8Array> {
