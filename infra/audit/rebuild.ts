@@ -28,10 +28,12 @@ const PARTS = [
   'source',
 ] as const
 
+const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/
+
 export type Part = { part: (typeof PARTS)[number]; same: boolean; published: Json; rebuilt: Json }
 export type Rebuilt = { artifact: Digest; commit: string; rebuilt: Digest; same: boolean; parts: Part[] }
 
-/** Throws Failure('artifact-missing' | 'artifact-tampered' | 'forge-unavailable' | 'rebuild-differs'). */
+/** Throws Failure('artifact-missing' | 'artifact-tampered' | 'artifact-untrusted' | 'forge-unavailable' | 'rebuild-differs'). */
 export async function rebuild(
   store: Pick<ObjectStore, 'get'>,
   artifact: Digest,
@@ -39,6 +41,7 @@ export async function rebuild(
 ): Promise<Rebuilt> {
   const published = await getJson(store, artifact, Manifest)
   const { commit, repository } = published.source
+  if (!COMMIT.test(commit)) throw new Failure('artifact-untrusted', `the manifest names no commit: ${commit}`)
   const workshop = memory()
   const sent: DeliveryEvent[] = []
   const posted: CommitStatus[] = []

@@ -7,7 +7,7 @@ import { rolloutsOf, toldAt } from '../../../infra/audit/history/rollouts.ts'
 import { generateHistory } from '../../fakes/generated-history.ts'
 
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
-const ROLLOUTS = DEEP ? 1_000 : 30
+const ROLLOUTS = DEEP ? 1_000 : 14
 const RINGS = ['ring-0', 'ring-1']
 type Objects = Map<string, Uint8Array>
 

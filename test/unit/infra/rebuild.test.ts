@@ -89,6 +89,7 @@ for (const [part, change] of changes)
 test('a commit that is refused, one that is not there, and a manifest that is not', async () => {
   await assert.rejects(asked(commits[2] ?? ''), { code: 'rebuild-differs' })
   await assert.rejects(asked('f'.repeat(40)), { code: 'forge-unavailable' })
+  await assert.rejects(asked('--output=x'), { code: 'artifact-untrusted' })
   const missing = rebuild(store, digest, { repository, compiler: fakeCompiler })
   await assert.rejects(missing, { code: 'artifact-missing' })
 })

@@ -122,7 +122,9 @@ describe('publish', () => {
   })
 
   it('keeps the newest artifacts and those that a ring is told to run', async () => {
-    const { ports, repository, build, listed } = await world()
+    const { ports: all, repository, build, listed } = await world()
+    // What the log says of them is no matter here, and 260 entries take seconds.
+    const ports = { ...all, entries: { append: async () => 'a proof' } }
     const events = await Promise.all(Array.from({ length: 260 }, (_, index) => build(index)))
     const [running] = events
     assert.ok(running)
