@@ -12,7 +12,7 @@ import { silentRegistry } from './adapters/silent-registry.ts'
 import type { NodeConfig } from './config.ts'
 import { type Disk, openDisk } from './disk.ts'
 import type { Clock, Node } from './node.ts'
-import type { Bus, Kernel, Registry } from './ports.ts'
+import type { Bus, Kernel, Registry, Store } from './ports.ts'
 import { recoverState } from './recover.ts'
 import { nothingRests } from './service-runs.ts'
 
@@ -26,17 +26,18 @@ export async function openNode(
 ): Promise<Node> {
   const disk = openDisk(config.stateDirectory)
   const pinnedRoot = await readFile(config.root, 'utf8')
+  const store = config.store.startsWith('/') ? fsStore(config.store) : httpStore(config.store)
   return {
     name: config.node,
     ring: config.ring,
     previousRing: config.previousRing,
     pinnedRoot,
-    store: config.store.startsWith('/') ? fsStore(config.store) : httpStore(config.store),
+    store,
     kernel,
     zone: config.zone,
     workloads: fileWorkloads(config.workloads),
     services: fileServices(config.services),
-    ...(await openBus(config, disk, log)),
+    ...(await openBus(config, { disk, store }, log)),
     disk,
     ...(await recoverState(disk, { ring: config.ring, pinnedRoot })),
     clock,
@@ -53,7 +54,7 @@ export async function openNode(
 
 async function openBus(
   config: NodeConfig,
-  disk: Disk,
+  { disk, store }: { disk: Disk; store: Store },
   log: (line: string) => void,
 ): Promise<{ bus: Bus; registry: Registry }> {
   const { nats, node, ring, zone } = config
@@ -61,7 +62,7 @@ async function openBus(
     const bus = { onHint: async () => {}, report: async () => {}, close: async () => {} }
     return { bus, registry: silentRegistry }
   }
-  const options = { url: nats.url, seedFile: nats.seed, node, ring }
+  const options = { ...nats, node, ring, store, disk }
   const link = natsLink(options, log)
   const members = fileMembers(config.members)
   const registry = await natsRegistry({ node, zone, members, disk, clock }, link, log)

@@ -31,7 +31,16 @@ export const NodeConfig = z.strictObject({
   /** What fails together with this node; endpoints in the same zone come before others. */
   zone: Zone.nullable().default(null),
   /** Null = no bus: the timer alone keeps the node up to date. */
-  nats: z.strictObject({ url: z.string(), seed: Path }).nullable(),
+  nats: z
+    .strictObject({
+      /** One, or several with commas between. */
+      url: z.string(),
+      /** Seed of the node's NKEY. */
+      seed: Path,
+      /** Who signs servers, and the node's own key; what is signed for both keys comes from the store. */
+      tls: z.strictObject({ ca: Path, key: Path }).nullable().default(null),
+    })
+    .nullable(),
   /** Who may announce what on the bus. Null = nobody is believed. */
   members: Path.nullable().default(null),
   /** root.json as pinned at enrolment. */

@@ -1,5 +1,6 @@
 /** What the functions need from the world: roles of a few methods each. */
 import type { Manifest } from '../pipelines/contract/artifact.ts'
+import type { BusMember } from '../pipelines/contract/bus-members.ts'
 import type { CommitStatus } from '../pipelines/contract/commit-status.ts'
 import type { DeliveryEvent } from '../pipelines/contract/events.ts'
 import type { Report } from '../pipelines/contract/release.ts'
@@ -76,6 +77,15 @@ export interface Bus {
   tellEnd(ended: RolloutEnd): Promise<void>
   onReport(handle: (report: Report) => void): void
   close(): Promise<void>
+}
+
+/** Makes what a node shows to the bus: an attested name and ring, of use only with the node's own key. */
+export interface BusIssuer {
+  /** Throws Failure('metadata-untrusted') unless who enrols has signed the list. */
+  members(list: Uint8Array): BusMember[]
+  issue(member: BusMember, endsAt: Date): Promise<Uint8Array>
+  /** When it ends, in milliseconds since the epoch; undefined = not this member's, or not this issuer's. */
+  endOf(issued: Uint8Array, member: BusMember): number | undefined
 }
 
 /** What a compiler makes of a policy set: an ELF and the parts of its manifest. */

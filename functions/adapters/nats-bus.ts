@@ -1,18 +1,37 @@
 /**
- * Bus over NATS core subjects. The server may be down for as long as it likes: hints are lost (nodes
+ * Bus over NATS core subjects. The servers may be down for as long as they like: hints are lost (nodes
  * also look by their timers), reports are lost (nodes repeat them), nothing waits.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
+import { type Authenticator, connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node'
 import { Report } from '../../pipelines/contract/release.ts'
 import { hint, inbox, ROLLOUT_ENDED, report } from '../../pipelines/contract/subjects.ts'
 import type { Bus } from '../ports.ts'
+import { functionsUser, type NatsCredentials } from './nats-issuer.ts'
 
 /** Bytes of a report; larger ones are not looked at. */
 const MAX_REPORT_BYTES = 262_144
+/** Milliseconds between attempts to connect, and the most that chance adds. */
 const RECONNECT_MS = 500
+const RECONNECT_JITTER_MS = 500
+/** Milliseconds that one attempt may take: a server that is cut off neither answers nor refuses. */
+const CONNECT_MS = 5_000
+/** Milliseconds between questions whether the server is still there, and how many may stay unanswered. */
+const PING_MS = 5_000
+const MAX_UNANSWERED = 2
+/** Milliseconds that a user of the functions lives; it is made anew in half of that. */
+const USER_LIFE_MS = 3_600_000
 
-export type NatsSettings = { url: string; seed?: Uint8Array; log: (line: string) => void }
+/** Files: who signs servers, and what the functions show them. */
+export type NatsTls = { ca: string; certificate: string; key: string }
+
+export type NatsSettings = {
+  /** One, or several with commas between. */
+  url: string
+  credentials?: NatsCredentials
+  tls?: NatsTls
+  log: (line: string) => void
+}
 
 /** Returns at once; connects, and reconnects for ever, behind it. */
 export function natsBus(settings: NatsSettings): Bus {
@@ -64,26 +83,58 @@ export function natsBus(settings: NatsSettings): Bus {
  * Undefined = closed before there was one.
  */
 async function connectPatiently(
-  { url, seed, log }: NatsSettings,
+  { url, credentials, tls, log }: NatsSettings,
   closing: AbortSignal,
 ): Promise<NatsConnection | undefined> {
-  const authentication = seed === undefined ? {} : { authenticator: nkeyAuthenticator(seed) }
+  const authentication = credentials === undefined ? {} : await authenticate(credentials, closing, log)
+  const files = tls && { tls: { caFile: tls.ca, certFile: tls.certificate, keyFile: tls.key } }
   for (let told = false; !closing.aborted; told = true) {
     try {
       return await connect({
-        servers: url,
+        servers: url.split(','),
         name: 'heddle-functions',
         inboxPrefix: inbox('functions'),
         maxReconnectAttempts: -1,
         reconnectTimeWait: RECONNECT_MS,
+        reconnectJitter: RECONNECT_JITTER_MS,
+        reconnectJitterTLS: RECONNECT_JITTER_MS,
+        ignoreAuthErrorAbort: true,
+        timeout: CONNECT_MS,
+        pingInterval: PING_MS,
+        maxPingOut: MAX_UNANSWERED,
+        ...files,
         ...authentication,
       })
     } catch (error) {
       if (!told) log(`bus: ${(error as Error).message}; trying again for ever`)
-      await sleep(RECONNECT_MS, undefined, { signal: closing }).catch(() => {})
+      const wait = RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS
+      await sleep(wait, undefined, { signal: closing }).catch(() => {})
     }
   }
   return undefined
+}
+
+/** The server ends a connection with its user; the client comes back as the next one. */
+async function authenticate(credentials: NatsCredentials, closing: AbortSignal, log: (line: string) => void) {
+  const make = () => functionsUser(credentials, new Date(Date.now() + USER_LIFE_MS))
+  let user = await make()
+  const timer = setInterval(() => {
+    make().then(
+      (next) => {
+        user = next
+      },
+      (error: Error) => log(`bus: ${error.message}`),
+    )
+  }, USER_LIFE_MS / 2)
+  timer.unref()
+  closing.addEventListener('abort', () => clearInterval(timer))
+  const all = jwtAuthenticator(
+    () => user.jwt,
+    () => user.seed,
+  )
+  // Without the public key beside the JWT, for which nats-server 2.9 would end the connection at each reload.
+  const authenticator: Authenticator = (nonce) => ({ ...all(nonce), nkey: '' })
+  return { authenticator }
 }
 
 /** The server lets a node publish on its own subject only: a report must be of that node. */

@@ -1,18 +1,20 @@
 /** `heddle node admit`, `heddle node revoke`: which nodes the bus knows. */
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { openFsStore } from '../../functions/adapters/fs-store.ts'
+import { JWT_LIFE_MS } from '../../functions/bus/renewal.ts'
+import { UserKey } from '../../pipelines/contract/bus-members.ts'
 import { NodeName, RingName } from '../../pipelines/contract/release.ts'
-import { admitNode, type Membership, revokeNode } from '../nats/members.ts'
+import { admitNode, type Membership, publishMembers, revokeNode } from '../nats/members.ts'
 import { removeMember, writeMember } from '../node/members-file.ts'
 import { UsageError } from './usage.ts'
 
-const NKEY = /^U[A-Z2-7]{55}$/
-
-type AdmitFlags = {
-  nats: string
+type BusFlags = { bus: string; store: string; members?: string }
+type AdmitFlags = BusFlags & {
   ring: string
   nkey: string
-  members?: string
+  csr?: string
   range?: string[]
   speaks?: string[]
 }
@@ -21,8 +23,8 @@ async function admit(node: string, flags: AdmitFlags): Promise<void> {
   const name = nameOf(node)
   const ring = RingName.safeParse(flags.ring)
   if (!ring.success) throw new UsageError(`${flags.ring}: no name of a ring`)
-  if (!NKEY.test(flags.nkey))
-    throw new UsageError(`${flags.nkey}: no public key of a user, as enroll prints it`)
+  const nkey = UserKey.safeParse(flags.nkey)
+  if (!nkey.success) throw new UsageError(`${flags.nkey}: no public key of a user, as enroll prints it`)
   const { members, range, speaks } = flags
   if (members === undefined && (range ?? speaks) !== undefined)
     throw new UsageError('--range and --speaks are written to a file: say --members as well')
@@ -35,7 +37,15 @@ async function admit(node: string, flags: AdmitFlags): Promise<void> {
       ranges,
       ...(workloads === undefined ? {} : { workloads }),
     })
-  print(await admitNode(resolve(flags.nats), { name, ring: ring.data, nkey: flags.nkey }))
+  const request = flags.csr === undefined ? null : await readFile(flags.csr, 'utf8')
+  const bus = resolve(flags.bus)
+  print(await admitNode(bus, { node: name, ring: ring.data, nkey: nkey.data }, request))
+  await publish(flags)
+}
+
+/** What the node shows is in the store when this command ends; the functions renew it from then on. */
+async function publish({ bus, store }: BusFlags): Promise<void> {
+  await publishMembers(resolve(bus), await openFsStore(resolve(store)), JWT_LIFE_MS)
 }
 
 /** `shop`, `shop/app=cart,tier=db`, or `*` for any namespace. */
@@ -47,9 +57,10 @@ function speaking(text: string): { namespace: string | null; labels: Record<stri
   return { namespace: namespace === '*' ? null : namespace, labels: Object.fromEntries(pairs) }
 }
 
-async function revoke(node: string, flags: { nats: string; members?: string }): Promise<void> {
+async function revoke(node: string, flags: BusFlags): Promise<void> {
   const name = nameOf(node)
-  print(await revokeNode(resolve(flags.nats), name))
+  print(await revokeNode(resolve(flags.bus), name))
+  await publish(flags)
   if (flags.members !== undefined) await removeMember(resolve(flags.members), name)
 }
 
@@ -70,10 +81,12 @@ export function register(program: Command): void {
       .command(name)
       .argument('<node>', 'name of the node')
       .description(text)
-      .requiredOption('--nats <file>', "nats-server's configuration; a server that runs is told")
+      .requiredOption('--bus <path>', 'directory with keys and members of the bus; servers here are told')
+      .requiredOption('--store <path>', 'object store: what the node shows to the bus lies there')
   command('admit', 'let a node speak on the bus with this key, and with no other that it had')
     .requiredOption('--ring <ring>', 'ring that it belongs to')
     .requiredOption('--nkey <key>', 'its public key, as enroll prints it')
+    .option('--csr <file>', 'what it asks for a certificate with, as enroll prints it')
     .option('--members <file>', 'write there what the node may announce; give the file to every node')
     .option('--range <cidr...>', 'addresses that it may announce; without one, none')
     .option(

@@ -20,6 +20,7 @@ type EnrollFlags = {
   store: string
   root: string
   nats?: string
+  natsCa?: string
   bpffs: string
   cgroup: string
   workloads: string
@@ -43,6 +44,7 @@ async function enrollNode(flags: EnrollFlags): Promise<void> {
     store: /^https?:/.test(flags.store) ? flags.store : resolve(flags.store),
     rootFile: resolve(flags.root),
     natsUrl: flags.nats ?? null,
+    ...(flags.natsCa === undefined ? {} : { natsCa: resolve(flags.natsCa) }),
     bpffs: resolve(flags.bpffs),
     cgroup: resolve(flags.cgroup),
     workloads: resolve(flags.workloads),
@@ -121,7 +123,8 @@ export function register(program: Command): void {
     .option('--previous-ring <ring>', 'ring that must have succeeded before')
     .requiredOption('--store <path or url>', 'object store')
     .requiredOption('--root <file>', 'root.json to pin')
-    .option('--nats <url>', 'bus; without it the node only looks by its timer')
+    .option('--nats <urls>', 'bus, servers with commas between; without it the node only looks by its timer')
+    .option('--nats-ca <file>', "who signs the bus's servers: both ends show certificates then")
     .requiredOption('--workloads <file>', 'workloads of this node')
     .option('--services <file>', 'services that workloads of this node call')
     .option('--zone <name>', 'what fails together with this node')
@@ -132,7 +135,7 @@ export function register(program: Command): void {
       '--repin',
       'take this root instead of the one that is pinned, and give up what metadata is damaged',
     )
-    .option('--rekey', 'make another key for the bus; tell the bus with heddle node admit')
+    .option('--rekey', 'make other keys for the bus; tell the bus with heddle node admit')
     .action(enrollNode)
   look(node, 'status', 'what the node remembers and what its kernel runs').action(status)
   look(node, 'workloads', 'identities of this node and their addresses').action(workloads)

@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { openFsStore } from '../../functions/adapters/fs-store.ts'
+import { JWT_LIFE_MS } from '../../functions/bus/renewal.ts'
 import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
 import { ensureOperator } from '../../functions/adapters/dev-keys.ts'
 import { checkoutCode } from '../trust/checkout-code.ts'
@@ -11,6 +13,7 @@ import { RINGS, services, workloads } from './fleet.ts'
 import type { Foundation } from './foundation.ts'
 import { Clone } from './git.ts'
 import { type HostConfig, statusDirectory } from './host-config.ts'
+import type { Nats } from './nats.ts'
 import type { Enrolment } from './nodes.ts'
 import { launch, type Running, untilReady } from './process.ts'
 import { SERVICE_PORT } from './service.ts'
@@ -34,11 +37,7 @@ export type Cloud = {
   statusOf(commit: string): CommitStatus | undefined
 }
 
-export async function startFunctions(
-  stack: Foundation,
-  nats: { url: string; seedFile: string; seedOf(node: string): string },
-  soakMs: number,
-): Promise<Cloud> {
+export async function startFunctions(stack: Foundation, nats: Nats, soakMs: number): Promise<Cloud> {
   const dir = join(stack.dir, 'cloud')
   mkdirSync(dir)
   const custody = custodyOfStack(stack.dir)
@@ -47,7 +46,7 @@ export async function startFunctions(
     store: custody.store,
     keys: custody.online,
     queue: join(dir, 'queue'),
-    nats: { url: nats.url, seedFile: nats.seedFile },
+    nats: { url: nats.url, ...nats.functions, jwtLifeMs: JWT_LIFE_MS },
     secretFile: join(dir, 'webhook-secret'),
     nodes: [],
     rings: RINGS.map((ring) => ({ ...ring })),
@@ -64,6 +63,7 @@ export async function startFunctions(
   }
   await initTrust(custody, await checkoutCode())
   await ensureOperator(operatorsOfStack(stack.dir), OPERATOR)
+  await nats.publish(await openFsStore(config.store))
   const file = join(dir, 'functions.json')
   writeFileSync(file, JSON.stringify(config, null, 2))
   const functions = launch({

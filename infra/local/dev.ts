@@ -1,7 +1,7 @@
 /**
  * `npm run dev`: the same stack as the demo's, up until Ctrl-C.
  *
- *     dev.js [--dir DIR] [--soak-ms N]
+ *     dev.js [--dir DIR] [--soak-ms N] [--nats-cluster SERVERS]
  */
 import { relative } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -14,6 +14,7 @@ const { values } = parseArgs({
   options: {
     dir: { type: 'string', default: '.heddle/dev' },
     'soak-ms': { type: 'string', default: '3000' },
+    'nats-cluster': { type: 'string', default: '1' },
   },
 })
 const say = (text: string) => process.stdout.write(`${text}\n`)
@@ -40,7 +41,12 @@ The stack is up until Ctrl-C. In another terminal, from here, as root:
 
 searchSbin()
 downOnSignals(values.dir)
-const stack = await up({ dir: values.dir, soakMs: Number(values['soak-ms']), say })
+const stack = await up({
+  dir: values.dir,
+  soakMs: Number(values['soak-ms']),
+  natsServers: Number(values['nats-cluster']),
+  say,
+})
 const push = await stack.cloud.clone.push(
   { [POLICY_FILE]: goodPolicy() },
   'Let web read and upload below /public',

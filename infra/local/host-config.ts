@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
+import { JWT_LIFE_MS } from '../../functions/bus/renewal.ts'
 import { openFreeze } from '../../functions/rollout/freezes.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { FleetNode, RingChoice, ringsOf } from '../../pipelines/rollout/fleet.ts'
@@ -20,7 +21,17 @@ export const HostConfig = z.strictObject({
   keys: z.string(),
   queue: z.string(),
   /** Null = no bus: nodes look by their timers, and no report arrives. */
-  nats: z.strictObject({ url: z.string(), seedFile: z.string().optional() }).nullable(),
+  nats: z
+    .strictObject({
+      /** One, or several with commas between. */
+      url: z.string(),
+      /** What `infra/nats` writes for the functions; without it they are nobody, and renew nothing. */
+      credentials: z.string().optional(),
+      tls: z.strictObject({ ca: z.string(), certificate: z.string(), key: z.string() }).optional(),
+      /** Milliseconds that a node's JWT lives. */
+      jwtLifeMs: z.int().min(1_000).default(JWT_LIFE_MS),
+    })
+    .nullable(),
   /** One webhook secret a line, newest first; made when it is not there. */
   secretFile: z.string(),
   /** Nodes by name and labels, for rings that choose by labels. */
@@ -62,12 +73,23 @@ export async function readHostConfig(file: string): Promise<HostConfig> {
     store: at(config.store),
     keys: at(config.keys),
     queue: at(config.queue),
-    nats: nats?.seedFile === undefined ? nats : { ...nats, seedFile: at(nats.seedFile) },
+    nats: nats && atHome(nats, at),
     secretFile: at(config.secretFile),
     operators: config.operators === null ? null : at(config.operators),
     portFile: at(config.portFile),
     socket: config.socket === null ? null : at(config.socket),
     rootFile: at(config.rootFile),
+  }
+}
+
+type NatsConfig = NonNullable<HostConfig['nats']>
+
+function atHome({ credentials, tls, ...nats }: NatsConfig, at: (path: string) => string): NatsConfig {
+  const files = tls && { ca: at(tls.ca), certificate: at(tls.certificate), key: at(tls.key) }
+  return {
+    ...nats,
+    ...(credentials === undefined ? {} : { credentials: at(credentials) }),
+    ...(files === undefined ? {} : { tls: files }),
   }
 }
 

@@ -6,10 +6,9 @@ import { openOnlineKeys, readOperators } from '../../functions/adapters/dev-keys
 import { openFileStatuses } from '../../functions/adapters/file-statuses.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import { gitForge } from '../../functions/adapters/git-forge.ts'
-import { natsBus } from '../../functions/adapters/nats-bus.ts'
 import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { composeFunctions } from '../../functions/compose.ts'
-import type { Bus, Clock, Compiler } from '../../functions/ports.ts'
+import type { Clock, Compiler } from '../../functions/ports.ts'
 import { giveUp, type SqsHandler } from '../../functions/sqs.ts'
 import { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -19,16 +18,11 @@ import { type HostConfig, planOf, statusDirectory } from './host-config.ts'
 import { reportInbox } from './report-inbox.ts'
 import { reconciler } from './reconciler.ts'
 import { listen } from './webhook-server.ts'
+import { type HostBus, openBus } from './host-bus.ts'
 import { startWorker } from './worker.ts'
 
 export type Host = { port: number; stop(): Promise<void> }
 
-const NO_BUS: Bus = {
-  hint: async () => {},
-  tellEnd: async () => {},
-  onReport: () => {},
-  close: async () => {},
-}
 const clock: Clock = { now: () => new Date() }
 
 /** Starts everything and writes the port last: who reads it finds a host that answers. */
@@ -41,8 +35,7 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
   await prepareRepository(config)
   const statuses = await openFileStatuses(statusDirectory(config))
   const forge = gitForge(config.repository.path)
-  const bus =
-    config.nats === null ? NO_BUS : natsBus({ url: config.nats.url, log, ...(await seedOf(config)) })
+  const { bus, renewing }: HostBus = await openBus(config.nats, { store, clock, log })
   const { name: repository, branch } = config.repository
   const secrets = await readSecrets(config.secretFile)
   const plan = planOf(config)
@@ -80,6 +73,7 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
     port,
     async stop() {
       reconcile.stop()
+      renewing.stop()
       for (const each of [server, local]) if (each) await new Promise((resolve) => each.close(resolve))
       await inbox.stop()
       await worker.stop()
@@ -112,11 +106,6 @@ function oneByOne(handler: SqsHandler): SqsHandler {
     last = next.catch(() => {})
     return next
   }
-}
-
-async function seedOf({ nats }: HostConfig): Promise<{ seed?: Uint8Array }> {
-  if (nats?.seedFile === undefined) return {}
-  return { seed: Buffer.from((await readFile(nats.seedFile, 'utf8')).trim()) }
 }
 
 /** A secret that nobody chose is made: 32 random bytes. */

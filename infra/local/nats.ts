@@ -1,27 +1,45 @@
-/** The bus of a local stack: a real nats-server on the stack's wire. */
+/** The bus of a local stack: real nats-servers on the stack's wire. */
 import { join } from 'node:path'
-import { prepareNats } from '../nats/local-server.ts'
+import { prepareCluster } from '../nats/local-cluster.ts'
+import type { Bus } from '../nats/local-server.ts'
 import { makeCgroup } from './cgroup.ts'
 import { NODE_NAMES, ringOf } from './fleet.ts'
 import type { Foundation } from './foundation.ts'
 import { launch, type Running, untilReady } from './process.ts'
 
-export type Nats = { url: string; seedFile: string; seedOf(node: string): string; process: Running }
+/** Where servers listen for each other: the wire's namespace is the stack's own. */
+const FIRST_ROUTE_PORT = 6222
 
-export async function startNats(stack: Foundation): Promise<Nats> {
+export type Nats = Bus & {
+  /** All servers, with commas between. */
+  url: string
+  processes: Running[]
+}
+
+export async function startNats(stack: Foundation, count: number): Promise<Nats> {
   const nodes = NODE_NAMES.map((name) => ({ name, ring: ringOf(name).ring }))
-  const server = await prepareNats(join(stack.dir, 'nats'), stack.cloud.address4, nodes)
-  const running = launch({
-    name: 'nats-server',
-    command: server.command,
-    cgroup: makeCgroup(join(stack.cgroup, 'nats')),
-    namespace: stack.cloud.namespace,
-    log: join(stack.dir, 'log', 'nats.log'),
-  })
-  let url: string | undefined
-  await untilReady(running, async () => {
-    url = await server.url()
-    return url !== undefined
-  })
-  return { url: url ?? '', seedFile: server.seedFile, seedOf: server.seedOf, process: running }
+  const directory = join(stack.dir, 'nats')
+  const host = stack.cloud.address4
+  const cgroup = makeCgroup(join(stack.cgroup, 'nats'))
+  const routePorts = Array.from({ length: count }, (_, index) => FIRST_ROUTE_PORT + index)
+  const { servers, ...bus } = await prepareCluster(directory, { host, routePorts, nodes })
+  const started = await Promise.all(
+    servers.map(async ({ name, command, url: ask }) => {
+      const running = launch({
+        name: 'nats-server',
+        command,
+        cgroup,
+        namespace: stack.cloud.namespace,
+        log: join(stack.dir, 'log', `${name}.log`),
+      })
+      let url: string | undefined
+      await untilReady(running, async () => {
+        url = await ask()
+        return url !== undefined
+      })
+      return { running, url }
+    }),
+  )
+  const url = started.map((each) => each.url).join(',')
+  return { ...bus, url, processes: started.map(({ running }) => running) }
 }

@@ -8,6 +8,7 @@ import { enroll } from '../node/enroll.ts'
 import { makeCgroup } from './cgroup.ts'
 import { CALLER_CGROUP, ringOf } from './fleet.ts'
 import type { Foundation } from './foundation.ts'
+import type { Nats } from './nats.ts'
 import type { StackHost } from './network.ts'
 import { launch, type Running } from './process.ts'
 import { startService } from './service.ts'
@@ -43,7 +44,7 @@ export type Enrolment = {
   root: string
   workloads: string
   services: string
-  nats: { url: string; seedOf(node: string): string }
+  nats: Pick<Nats, 'url' | 'accessOf'>
 }
 
 export async function startNode(stack: Foundation, name: string, host: StackHost): Promise<LocalNode> {
@@ -71,9 +72,11 @@ export async function startNode(stack: Foundation, name: string, host: StackHost
   }
 }
 
-/** Enrol the node as `heddle node enroll` does, under the key that the bus already knows. */
+/** Enrol the node as `heddle node enroll` does, under the keys that the bus already knows. */
 export async function enrol(node: LocalNode, enrolment: Enrolment, pollMs: number): Promise<void> {
-  copyFileSync(enrolment.nats.seedOf(node.name), join(node.dir, 'node.nk'))
+  const { seed, tls } = enrolment.nats.accessOf(node.name)
+  copyFileSync(seed, join(node.dir, 'node.nk'))
+  if (tls !== null) copyFileSync(tls.key, join(node.dir, 'bus.key'))
   await enroll({
     directory: node.dir,
     node: node.name,
@@ -81,6 +84,7 @@ export async function enrol(node: LocalNode, enrolment: Enrolment, pollMs: numbe
     store: enrolment.store,
     rootFile: enrolment.root,
     natsUrl: enrolment.nats.url,
+    ...(tls === null ? {} : { natsCa: tls.ca }),
     bpffs: node.bpffs,
     cgroup: node.workloadCgroup,
     workloads: enrolment.workloads,

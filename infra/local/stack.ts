@@ -41,6 +41,8 @@ export type StackOptions = {
   pollMs?: number
   /** Clients that never pause; without them the machine is quiet. */
   load?: boolean
+  /** Servers of the bus; one without it. */
+  natsServers?: number
   say: (text: string) => void
 }
 
@@ -62,15 +64,15 @@ export async function up(options: StackOptions): Promise<Stack> {
 }
 
 async function build(foundation: Foundation, options: StackOptions): Promise<Stack> {
-  const { soakMs, pollMs = DEMO_POLL_MS, load = true, say } = options
-  const nats = await startNats(foundation)
-  say(`nats-server with JetStream at ${nats.url}`)
+  const { soakMs, pollMs = DEMO_POLL_MS, load = true, natsServers = 1, say } = options
+  const nats = await startNats(foundation, natsServers)
+  say(`nats-server, a JWT and a certificate for everybody, at ${nats.url}`)
   const [cloud, nodes] = await Promise.all([
     startFunctions(foundation, nats, soakMs),
     Promise.all(foundation.nodes.map((host, index) => startNode(foundation, NODE_NAMES[index] ?? '', host))),
   ])
   say('functions in one process, an object store, a bare git repository with its hook')
-  const processes = [nats.process, cloud.functions, ...nodes.map((node) => node.service)]
+  const processes = [...nats.processes, cloud.functions, ...nodes.map((node) => node.service)]
   const agents = new Map<string, Running>()
   const relays = new Map<string, Running>()
   for (const node of nodes) {

@@ -1,52 +1,119 @@
 /** A nats-server of one's own: its keys, its configuration, its port. */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { readRevoked } from './members.ts'
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
+import { openDisk } from '../../agent/disk.ts'
+import type { NatsTls } from '../../functions/adapters/nats-bus.ts'
+import { JWT_LIFE_MS } from '../../functions/bus/renewal.ts'
+import type { ObjectStore } from '../../functions/ports.ts'
+import { openAuthority } from './authority.ts'
+import { ensureAuthority, ensureLeaf } from './certificates.ts'
+import { busFiles, ensureBus, publishMembers, seatMembers } from './members.ts'
 import { ensureUserSeed } from './nkeys.ts'
-import { serverConfig } from './server-config.ts'
+import { type ClusterMember, serverConfig } from './server-config.ts'
 
 const ANY_PORT = -1
 
+/** What stands in the functions' configuration. */
+export type FunctionsAccess = { credentials: string; tls?: NatsTls }
+/** What a node is given: `certificate` only for those who don't ask the store for it. */
+export type NodeAccess = { seed: string; tls: { ca: string; key: string } | null }
+
 export type PreparedNats = {
+  /** The bus's directory, as `heddle node admit --bus` asks for it. */
+  directory: string
   /** Start this; it runs in the foreground. */
   command: string[]
-  seedFile: string
-  seedOf(node: string): string
+  functions: FunctionsAccess
+  accessOf(node: string): NodeAccess
+  /** Lays what nodes need into the object store. */
+  publish(store: ObjectStore, lifeMs?: number): Promise<void>
   /** Where clients find it; undefined until the server listens. */
   url(): Promise<string | undefined>
 }
 
-/** Write seeds and configuration below `directory`; keys that are there stay. */
+export type LocalNode = { name: string; ring: string }
+export type BusOptions = { nodes: readonly LocalNode[]; tls: boolean }
+/** A bus whose servers have yet to be written. */
+export type Bus = Pick<PreparedNats, 'directory' | 'functions' | 'accessOf' | 'publish'>
+
+/** Write keys and configuration below `directory`, an absolute path; keys that are there stay. */
 export async function prepareNats(
   directory: string,
   host: string,
-  nodes: { name: string; ring: string }[],
+  nodes: readonly LocalNode[],
+  { tls = false }: { tls?: boolean } = {},
 ): Promise<PreparedNats> {
-  const seedFile = join(directory, 'functions.nk')
-  const seedOf = (node: string) => join(directory, 'nodes', `${node}.nk`)
+  const bus = await prepareBus(directory, { nodes, tls })
+  return { ...bus, ...(await prepareServer(bus, { name: 'nats', host, cluster: null })) }
+}
+
+/** Keys of everybody, members, what the functions hold. */
+export async function prepareBus(directory: string, { nodes, tls }: BusOptions): Promise<Bus> {
+  if (!isAbsolute(directory)) throw new RangeError(`${directory}: a server needs absolute paths`)
+  const { keys } = busFiles(directory)
+  const nodeFile = (name: string, suffix: string) => join(directory, 'nodes', `${name}.${suffix}`)
+  await ensureBus(directory)
+  const { credentials } = await openAuthority(keys)
+  await openDisk(directory).write('functions.json', `${JSON.stringify(credentials, null, 2)}\n`)
+  const members = nodes.map(async ({ name, ring }) => {
+    return { node: name, ring, nkey: await ensureUserSeed(nodeFile(name, 'nk')) }
+  })
+  await seatMembers(directory, await Promise.all(members))
+  const functions: FunctionsAccess = { credentials: join(directory, 'functions.json') }
+  if (tls) {
+    const clients = await ensureAuthority(keys, 'clients')
+    for (const { name } of nodes) await ensureLeaf(clients, join(directory, 'nodes'), { name, use: 'client' })
+    const leaf = await ensureLeaf(clients, directory, { name: 'functions', use: 'client' })
+    functions.tls = { ...leaf, ca: clients.certificate }
+  }
+  return {
+    directory,
+    functions,
+    accessOf: (name) => ({
+      seed: nodeFile(name, 'nk'),
+      tls: tls ? { ca: join(keys, 'clients-ca.pem'), key: nodeFile(name, 'key') } : null,
+    }),
+    async publish(store, lifeMs = JWT_LIFE_MS) {
+      await publishMembers(directory, store, lifeMs)
+    },
+  }
+}
+
+export type ServerPlace = {
+  name: string
+  host: string
+  cluster: Omit<ClusterMember, 'name' | 'tls'> | null
+}
+
+/** One server of the bus. */
+export async function prepareServer(
+  bus: Bus,
+  { name, host, cluster }: ServerPlace,
+): Promise<Pick<PreparedNats, 'command' | 'url'>> {
+  const { keys, servers } = busFiles(bus.directory)
+  const directory = join(servers, name)
   const portsDirectory = join(directory, 'ports')
-  const configFile = join(directory, 'nats.json')
-  const functions = await ensureUserSeed(seedFile)
-  const users = await Promise.all(
-    nodes.map(async ({ name, ring }) => ({ name, ring, nkey: await ensureUserSeed(seedOf(name)) })),
-  )
-  const revoked = await readRevoked(directory)
-  const known = users.filter(({ nkey }) => !revoked.has(nkey))
   // The file of a server that was killed would name a port that is another's by now.
   await rm(portsDirectory, { recursive: true, force: true })
-  await mkdir(portsDirectory, { recursive: true })
-  const server = {
+  const disk = openDisk(directory)
+  await disk.write('ports/.keep', '')
+  const leafOf = async (authority: string, use: 'server' | 'route', leaf: string) => {
+    const signer = await ensureAuthority(keys, authority)
+    const made = await ensureLeaf(signer, directory, { name: leaf, use, addresses: [host] })
+    return { ...made, ca: signer.certificate }
+  }
+  const config = serverConfig({
     host,
     port: ANY_PORT,
-    storeDirectory: join(directory, 'jetstream'),
     portsDirectory,
     pidFile: join(directory, 'nats.pid'),
-  }
-  await writeFile(configFile, serverConfig(server, { functions, nodes: known }), { mode: 0o600 })
+    accountsFile: '../../accounts.conf',
+    tls: bus.functions.tls === undefined ? null : await leafOf('clients', 'server', 'server'),
+    cluster: cluster && { ...cluster, name, tls: await leafOf('routes', 'route', 'route') },
+  })
+  await disk.write('nats.conf', config)
   return {
-    command: ['nats-server', '-c', configFile],
-    seedFile,
-    seedOf,
+    command: ['nats-server', '-c', join(directory, 'nats.conf')],
     url: () => readUrl(portsDirectory),
   }
 }

@@ -1,12 +1,13 @@
 /** Enrolment: a node gets its key, its pinned root of trust and its configuration. */
 import { mkdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type NodeConfig, parseConfig } from '../../agent/config.ts'
 import { openDisk } from '../../agent/disk.ts'
 import { pinMetadata } from '../../agent/trust/kept-metadata.ts'
 import { checkRoot, type RootFacts } from '../../agent/trust/pin.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { nodePermissions, type Permissions } from '../../pipelines/contract/subjects.ts'
+import { ensureTlsKey, requestFor } from '../nats/certificates.ts'
 import { ensureUserSeed } from '../nats/nkeys.ts'
 
 export type EnrollOptions = {
@@ -19,6 +20,8 @@ export type EnrollOptions = {
   /** root.json that somebody trusts. */
   rootFile: string
   natsUrl: string | null
+  /** PEM of who signs the bus's servers; with it node and bus show each other certificates. */
+  natsCa?: string
   bpffs: string
   cgroup: string
   workloads: string
@@ -37,8 +40,8 @@ export type EnrollOptions = {
 export type Enrolled = {
   config: string
   root: RootFacts
-  /** What the NATS server must be told of this node. */
-  nats: { nkey: string; permissions: Permissions } | null
+  /** What the bus must be told of this node; `request` asks for a certificate, where it has to have one. */
+  nats: { nkey: string; permissions: Permissions; request: string | null } | null
 }
 
 /**
@@ -53,16 +56,29 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const disk = openDisk(directory)
   await pin(directory, raw, options.repin)
-  if (options.rekey === true && config.nats !== null) await rm(config.nats.seed, { force: true })
-  const nkey = config.nats === null ? null : await ensureUserSeed(config.nats.seed)
+  const keys = config.nats === null ? null : await makeKeys(config.nats, options)
   await disk.write('node.json', `${JSON.stringify(config, null, 2)}\n`)
-  const nats = nkey === null ? null : { nkey, permissions: nodePermissions(node, ring) }
+  const nats = keys === null ? null : { ...keys, permissions: nodePermissions(node, ring) }
   return { config: join(directory, 'node.json'), root, nats }
+}
+
+async function makeKeys(
+  { seed, tls }: NonNullable<NodeConfig['nats']>,
+  { node, natsCa = '', rekey = false }: EnrollOptions,
+): Promise<{ nkey: string; request: string | null }> {
+  for (const file of [seed, ...(tls === null ? [] : [tls.key])]) if (rekey) await rm(file, { force: true })
+  const nkey = await ensureUserSeed(seed)
+  if (tls === null) return { nkey, request: null }
+  await openDisk(dirname(tls.ca)).write(basename(tls.ca), await readFile(natsCa))
+  await ensureTlsKey(tls.key)
+  return { nkey, request: await requestFor(tls.key, node) }
 }
 
 /** Throws Failure('schema-violation') before anything is written. */
 function configOf(options: EnrollOptions): NodeConfig {
-  const { directory, natsUrl } = options
+  const { directory, natsUrl, natsCa } = options
+  const tls =
+    natsCa === undefined ? null : { ca: join(directory, 'bus-ca.pem'), key: join(directory, 'bus.key') }
   const config = {
     schema: 'heddle.node/1',
     node: options.node,
@@ -76,7 +92,7 @@ function configOf(options: EnrollOptions): NodeConfig {
     services: options.services ?? null,
     zone: options.zone ?? null,
     members: options.members ?? null,
-    nats: natsUrl === null ? null : { url: natsUrl, seed: join(directory, 'node.nk') },
+    nats: natsUrl === null ? null : { url: natsUrl, seed: join(directory, 'node.nk'), tls },
     root: join(directory, 'root.json'),
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     ...(options.reportMs === undefined ? {} : { reportMs: options.reportMs }),

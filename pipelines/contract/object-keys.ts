@@ -54,6 +54,12 @@ export const PolicyCustom = z.looseObject({
 })
 export type PolicyCustom = z.infer<typeof PolicyCustom>
 
+/** Who is a member of the bus: signed by who enrols, read by who renews. */
+export const BUS_MEMBERS_KEY = 'bus/members.jwt'
+/** What a node shows to the bus; of no use to anybody who has not the node's keys. */
+export const busJwtKey = (node: string): string => `bus/${node}.jwt`
+export const busCertificateKey = (node: string): string => `bus/${node}.pem`
+
 export function hexOf(digest: Digest): string {
   return digest.slice('sha256:'.length)
 }

@@ -14,8 +14,11 @@ export const ANNOUNCEMENTS = announcement('*')
 export const announcerOf = (subject: string): string => subject.slice(subject.lastIndexOf('.') + 1)
 /** How rollouts end, for whoever listens. */
 export const ROLLOUT_ENDED = 'heddle.event.rollout-ended'
-/** Replies reach a node only here: `_INBOX.>` would show it everybody's. */
-export const inbox = (user: string): string => `_INBOX_${user}`
+/**
+ * Replies reach a node only here: `_INBOX.>` would show it everybody's. The name is a token of its own:
+ * nats-server fills in nothing less (infra/nats/authority.ts).
+ */
+export const inbox = (user: string): string => `heddle.inbox.${user}`
 
 export type Permissions = { publish: string[]; subscribe: string[] }
 

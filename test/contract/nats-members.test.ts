@@ -1,106 +1,128 @@
 /** Lost and returning nodes at a real nats-server: who is revoked is out, at once and for good. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, test } from 'node:test'
-import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
+import { afterEach, beforeEach, describe, test } from 'node:test'
 import { createUser } from '@nats-io/nkeys'
-import { admitNode, revokeNode } from '../../infra/nats/members.ts'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { natsIssuer } from '../../functions/adapters/nats-issuer.ts'
 import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
+import { admitNode, publishMembers, revokeNode } from '../../infra/nats/members.ts'
+import { busJwtKey } from '../../pipelines/contract/object-keys.ts'
 import { inbox, report } from '../../pipelines/contract/subjects.ts'
+import { killServer, noServer, quiet, seedIn, settingsOf, startServer } from '../fakes/bus-member.ts'
 import { eventually } from '../fakes/local-delivery.ts'
+import { memoryStore } from '../fakes/memory-store.ts'
 
 const NODES = [
   { name: 'node-a', ring: 'canary' },
   { name: 'node-b', ring: 'canary' },
 ]
+const HOUR_MS = 3_600_000
 let directory: string
+let store: ReturnType<typeof memoryStore>
 let prepared: PreparedNats
 let server: ChildProcess
 let url: string
-const config = () => join(directory, 'nats.json')
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'heddle-members-'))
-  await start()
-})
-afterEach(async () => {
-  await stop()
-  await rm(directory, { recursive: true, force: true })
-})
 
 async function start(): Promise<void> {
   prepared = await prepareNats(directory, '127.0.0.1', NODES)
-  const [command = '', ...args] = prepared.command
-  server = spawn(command, args, { stdio: 'ignore' })
+  await prepared.publish(store)
+  server = startServer(prepared.command)
   url = await eventually('nats', () => prepared.url())
 }
 
-async function stop(): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return
-  const ended = once(server, 'exit')
-  server.kill('SIGKILL')
-  await ended
-}
-
-const seedOf = async (node: string) => Buffer.from((await readFile(prepared.seedOf(node), 'utf8')).trim())
-const open = (node: string, seed: Uint8Array): Promise<NatsConnection> =>
+const seedOf = (node: string) => seedIn(prepared.accessOf(node).seed)
+const jwtOf = (node: string) => Buffer.from(store.objects.get(busJwtKey(node)) ?? []).toString()
+const open = async (node: string, seed?: Uint8Array, jwt = jwtOf(node)): Promise<NatsConnection> =>
   connect({
     servers: url,
-    authenticator: nkeyAuthenticator(seed),
+    authenticator: quiet(jwt, seed ?? (await seedOf(node))),
     inboxPrefix: inbox(node),
     reconnect: false,
   })
+/** A JWT of the right signer, for whatever is asked. */
+async function issued(node: string, nkey: string, lastsMs: number): Promise<string> {
+  const { credentials } = await settingsOf(prepared)
+  const member = { node, ring: 'canary', nkey }
+  return Buffer.from(await natsIssuer(credentials).issue(member, new Date(Date.now() + lastsMs))).toString()
+}
+const member = (nkey: string) => ({ node: 'node-a', ring: 'canary', nkey })
 
-test('a revoked node is cut off and stays out, also after a restart of the bus; another goes on', async () => {
-  const [lost, other] = [
-    await open('node-a', await seedOf('node-a')),
-    await open('node-b', await seedOf('node-b')),
-  ]
-  const { revoked, reloaded } = await revokeNode(config(), 'node-a')
-  assert.equal(revoked.length, 1)
-  assert.equal(reloaded, true)
-  await lost.closed()
-  await assert.rejects(open('node-a', await seedOf('node-a')))
-  other.publish(report('node-b'), 'still here')
-  await other.flush()
-  assert.deepEqual((await revokeNode(config(), 'node-a')).revoked, [])
-  await other.close()
-  await stop()
-  await start()
-  await assert.rejects(open('node-a', await seedOf('node-a')))
-})
-
-test('a node comes back under its name with another key; the revoked key is never admitted', async () => {
-  const { revoked } = await revokeNode(config(), 'node-a')
-  const [old = ''] = revoked
-  const pair = createUser()
-  const admit = (nkey: string) => admitNode(config(), { name: 'node-a', ring: 'canary', nkey })
-  await assert.rejects(admit(old), { code: 'metadata-untrusted' })
-  assert.deepEqual(await admit(pair.getPublicKey()), { revoked: [], reloaded: true })
-  const back = await eventually('the new key', () => open('node-a', pair.getSeed()).catch(() => undefined))
-  await back.close()
-  await assert.rejects(open('node-a', await seedOf('node-a')))
-})
-
-test('a key that is replaced is revoked by that', async () => {
-  const node = await open('node-a', await seedOf('node-a'))
-  const pair = createUser()
-  const membership = await admitNode(config(), { name: 'node-a', ring: 'canary', nkey: pair.getPublicKey() })
-  assert.equal(membership.revoked.length, 1)
-  await node.closed()
-  assert.deepEqual(await admitNode(config(), { name: 'node-a', ring: 'canary', nkey: pair.getPublicKey() }), {
-    revoked: [],
-    reloaded: true,
+describe('members of a bus', { skip: noServer }, () => {
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'heddle-members-'))
+    store = memoryStore()
+    await start()
   })
-})
+  afterEach(async () => {
+    await killServer(server)
+    await rm(directory, { recursive: true, force: true })
+  })
 
-test('a process that only has the number of a server that ended is left alone', async () => {
-  await stop()
-  // SIGHUP would end this very process.
-  await writeFile(join(directory, 'nats.pid'), `${process.pid}`)
-  assert.equal((await revokeNode(config(), 'node-a')).reloaded, false)
+  test('a revoked node is cut off and stays out, whoever signs for it, also after a restart of the bus; another goes on', async () => {
+    const [lost, other] = [await open('node-a'), await open('node-b')]
+    const stolen = { seed: await seedOf('node-a'), jwt: jwtOf('node-a') }
+    const { revoked, reloaded } = await revokeNode(directory, 'node-a')
+    assert.equal(revoked.length, 1)
+    assert.deepEqual(reloaded, ['nats'])
+    await lost.closed()
+    await assert.rejects(open('node-a', stolen.seed, stolen.jwt))
+    const late = await issued('node-a', revoked[0] ?? '', HOUR_MS)
+    await assert.rejects(open('node-a', stolen.seed, late))
+    other.publish(report('node-b'), 'still here')
+    await other.flush()
+    assert.deepEqual((await revokeNode(directory, 'node-a')).revoked, [])
+    await other.close()
+    await killServer(server)
+    await start()
+    await assert.rejects(open('node-a', stolen.seed, late))
+  })
+
+  test('renewal of a revoked node stops', async () => {
+    await revokeNode(directory, 'node-a')
+    for (const { name } of NODES) store.objects.delete(busJwtKey(name))
+    const { members, issued: made } = await publishMembers(directory, store, HOUR_MS)
+    assert.deepEqual({ members, made }, { members: 1, made: 1 })
+    assert.equal(jwtOf('node-a'), '')
+  })
+
+  test('a node comes back under its name with another key; the revoked key is never admitted', async () => {
+    const { revoked } = await revokeNode(directory, 'node-a')
+    const [old = ''] = revoked
+    const pair = createUser()
+    await assert.rejects(admitNode(directory, member(old)), { code: 'metadata-untrusted' })
+    const nkey = pair.getPublicKey()
+    assert.deepEqual(await admitNode(directory, member(nkey)), { revoked: [], reloaded: ['nats'] })
+    await publishMembers(directory, store, HOUR_MS)
+    const back = await open('node-a', pair.getSeed())
+    await back.close()
+    await assert.rejects(open('node-a'))
+  })
+
+  test('a key that is replaced is revoked by that', async () => {
+    const node = await open('node-a')
+    const nkey = createUser().getPublicKey()
+    assert.equal((await admitNode(directory, member(nkey))).revoked.length, 1)
+    await node.closed()
+    assert.deepEqual(await admitNode(directory, member(nkey)), { revoked: [], reloaded: ['nats'] })
+  })
+
+  test('a JWT lets in the key that it was made for, under its name, until its end', async () => {
+    const nkey = JSON.parse(Buffer.from(jwtOf('node-a').split('.')[1] ?? '', 'base64url').toString()).sub
+    await assert.rejects(open('node-a', await seedOf('node-a'), await issued('node-a', nkey, -1_000)))
+    await assert.rejects(open('node-a', await seedOf('node-a'), jwtOf('node-b')), 'another node’s JWT')
+    await assert.rejects(open('node-b', await seedOf('node-a'), jwtOf('node-b')), 'another node’s key')
+    const short = await open('node-a', undefined, await issued('node-a', nkey, 1_500))
+    await short.closed()
+  })
+
+  test('a process that only has the number of a server that ended is left alone', async () => {
+    await killServer(server)
+    // SIGHUP would end this very process.
+    await writeFile(join(directory, 'servers', 'nats', 'nats.pid'), `${process.pid}`)
+    assert.deepEqual((await revokeNode(directory, 'node-a')).reloaded, [])
+  })
 })

@@ -1,14 +1,14 @@
 /** The bus against a real nats-server: what a node may do there, and that it lives without it. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
+import { connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node'
 import { natsBus } from '../../agent/adapters/nats-bus.ts'
+import { openDisk } from '../../agent/disk.ts'
 import type { Report } from '../../pipelines/contract/release.ts'
 import {
   ANNOUNCEMENTS,
@@ -20,36 +20,41 @@ import {
   report,
 } from '../../pipelines/contract/subjects.ts'
 import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
+import {
+  killServer,
+  noServer,
+  optionsOf,
+  seedIn,
+  shownBy,
+  shownByFunctions,
+  startServer,
+} from '../fakes/bus-member.ts'
+import { memoryStore } from '../fakes/memory-store.ts'
 
 const NODES = [
   { name: 'node-1', ring: 'canary' },
   { name: 'node-2', ring: 'prod' },
 ]
-const absent = spawnSync('nats-server', ['--version']).error !== undefined && 'nats-server is not installed'
+const absent = noServer
 
 let directory: string
 let prepared: PreparedNats
+const store = memoryStore()
 let server: ChildProcess
 let url: string
 before(async () => {
   if (absent) return
   directory = await mkdtemp(join(tmpdir(), 'heddle-nats-'))
   prepared = await prepareNats(directory, '127.0.0.1', NODES)
-  server = start(prepared.command)
+  await prepared.publish(store)
+  server = startServer(prepared.command)
   url = await listening()
 })
 after(async () => {
   if (absent) return
-  if (server.exitCode === null) {
-    server.kill('SIGKILL')
-    await once(server, 'exit')
-  }
+  await killServer(server)
   await rm(directory, { recursive: true, force: true })
 })
-
-function start([command, ...parameters]: string[]): ChildProcess {
-  return spawn(command ?? '', parameters, { stdio: 'ignore' })
-}
 
 async function listening(): Promise<string> {
   for (let tries = 0; tries < 500; tries++) {
@@ -60,14 +65,9 @@ async function listening(): Promise<string> {
   throw new Error('nats-server does not listen')
 }
 
-async function as(user: string, seedFile: string, prefix = inbox(user)): Promise<NatsConnection> {
-  const seed = Buffer.from((await readFile(seedFile, 'utf8')).trim())
-  return connect({
-    servers: url,
-    authenticator: nkeyAuthenticator(seed),
-    inboxPrefix: prefix,
-    reconnect: false,
-  })
+async function as(user: string): Promise<NatsConnection> {
+  const shown = await (user === 'functions' ? shownByFunctions(prepared) : shownBy(prepared, store, user))
+  return connect({ servers: url, ...shown, inboxPrefix: inbox(user), reconnect: false })
 }
 
 /** The server's answer to a publish: undefined when it was let through. */
@@ -126,7 +126,7 @@ for (const [what, subject, allowed] of publications) {
   test(`a node publishing ${what} is ${allowed ? 'let through' : 'refused by the server'}`, {
     skip: absent,
   }, async () => {
-    const connection = await as('node-1', prepared.seedOf('node-1'))
+    const connection = await as('node-1')
     try {
       const refusal = await publishing(connection, subject)
       assert.equal(refusal === undefined, allowed, refusal)
@@ -152,7 +152,7 @@ for (const [what, subject, allowed] of subscriptions) {
   test(`a node subscribing to ${what} is ${allowed ? 'let' : 'refused by the server'}`, {
     skip: absent,
   }, async () => {
-    const connection = await as('node-1', prepared.seedOf('node-1'))
+    const connection = await as('node-1')
     try {
       const refusal = await subscribing(connection, subject)
       assert.equal(refusal === undefined, allowed, refusal)
@@ -162,14 +162,23 @@ for (const [what, subject, allowed] of subscriptions) {
   })
 }
 
-test('a key that nobody enrolled gets no connection', { skip: absent }, async () => {
-  const stranger = await prepareNats(join(directory, 'stranger'), '127.0.0.1', [])
-  await assert.rejects(as('node-1', stranger.seedFile))
+test('a key that nobody enrolled gets no connection, neither do keys that another bus has enrolled', {
+  skip: absent,
+}, async () => {
+  const [other, theirs] = [join(directory, 'other'), memoryStore()]
+  const stranger = await prepareNats(other, '127.0.0.1', NODES)
+  await stranger.publish(theirs)
+  const options = { servers: url, inboxPrefix: inbox('node-1'), reconnect: false }
+  const seed = await seedIn(stranger.accessOf('node-1').seed)
+  await assert.rejects(connect({ ...options, ...(await shownBy(stranger, theirs, 'node-1')) }))
+  await assert.rejects(connect({ ...options, ...(await shownByFunctions(stranger)) }))
+  await assert.rejects(connect({ ...options, authenticator: jwtAuthenticator('', seed) }))
+  await assert.rejects(connect(options))
 })
 
 test('the functions hear reports and hint, and nothing else', { skip: absent }, async () => {
   assert.deepEqual(functionsPermissions().publish, [hint('*'), ROLLOUT_ENDED])
-  const functions = await as('functions', prepared.seedFile)
+  const functions = await as('functions')
   try {
     assert.notEqual(await publishing(functions, report('node-1')), undefined)
     assert.equal(await subscribing(functions, report('*')), undefined)
@@ -182,7 +191,7 @@ test('hint and report travel; the bus goes away and comes back', {
   skip: absent,
   timeout: 60_000,
 }, async () => {
-  const functions = await as('functions', prepared.seedFile)
+  const functions = await as('functions')
   const heard = functions.subscribe(report('*'))
   let hints = 0
   let hinted = () => {}
@@ -191,8 +200,7 @@ test('hint and report travel; the bus goes away and comes back', {
       hinted = resolve
     })
   const connected = nextHint()
-  const options = { url, seedFile: prepared.seedOf('node-1'), node: 'node-1', ring: 'canary' }
-  const bus = natsBus(options, () => {})
+  const bus = natsBus(optionsOf(prepared, store, { node: 'node-1', ring: 'canary', url }), () => {})
   await bus.onHint(() => {
     hints++
     hinted()
@@ -211,12 +219,11 @@ test('hint and report travel; the bus goes away and comes back', {
     await second
 
     await functions.close()
-    server.kill('SIGKILL')
-    await once(server, 'exit')
+    await killServer(server)
     await assert.rejects(bus.report(statement), { code: 'bus-unavailable' })
     const back = nextHint()
     const port = new URL(url.replace('nats:', 'http:')).port
-    server = start([...prepared.command, '-p', port])
+    server = startServer([...prepared.command, '-p', port])
     await back
     await bus.report(statement)
   } finally {
@@ -225,8 +232,10 @@ test('hint and report travel; the bus goes away and comes back', {
 })
 
 test('a bus that is not there neither blocks nor ends anything', async () => {
-  const options = { url: 'nats://127.0.0.1:9', seedFile: '/nonexistent', node: 'node-1', ring: 'canary' }
-  const bus = natsBus(options, () => {})
+  const gone = { seed: '/nonexistent', tls: null }
+  const options = { node: 'node-1', ring: 'canary', url: 'nats://127.0.0.1:9', ...gone }
+  const nothing = { store: { get: async () => undefined }, disk: openDisk('/nonexistent') }
+  const bus = natsBus({ ...options, ...nothing }, () => {})
   await assert.rejects(bus.report(statement), { code: 'bus-unavailable' })
   await bus.close()
 })

@@ -1,12 +1,10 @@
 /** Nodes that tell each other of their workloads: one suite, in memory and over a real nats-server. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { connect, nkeyAuthenticator } from '@nats-io/transport-node'
+import { connect } from '@nats-io/transport-node'
 import { natsLink } from '../../agent/adapters/nats-link.ts'
 import { natsRegistry } from '../../agent/adapters/nats-registry.ts'
 import { openDisk } from '../../agent/disk.ts'
@@ -14,7 +12,9 @@ import type { Registry } from '../../agent/ports.ts'
 import { prepareNats } from '../../infra/nats/local-server.ts'
 import { announcement, inbox } from '../../pipelines/contract/subjects.ts'
 import { Member } from '../../pipelines/services/announcement.ts'
+import { killServer, noServer, optionsOf, shownBy, startServer } from '../fakes/bus-member.ts'
 import { eventually } from '../fakes/local-delivery.ts'
+import { memoryStore } from '../fakes/memory-store.ts'
 import { MemoryAir } from '../fakes/memory-registry.ts'
 
 /** Milliseconds: short, and long enough for a machine that is busy. */
@@ -53,29 +53,21 @@ async function memoryWorld(directory: string): Promise<World> {
   }
 }
 
-type NatsWorld = World & { url: string; seedOf(node: string): string }
+type NatsWorld = World & { url: string; shownBy(node: string): ReturnType<typeof shownBy> }
 
 async function natsWorld(directory: string): Promise<NatsWorld> {
   const nodes = NODES.map((name) => ({ name, ring: 'canary' }))
   const prepared = await prepareNats(join(directory, 'nats'), '127.0.0.1', nodes)
-  const start = (...more: string[]): ChildProcess => {
-    const [command = '', ...parameters] = prepared.command
-    return spawn(command, [...parameters, ...more], { stdio: 'ignore' })
-  }
-  let server = start()
+  const store = memoryStore()
+  await prepared.publish(store)
+  let server = startServer(prepared.command)
   const url = await eventually('nats', () => prepared.url())
-  const cut = async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return
-    const gone = once(server, 'exit')
-    server.kill('SIGKILL')
-    await gone
-  }
+  const cut = () => killServer(server)
   return {
     url,
-    seedOf: prepared.seedOf,
+    shownBy: (node) => shownBy(prepared, store, node),
     async join(node) {
-      const options = { url, seedFile: prepared.seedOf(node), node, ring: 'canary' }
-      const link = natsLink(options, () => {})
+      const link = natsLink(optionsOf(prepared, store, { node, ring: 'canary', url }), () => {})
       const registry = await natsRegistry(
         {
           node,
@@ -93,13 +85,12 @@ async function natsWorld(directory: string): Promise<NatsWorld> {
     },
     cut,
     mend: async () => {
-      server = start('-p', new URL(url.replace('nats:', 'http:')).port)
+      server = startServer([...prepared.command, '-p', new URL(url.replace('nats:', 'http:')).port])
     },
     close: cut,
   }
 }
 
-const noServer = spawnSync('nats-server', ['--version']).error !== undefined && 'nats-server is not installed'
 const WORLDS: [string, (directory: string) => Promise<World>, string | false][] = [
   ['in memory', memoryWorld, false],
   ['over NATS', natsWorld, noServer],
@@ -201,10 +192,9 @@ test('only a node’s own key announces for it', { skip: noServer }, async () =>
   const directory = await mkdtemp(join(tmpdir(), 'heddle-registry-'))
   const world = await natsWorld(directory)
   const n1 = await world.join('n1')
-  const seed = Buffer.from((await readFile(world.seedOf('n3'), 'utf8')).trim())
   const liar = await connect({
     servers: world.url,
-    authenticator: nkeyAuthenticator(seed),
+    ...(await world.shownBy('n3')),
     inboxPrefix: inbox('n3'),
     reconnect: false,
   })

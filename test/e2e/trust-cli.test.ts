@@ -1,6 +1,6 @@
 /** `heddle trust` at the command line: exit codes, --json, what is missing and where. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
@@ -173,8 +173,11 @@ describe('heddle trust', () => {
     ['an unknown role', ['trust', 'rotate', 'boss', '--stack', 'x']],
     ['an online role to extend', ['trust', 'extend', 'timestamp', '--stack', 'x']],
     ['no version', ['trust', 'restart', '--from', 'x', '--stack', 'x']],
-    ['an odd node name', ['node', 'revoke', '../x', '--nats', 'x']],
-    ['a private key for a public one', ['node', 'admit', 'n', '--ring', 'r', '--nkey', 'SU', '--nats', 'x']],
+    ['an odd node name', ['node', 'revoke', '../x', '--bus', 'x', '--store', 'x']],
+    [
+      'a private key for a public one',
+      ['node', 'admit', 'n', '--ring', 'r', '--nkey', 'SU', '--bus', 'x', '--store', 'x'],
+    ],
   ]
   for (const [name, args] of wrong) {
     test(`${name} is wrong usage`, async () => {
@@ -185,13 +188,15 @@ describe('heddle trust', () => {
   }
 
   test('what is no configuration of a bus, and what is not there, is refused by name', async () => {
-    const file = join(directory, 'other.json')
-    await writeFile(file, '{}')
-    const odd = await execa(process.execPath, [MAIN, 'node', 'revoke', 'n1', '--nats', file], {
-      reject: false,
-    })
-    assert.equal(odd.exitCode, 1)
-    assert.match(odd.stderr, /^schema-violation: .*other\.json/)
+    const bus = join(directory, 'other')
+    const revoke = ['node', 'revoke', 'n1', '--bus', bus, '--store', custody.store]
+    for (const content of [undefined, '{}']) {
+      if (content !== undefined) await mkdir(bus)
+      if (content !== undefined) await writeFile(join(bus, 'bus.json'), content)
+      const odd = await execa(process.execPath, [MAIN, ...revoke], { reject: false })
+      assert.equal(odd.exitCode, 1)
+      assert.match(odd.stderr, /^schema-violation: .*bus\.json/)
+    }
     await rm(custody.root)
     const gone = await trust('status')
     assert.equal(gone.exitCode, 1)

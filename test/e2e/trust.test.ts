@@ -113,7 +113,7 @@ describe('operations of trust', { skip, timeout: 240_000 }, () => {
     for (const path of [cgroup, bpffs, join(directory, 'node')]) mkdirSync(path)
     const workloads = [{ name: 'a', namespace: 'shop', labels: { app: 'a' }, addresses: ['10.78.0.1'] }]
     writeFileSync(join(directory, 'workloads.json'), JSON.stringify({ workloads }))
-    copyFileSync(delivery.bus.seedOf('node-0'), join(directory, 'node', 'node.nk'))
+    copyFileSync(delivery.bus.accessOf('node-0').seed, join(directory, 'node', 'node.nk'))
     await enroll()
     await restartAgent()
   })
@@ -173,7 +173,7 @@ describe('operations of trust', { skip, timeout: 240_000 }, () => {
   })
 
   it('a lost node is heard no more, and comes back with another key', async () => {
-    const nats = ['--nats', join(delivery.path('nats'), 'nats.json')]
+    const nats = ['--bus', delivery.path('nats'), '--store', delivery.path('store')]
     const next = async (commit: string) =>
       (await delivery.released('ring-1').catch(() => undefined))?.commit === commit
     const revoked = await heddle('node', 'revoke', 'node-0', ...nats)

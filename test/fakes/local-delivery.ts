@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { execa } from 'execa'
 import { ensureOperator } from '../../functions/adapters/dev-keys.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
@@ -20,6 +20,7 @@ import { releaseTarget, targetKey } from '../../pipelines/contract/object-keys.t
 import { Release, type Report } from '../../pipelines/contract/release.ts'
 import { inbox, report } from '../../pipelines/contract/subjects.ts'
 import type { Ring } from '../../pipelines/rollout/plan.ts'
+import { shownBy } from './bus-member.ts'
 import { fakeCode } from './compiler.ts'
 import { tufReader } from './tuf-reader.ts'
 
@@ -101,14 +102,14 @@ export class LocalDelivery {
 
   async #begin({ bus, until, soakMs = 20 }: Options): Promise<void> {
     // Nobody listens on the reserved port 1: the bus is configured, and down.
-    let nats: { url: string; seedFile?: string } = { url: 'nats://127.0.0.1:1' }
+    let nats: { url: string; credentials?: string } = { url: 'nats://127.0.0.1:1' }
     if (bus) {
       const nodes = FLEET.flatMap(({ name: ring, nodes }) => nodes.map((name) => ({ name, ring })))
       const server = await prepareNats(this.path('nats'), '127.0.0.1', nodes)
       this.#server = server
       const [command = '', ...args] = server.command
       this.#nats = spawn(command, args, { stdio: 'ignore' })
-      nats = { url: await eventually('nats', () => server.url()), seedFile: server.seedFile }
+      nats = { url: await eventually('nats', () => server.url()), ...server.functions }
     }
     const config = {
       repository: { path: 'policies.git' },
@@ -127,6 +128,7 @@ export class LocalDelivery {
     await writeFile(this.path('functions.json'), JSON.stringify(config))
     await ensureOperator(this.path('operators'), 'ada')
     await initTrust(this.custody, this.#clang ? await checkoutCode() : fakeCode)
+    if (bus) await this.bus.publish(await this.store())
     await this.startHost()
     await this.git('init', '-q', '-b', 'main', '.')
     await this.git('remote', 'add', 'origin', this.path('policies.git'))
@@ -208,10 +210,9 @@ export class LocalDelivery {
   async #startNode(node: string, ring: string): Promise<void> {
     const server = this.#server
     if (server === undefined) throw new Error('nodes need a bus')
-    const seed = await readFile(server.seedOf(node), 'utf8')
-    const authenticator = nkeyAuthenticator(Buffer.from(seed.trim()))
+    const shown = await shownBy(server, await this.store(), node)
     const servers = (await server.url()) ?? ''
-    const connection: NatsConnection = await connect({ servers, authenticator, inboxPrefix: inbox(node) })
+    const connection: NatsConnection = await connect({ servers, ...shown, inboxPrefix: inbox(node) })
     let running = true
     let sequence = 0
     const loop = (async () => {

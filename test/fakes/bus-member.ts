@@ -1,0 +1,86 @@
+/** Who speaks on a real nats-server in a test: what a node shows there, and what its adapters are opened with. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Authenticator, type ConnectionOptions, jwtAuthenticator } from '@nats-io/transport-node'
+import type { NatsOptions } from '../../agent/adapters/nats-link.ts'
+import { openDisk } from '../../agent/disk.ts'
+import type { NatsSettings } from '../../functions/adapters/nats-bus.ts'
+import { functionsUser, NatsCredentials } from '../../functions/adapters/nats-issuer.ts'
+import type { ObjectStore } from '../../functions/ports.ts'
+import type { Bus } from '../../infra/nats/local-server.ts'
+import { busCertificateKey, busJwtKey } from '../../pipelines/contract/object-keys.ts'
+
+const MAX_BYTES = 16_384
+const MINUTE_MS = 60_000
+
+export const noServer =
+  (spawnSync('nats-server', ['--version']).error !== undefined && 'nats-server is not installed') ||
+  (spawnSync('openssl', ['version']).error !== undefined && 'openssl is not installed')
+
+export function startServer([command = '', ...parameters]: readonly string[]): ChildProcess {
+  return spawn(command, parameters, { stdio: 'ignore' })
+}
+
+export async function killServer(server: ChildProcess | undefined): Promise<void> {
+  if (server === undefined || server.exitCode !== null || server.signalCode !== null) return
+  const ended = once(server, 'exit')
+  server.kill('SIGKILL')
+  await ended
+}
+
+type Shown = Pick<ConnectionOptions, 'authenticator' | 'tls'>
+
+/** As our adapters have it: a server that reads its configuration again lets such a connection be. */
+export const quiet = (jwt: string, seed: Uint8Array): Authenticator => {
+  const all = jwtAuthenticator(jwt, seed)
+  return (nonce) => ({ ...all(nonce), nkey: '' })
+}
+
+/** As the node itself shows it, by hand. */
+export async function shownBy(bus: Bus, store: ObjectStore, node: string): Promise<Shown> {
+  const { seed, tls } = bus.accessOf(node)
+  const text = async (key: string) => Buffer.from((await store.get(key, MAX_BYTES))?.bytes ?? []).toString()
+  const authenticator = quiet(await text(busJwtKey(node)), await seedIn(seed))
+  if (tls === null) return { authenticator }
+  return {
+    authenticator,
+    tls: { caFile: tls.ca, keyFile: tls.key, cert: await text(busCertificateKey(node)) },
+  }
+}
+
+export async function shownByFunctions(bus: Bus): Promise<Shown> {
+  const { credentials, tls } = await settingsOf(bus)
+  const { jwt, seed } = await functionsUser(credentials, new Date(Date.now() + MINUTE_MS))
+  const authenticator = quiet(jwt, seed)
+  if (tls === undefined) return { authenticator }
+  return { authenticator, tls: { caFile: tls.ca, keyFile: tls.key, certFile: tls.certificate } }
+}
+
+/** For the functions' own adapter. */
+export async function settingsOf(
+  bus: Bus,
+): Promise<Required<Pick<NatsSettings, 'credentials'>> & Pick<NatsSettings, 'tls'>> {
+  const { credentials, tls } = bus.functions
+  const parsed = NatsCredentials.parse(JSON.parse(await readFile(credentials, 'utf8')))
+  return { credentials: parsed, ...(tls === undefined ? {} : { tls }) }
+}
+
+export async function seedIn(file: string): Promise<Uint8Array> {
+  return Buffer.from((await readFile(file, 'utf8')).trim())
+}
+
+/** For the node's own adapters; what it keeps lies below the bus's directory. */
+export function optionsOf(
+  bus: Bus,
+  store: ObjectStore,
+  node: { node: string; ring: string; url: string },
+): NatsOptions {
+  return {
+    ...node,
+    ...bus.accessOf(node.node),
+    store: { get: async (key, max) => (await store.get(key, max))?.bytes },
+    disk: openDisk(join(bus.directory, 'state-of', node.node)),
+  }
+}
