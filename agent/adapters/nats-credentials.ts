@@ -5,8 +5,8 @@
  */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { fromSeed } from '@nats-io/nkeys'
-import { type Authenticator, type ConnectionOptions, jwtAuthenticator } from '@nats-io/transport-node'
+import { fromSeed, type KeyPair } from '@nats-io/nkeys'
+import type { ConnectionOptions } from '@nats-io/transport-node'
 import { z } from 'zod'
 import { MAX_CREDENTIAL_BYTES } from '../../pipelines/contract/bus-members.ts'
 import { busCertificateKey, busJwtKey } from '../../pipelines/contract/object-keys.ts'
@@ -34,25 +34,25 @@ const Claims = z.looseObject({ sub: z.string(), name: z.string(), iat: z.number(
 
 export class NatsCredentials {
   readonly #options: CredentialOptions
-  readonly #seed: Uint8Array
+  readonly #keys: KeyPair
   readonly #nkey: string
   readonly #tlsKey: string | undefined
   #jwt: Kept | undefined
   #certificate: Kept | undefined
   #refused = false
 
-  private constructor(options: CredentialOptions, seed: Uint8Array, tlsKey: string | undefined) {
+  private constructor(options: CredentialOptions, keys: KeyPair, tlsKey: string | undefined) {
     this.#options = options
-    this.#seed = seed
-    this.#nkey = fromSeed(seed).getPublicKey()
+    this.#keys = keys
+    this.#nkey = keys.getPublicKey()
     this.#tlsKey = tlsKey
   }
 
   /** With what was kept by an earlier process. Throws the file system's error for a key that is not there. */
   static async open(options: CredentialOptions): Promise<NatsCredentials> {
     const { seed, tls, disk } = options
-    const bytes = Buffer.from((await readFile(seed, 'utf8')).trim())
-    const credentials = new NatsCredentials(options, bytes, tls ? await readFile(tls.key, 'utf8') : undefined)
+    const keys = fromSeed(Buffer.from((await readFile(seed, 'utf8')).trim()))
+    const credentials = new NatsCredentials(options, keys, tls ? await readFile(tls.key, 'utf8') : undefined)
     credentials.#jwt = credentials.#judgeJwt(await disk.read(JWT))
     credentials.#certificate = credentials.#judgeCertificate(await disk.read(CERTIFICATE))
     return credentials
@@ -62,12 +62,11 @@ export class NatsCredentials {
   get shown(): Pick<ConnectionOptions, 'authenticator' | 'tls'> | undefined {
     const { tls, disk } = this.#options
     if (this.#jwt === undefined || (tls !== null && this.#certificate === undefined)) return undefined
-    const all = jwtAuthenticator(
-      () => this.#jwt?.text ?? '',
-      () => this.#seed,
-    )
-    // Without the public key beside the JWT, for which nats-server 2.9 would end the connection at each reload.
-    const authenticator: Authenticator = (nonce) => ({ ...all(nonce), nkey: '' })
+    // Without the public key, which the JWT names: nats-server 2.9 ends who shows both at each reload.
+    const authenticator = (nonce = '') => ({
+      jwt: this.#jwt?.text ?? '',
+      sig: Buffer.from(this.#keys.sign(Buffer.from(nonce))).toString('base64url'),
+    })
     if (tls === null) return { authenticator }
     return { authenticator, tls: { caFile: tls.ca, keyFile: tls.key, certFile: disk.path(CERTIFICATE) } }
   }

@@ -3,7 +3,7 @@
  * also look by their timers), reports are lost (nodes repeat them), nothing waits.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Authenticator, connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { Report } from '../../pipelines/contract/release.ts'
 import { hint, inbox, ROLLOUT_ENDED, report } from '../../pipelines/contract/subjects.ts'
 import type { Bus } from '../ports.ts'
@@ -128,12 +128,11 @@ async function authenticate(credentials: NatsCredentials, closing: AbortSignal, 
   }, USER_LIFE_MS / 2)
   timer.unref()
   closing.addEventListener('abort', () => clearInterval(timer))
-  const all = jwtAuthenticator(
-    () => user.jwt,
-    () => user.seed,
-  )
-  // Without the public key beside the JWT, for which nats-server 2.9 would end the connection at each reload.
-  const authenticator: Authenticator = (nonce) => ({ ...all(nonce), nkey: '' })
+  // Without the public key, which the JWT names: nats-server 2.9 ends who shows both at each reload.
+  const authenticator = (nonce = '') => ({
+    jwt: user.jwt,
+    sig: Buffer.from(user.keys.sign(Buffer.from(nonce))).toString('base64url'),
+  })
   return { authenticator }
 }
 

@@ -3,7 +3,7 @@
  * account's JWT beside the key, so that whoever steals one makes nodes, or functions, and nothing above them.
  */
 import { decode, encodeUser } from '@nats-io/jwt'
-import { createUser, fromPublic } from '@nats-io/nkeys'
+import { createUser, fromPublic, type KeyPair } from '@nats-io/nkeys'
 import { z } from 'zod'
 import { type BusMember, BusMembers } from '../../pipelines/contract/bus-members.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -85,14 +85,14 @@ function endOf(jwt: Uint8Array, { node, ring, nkey }: BusMember, signer: string)
 export async function functionsUser(
   { account, functions }: NatsCredentials,
   endsAt: Date,
-): Promise<{ jwt: string; seed: Uint8Array }> {
-  const pair = createUser()
+): Promise<{ jwt: string; keys: KeyPair }> {
+  const keys = createUser()
   const jwt = await encodeUser(
     'functions',
-    fromPublic(pair.getPublicKey()),
+    fromPublic(keys.getPublicKey()),
     fromPublic(account),
     {},
     { signer: nkeySigner(functions), scopedUser: true, exp: Math.floor(endsAt.getTime() / 1000) },
   )
-  return { jwt, seed: pair.getSeed() }
+  return { jwt, keys }
 }

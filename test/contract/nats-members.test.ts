@@ -5,14 +5,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { createUser } from '@nats-io/nkeys'
+import { createUser, type KeyPair } from '@nats-io/nkeys'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { natsIssuer } from '../../functions/adapters/nats-issuer.ts'
 import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
 import { admitNode, publishMembers, revokeNode } from '../../infra/nats/members.ts'
 import { busJwtKey } from '../../pipelines/contract/object-keys.ts'
 import { inbox, report } from '../../pipelines/contract/subjects.ts'
-import { killServer, noServer, quiet, seedIn, settingsOf, startServer } from '../fakes/bus-member.ts'
+import { killServer, noServer, quiet, keysIn, settingsOf, startServer } from '../fakes/bus-member.ts'
 import { eventually } from '../fakes/local-delivery.ts'
 import { memoryStore } from '../fakes/memory-store.ts'
 
@@ -34,12 +34,12 @@ async function start(): Promise<void> {
   url = await eventually('nats', () => prepared.url())
 }
 
-const seedOf = (node: string) => seedIn(prepared.accessOf(node).seed)
+const keysOf = (node: string) => keysIn(prepared.accessOf(node).seed)
 const jwtOf = (node: string) => Buffer.from(store.objects.get(busJwtKey(node)) ?? []).toString()
-const open = async (node: string, seed?: Uint8Array, jwt = jwtOf(node)): Promise<NatsConnection> =>
+const open = async (node: string, keys?: KeyPair, jwt = jwtOf(node)): Promise<NatsConnection> =>
   connect({
     servers: url,
-    authenticator: quiet(jwt, seed ?? (await seedOf(node))),
+    authenticator: quiet(jwt, keys ?? (await keysOf(node))),
     inboxPrefix: inbox(node),
     reconnect: false,
   })
@@ -64,21 +64,21 @@ describe('members of a bus', { skip: noServer }, () => {
 
   test('a revoked node is cut off and stays out, whoever signs for it, also after a restart of the bus; another goes on', async () => {
     const [lost, other] = [await open('node-a'), await open('node-b')]
-    const stolen = { seed: await seedOf('node-a'), jwt: jwtOf('node-a') }
+    const stolen = { keys: await keysOf('node-a'), jwt: jwtOf('node-a') }
     const { revoked, reloaded } = await revokeNode(directory, 'node-a')
     assert.equal(revoked.length, 1)
     assert.deepEqual(reloaded, ['nats'])
     await lost.closed()
-    await assert.rejects(open('node-a', stolen.seed, stolen.jwt))
+    await assert.rejects(open('node-a', stolen.keys, stolen.jwt))
     const late = await issued('node-a', revoked[0] ?? '', HOUR_MS)
-    await assert.rejects(open('node-a', stolen.seed, late))
+    await assert.rejects(open('node-a', stolen.keys, late))
     other.publish(report('node-b'), 'still here')
     await other.flush()
     assert.deepEqual((await revokeNode(directory, 'node-a')).revoked, [])
     await other.close()
     await killServer(server)
     await start()
-    await assert.rejects(open('node-a', stolen.seed, late))
+    await assert.rejects(open('node-a', stolen.keys, late))
   })
 
   test('renewal of a revoked node stops', async () => {
@@ -97,7 +97,7 @@ describe('members of a bus', { skip: noServer }, () => {
     const nkey = pair.getPublicKey()
     assert.deepEqual(await admitNode(directory, member(nkey)), { revoked: [], reloaded: ['nats'] })
     await publishMembers(directory, store, HOUR_MS)
-    const back = await open('node-a', pair.getSeed())
+    const back = await open('node-a', pair)
     await back.close()
     await assert.rejects(open('node-a'))
   })
@@ -112,9 +112,9 @@ describe('members of a bus', { skip: noServer }, () => {
 
   test('a JWT lets in the key that it was made for, under its name, until its end', async () => {
     const nkey = JSON.parse(Buffer.from(jwtOf('node-a').split('.')[1] ?? '', 'base64url').toString()).sub
-    await assert.rejects(open('node-a', await seedOf('node-a'), await issued('node-a', nkey, -1_000)))
-    await assert.rejects(open('node-a', await seedOf('node-a'), jwtOf('node-b')), 'another node’s JWT')
-    await assert.rejects(open('node-b', await seedOf('node-a'), jwtOf('node-b')), 'another node’s key')
+    await assert.rejects(open('node-a', await keysOf('node-a'), await issued('node-a', nkey, -1_000)))
+    await assert.rejects(open('node-a', await keysOf('node-a'), jwtOf('node-b')), 'another node’s JWT')
+    await assert.rejects(open('node-b', await keysOf('node-a'), jwtOf('node-b')), 'another node’s key')
     const short = await open('node-a', undefined, await issued('node-a', nkey, 1_500))
     await short.closed()
   })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { natsBus } from '../../agent/adapters/nats-bus.ts'
 import { openDisk } from '../../agent/disk.ts'
 import type { Report } from '../../pipelines/contract/release.ts'
@@ -24,7 +24,8 @@ import {
   killServer,
   noServer,
   optionsOf,
-  seedIn,
+  keysIn,
+  quiet,
   shownBy,
   shownByFunctions,
   startServer,
@@ -169,10 +170,10 @@ test('a key that nobody enrolled gets no connection, neither do keys that anothe
   const stranger = await prepareNats(other, '127.0.0.1', NODES)
   await stranger.publish(theirs)
   const options = { servers: url, inboxPrefix: inbox('node-1'), reconnect: false }
-  const seed = await seedIn(stranger.accessOf('node-1').seed)
+  const keys = await keysIn(stranger.accessOf('node-1').seed)
   await assert.rejects(connect({ ...options, ...(await shownBy(stranger, theirs, 'node-1')) }))
   await assert.rejects(connect({ ...options, ...(await shownByFunctions(stranger)) }))
-  await assert.rejects(connect({ ...options, authenticator: jwtAuthenticator('', seed) }))
+  await assert.rejects(connect({ ...options, authenticator: quiet('', keys) }))
   await assert.rejects(connect(options))
 })
 

@@ -3,7 +3,8 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Authenticator, type ConnectionOptions, jwtAuthenticator } from '@nats-io/transport-node'
+import { fromSeed, type KeyPair } from '@nats-io/nkeys'
+import type { Authenticator, ConnectionOptions } from '@nats-io/transport-node'
 import type { NatsOptions } from '../../agent/adapters/nats-link.ts'
 import { openDisk } from '../../agent/disk.ts'
 import type { NatsSettings } from '../../functions/adapters/nats-bus.ts'
@@ -33,16 +34,15 @@ export async function killServer(server: ChildProcess | undefined): Promise<void
 type Shown = Pick<ConnectionOptions, 'authenticator' | 'tls'>
 
 /** As our adapters have it: a server that reads its configuration again lets such a connection be. */
-export const quiet = (jwt: string, seed: Uint8Array): Authenticator => {
-  const all = jwtAuthenticator(jwt, seed)
-  return (nonce) => ({ ...all(nonce), nkey: '' })
-}
+export const quiet =
+  (jwt: string, keys: KeyPair): Authenticator =>
+  (nonce = '') => ({ jwt, sig: Buffer.from(keys.sign(Buffer.from(nonce))).toString('base64url') })
 
 /** As the node itself shows it, by hand. */
 export async function shownBy(bus: Bus, store: ObjectStore, node: string): Promise<Shown> {
   const { seed, tls } = bus.accessOf(node)
   const text = async (key: string) => Buffer.from((await store.get(key, MAX_BYTES))?.bytes ?? []).toString()
-  const authenticator = quiet(await text(busJwtKey(node)), await seedIn(seed))
+  const authenticator = quiet(await text(busJwtKey(node)), await keysIn(seed))
   if (tls === null) return { authenticator }
   return {
     authenticator,
@@ -52,8 +52,8 @@ export async function shownBy(bus: Bus, store: ObjectStore, node: string): Promi
 
 export async function shownByFunctions(bus: Bus): Promise<Shown> {
   const { credentials, tls } = await settingsOf(bus)
-  const { jwt, seed } = await functionsUser(credentials, new Date(Date.now() + MINUTE_MS))
-  const authenticator = quiet(jwt, seed)
+  const { jwt, keys } = await functionsUser(credentials, new Date(Date.now() + MINUTE_MS))
+  const authenticator = quiet(jwt, keys)
   if (tls === undefined) return { authenticator }
   return { authenticator, tls: { caFile: tls.ca, keyFile: tls.key, certFile: tls.certificate } }
 }
@@ -67,8 +67,8 @@ export async function settingsOf(
   return { credentials: parsed, ...(tls === undefined ? {} : { tls }) }
 }
 
-export async function seedIn(file: string): Promise<Uint8Array> {
-  return Buffer.from((await readFile(file, 'utf8')).trim())
+export async function keysIn(file: string): Promise<KeyPair> {
+  return fromSeed(Buffer.from((await readFile(file, 'utf8')).trim()))
 }
 
 /** For the node's own adapters; what it keeps lies below the bus's directory. */
