@@ -6,9 +6,9 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fromSeed, type KeyPair } from '@nats-io/nkeys'
-import type { ConnectionOptions } from '@nats-io/transport-node'
+import type { ConnectionOptions, TlsOptions } from '@nats-io/transport-node'
 import { z } from 'zod'
-import { MAX_CREDENTIAL_BYTES } from '../../pipelines/contract/bus-members.ts'
+import { BUS_SERVER_NAME, MAX_CREDENTIAL_BYTES } from '../../pipelines/contract/bus-members.ts'
 import { busCertificateKey, busJwtKey } from '../../pipelines/contract/object-keys.ts'
 import type { Disk } from '../disk.ts'
 import type { Store } from '../ports.ts'
@@ -68,7 +68,9 @@ export class NatsCredentials {
       sig: Buffer.from(this.#keys.sign(Buffer.from(nonce))).toString('base64url'),
     })
     if (tls === null) return { authenticator }
-    return { authenticator, tls: { caFile: tls.ca, keyFile: tls.key, certFile: disk.path(CERTIFICATE) } }
+    const files = { caFile: tls.ca, keyFile: tls.key, certFile: disk.path(CERTIFICATE) }
+    // The client hands what it does not know to node:tls.
+    return { authenticator, tls: { ...files, servername: BUS_SERVER_NAME } as TlsOptions }
   }
 
   /** The bus would not have what it was shown: revoked, ended by the bus's clock, or not what the store should say. */

@@ -3,7 +3,8 @@
  * also look by their timers), reports are lost (nodes repeat them), nothing waits.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type NatsConnection, type TlsOptions } from '@nats-io/transport-node'
+import { BUS_SERVER_NAME } from '../../pipelines/contract/bus-members.ts'
 import { Report } from '../../pipelines/contract/release.ts'
 import { hint, inbox, ROLLOUT_ENDED, report } from '../../pipelines/contract/subjects.ts'
 import type { Bus } from '../ports.ts'
@@ -87,7 +88,7 @@ async function connectPatiently(
   closing: AbortSignal,
 ): Promise<NatsConnection | undefined> {
   const authentication = credentials === undefined ? {} : await authenticate(credentials, closing, log)
-  const files = tls && { tls: { caFile: tls.ca, certFile: tls.certificate, keyFile: tls.key } }
+  const files = tls === undefined ? {} : { tls: tlsOptions(tls) }
   for (let told = false; !closing.aborted; told = true) {
     try {
       return await connect({
@@ -112,6 +113,12 @@ async function connectPatiently(
     }
   }
   return undefined
+}
+
+/** The client hands what it does not know to node:tls. */
+function tlsOptions({ ca, certificate, key }: NatsTls): TlsOptions {
+  const files = { caFile: ca, certFile: certificate, keyFile: key }
+  return { ...files, servername: BUS_SERVER_NAME } as TlsOptions
 }
 
 /** The server ends a connection with its user; the client comes back as the next one. */

@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import { BUS_SERVER_NAME } from '../../pipelines/contract/bus-members.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 
 const CA_DAYS = 3650
@@ -78,7 +79,10 @@ export type Leaf = {
 export async function signRequest(authority: Authority, request: string, leaf: Leaf): Promise<string> {
   if (request.length > MAX_CSR_BYTES) throw new Failure('metadata-untrusted', 'the request is too large')
   const { name, use, addresses = [], days = LEAF_DAYS } = leaf
-  const names = addresses.map((address) => `IP:${address}`)
+  const names = [
+    ...(use === 'server' ? [`DNS:${BUS_SERVER_NAME}`] : []),
+    ...addresses.map((address) => `IP:${address}`),
+  ]
   const extensions = `basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = ${EXTENDED[use]}

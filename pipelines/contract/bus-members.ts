@@ -22,3 +22,9 @@ export const BusMembers = z
 export const MAX_MEMBERS_BYTES = 32 * 1024 * 1024
 /** Bytes of one user's JWT, and of one certificate. */
 export const MAX_CREDENTIAL_BYTES = 16_384
+
+/**
+ * What every server of the bus is called in its certificate: who connects asks for this name, wherever the
+ * server is. Its authority signs for nobody else.
+ */
+export const BUS_SERVER_NAME = 'bus.heddle.internal'

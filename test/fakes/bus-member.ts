@@ -4,13 +4,14 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromSeed, type KeyPair } from '@nats-io/nkeys'
-import type { Authenticator, ConnectionOptions } from '@nats-io/transport-node'
+import type { Authenticator, ConnectionOptions, TlsOptions } from '@nats-io/transport-node'
 import type { NatsOptions } from '../../agent/adapters/nats-link.ts'
 import { openDisk } from '../../agent/disk.ts'
 import type { NatsSettings } from '../../functions/adapters/nats-bus.ts'
 import { functionsUser, NatsCredentials } from '../../functions/adapters/nats-issuer.ts'
 import type { ObjectStore } from '../../functions/ports.ts'
 import type { Bus } from '../../infra/nats/local-server.ts'
+import { BUS_SERVER_NAME } from '../../pipelines/contract/bus-members.ts'
 import { busCertificateKey, busJwtKey } from '../../pipelines/contract/object-keys.ts'
 
 const MAX_BYTES = 16_384
@@ -44,10 +45,8 @@ export async function shownBy(bus: Bus, store: ObjectStore, node: string): Promi
   const text = async (key: string) => Buffer.from((await store.get(key, MAX_BYTES))?.bytes ?? []).toString()
   const authenticator = quiet(await text(busJwtKey(node)), await keysIn(seed))
   if (tls === null) return { authenticator }
-  return {
-    authenticator,
-    tls: { caFile: tls.ca, keyFile: tls.key, cert: await text(busCertificateKey(node)) },
-  }
+  const cert = await text(busCertificateKey(node))
+  return { authenticator, tls: tlsOptions({ caFile: tls.ca, keyFile: tls.key, cert }) }
 }
 
 export async function shownByFunctions(bus: Bus): Promise<Shown> {
@@ -55,8 +54,12 @@ export async function shownByFunctions(bus: Bus): Promise<Shown> {
   const { jwt, keys } = await functionsUser(credentials, new Date(Date.now() + MINUTE_MS))
   const authenticator = quiet(jwt, keys)
   if (tls === undefined) return { authenticator }
-  return { authenticator, tls: { caFile: tls.ca, keyFile: tls.key, certFile: tls.certificate } }
+  const files = { caFile: tls.ca, keyFile: tls.key, certFile: tls.certificate }
+  return { authenticator, tls: tlsOptions(files) }
 }
+
+/** With the name that servers of a bus have. */
+export const tlsOptions = (files: TlsOptions) => ({ ...files, servername: BUS_SERVER_NAME }) as TlsOptions
 
 /** For the functions' own adapter. */
 export async function settingsOf(
