@@ -32,7 +32,7 @@ export async function killServer(server: ChildProcess | undefined): Promise<void
   await ended
 }
 
-type Shown = Pick<ConnectionOptions, 'authenticator' | 'tls'>
+export type Shown = Pick<ConnectionOptions, 'authenticator' | 'tls'>
 
 /** As our adapters have it: a server that reads its configuration again lets such a connection be. */
 export const quiet =
