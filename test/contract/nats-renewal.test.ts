@@ -24,7 +24,8 @@ import { systemClock } from '../fakes/keys.ts'
 import { eventually } from '../fakes/local-delivery.ts'
 import { memoryStore } from '../fakes/memory-store.ts'
 
-const LIFE_MS = 3_000
+/** The shortest that JWTs, which count in seconds, can say of a life. */
+const LIFE_MS = 2_000
 const LOOK_MS = 100
 const KEY = busJwtKey('node-1')
 

@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { connect as tlsConnect } from 'node:tls'
 import { connect, type TlsOptions } from '@nats-io/transport-node'
 import { natsBus as nodeBus } from '../../agent/adapters/nats-bus.ts'
 import { natsBus } from '../../functions/adapters/nats-bus.ts'
@@ -17,7 +18,7 @@ import {
   signRequest,
   type Use,
 } from '../../infra/nats/certificates.ts'
-import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
+import { type PreparedCluster, prepareCluster } from '../../infra/nats/local-cluster.ts'
 import { admitNode, busFiles, publishMembers } from '../../infra/nats/members.ts'
 import { ensureUserSeed } from '../../infra/nats/nkeys.ts'
 import { busCertificateKey } from '../../pipelines/contract/object-keys.ts'
@@ -30,13 +31,15 @@ import {
   startServer,
   tlsOptions,
 } from '../fakes/bus-member.ts'
+import { freePort } from '../fakes/free-port.ts'
 import { eventually } from '../fakes/local-delivery.ts'
 import { memoryStore } from '../fakes/memory-store.ts'
 
 const HOUR_MS = 3_600_000
 const store = memoryStore()
 let directory: string
-let prepared: PreparedNats
+let prepared: PreparedCluster
+let routePort: number
 let server: ChildProcess
 let url: string
 let ours: Authority
@@ -45,12 +48,15 @@ let foreign: Authority
 describe('certificates of the bus', { skip: noServer, timeout: 60_000 }, () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'heddle-tls-'))
-    prepared = await prepareNats(join(directory, 'nats'), '127.0.0.1', [{ name: 'node-1', ring: 'canary' }], {
-      tls: true,
-    })
+    routePort = await freePort()
+    const nodes = [{ name: 'node-1', ring: 'canary' }]
+    // Of the second server there is only its name.
+    const routePorts = [routePort, await freePort()]
+    prepared = await prepareCluster(join(directory, 'nats'), { host: '127.0.0.1', routePorts, nodes })
+    const [first] = prepared.servers
     await prepared.publish(store)
-    server = startServer(prepared.command)
-    url = await eventually('nats', () => prepared.url())
+    server = startServer(first?.command ?? [])
+    url = await eventually('nats', () => first?.url())
     ours = await ensureAuthority(busFiles(prepared.directory).keys, 'clients')
     foreign = await ensureAuthority(join(directory, 'foreign'), 'clients')
   })
@@ -150,6 +156,29 @@ describe('certificates of the bus', { skip: noServer, timeout: 60_000 }, () => {
     await assert.rejects(admitNode(prepared.directory, { node: 'node-2', ring: 'canary', nkey }, 'hello'), {
       code: 'metadata-untrusted',
     })
+  })
+
+  /** Whether the server answers who comes as a server of its cluster. */
+  async function opensRoute(shown: Authority, ca: string): Promise<boolean> {
+    const [cert, key] = [await readFile(shown.certificate), await readFile(shown.key)]
+    const to = { port: routePort, host: '127.0.0.1', cert, key, ca: await readFile(ca) }
+    const route = tlsConnect(to)
+    const answered = await new Promise<boolean>((resolve) => {
+      route.on('data', (bytes) => resolve(bytes.toString().startsWith('INFO ')))
+      for (const end of ['error', 'close']) route.on(end, () => resolve(false))
+    })
+    route.destroy()
+    return answered
+  }
+
+  test('a server of the cluster opens a route; a node with its own certificate does not', async () => {
+    const { keys, servers, certificate } = busFiles(prepared.directory)
+    const ca = join(keys, 'routes-ca.pem')
+    const at = (name: string) => join(servers, 'nats-2', name)
+    assert.equal(await opensRoute({ certificate: at('route.pem'), key: at('route.key') }, ca), true)
+    const { tls } = prepared.accessOf('node-1')
+    assert.equal(await opensRoute({ certificate: certificate('node-1'), key: tls?.key ?? '' }, ca), false)
+    assert.equal(await opensRoute({ certificate: at('server.pem'), key: at('server.key') }, ca), false)
   })
 
   test('keys and certificates that are there stay', async () => {

@@ -6,9 +6,10 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { after, afterEach, before, describe, test } from 'node:test'
+import { BusCluster } from '../fakes/bus-cluster.ts'
 import { noServer } from '../fakes/bus-member.ts'
-import { BusFleet, FLEET, type FleetOptions } from '../fakes/bus-fleet.ts'
+import { BusFleet, FLEET, type FleetOptions, MEMBERS } from '../fakes/bus-fleet.ts'
 import { eventually } from '../fakes/local-delivery.ts'
 
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
@@ -24,17 +25,25 @@ const PARTED = { functionsAt: [FIRST], serversOf: (node: string) => SIDES[node] 
 
 describe('a bus that breaks under a rollout', { skip: noServer, timeout: 120_000 }, () => {
   let directory: string
+  let cluster: BusCluster
   let fleet: BusFleet
-  beforeEach(async () => {
+  let count = 0
+  before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'heddle-faults-'))
+    cluster = await BusCluster.start(join(directory, 'bus'), MEMBERS)
+  })
+  after(async () => {
+    await cluster.stop()
+    await rm(directory, { recursive: true, force: true })
   })
   afterEach(async () => {
     await fleet.stop()
-    await rm(directory, { recursive: true, force: true })
+    await cluster.mend()
   })
 
   const start = async (pollMs: number, places: Pick<FleetOptions, 'serversOf' | 'functionsAt'> = {}) => {
-    fleet = await BusFleet.start({ directory, pollMs, ...places })
+    const own = join(directory, String(count++))
+    fleet = await BusFleet.start({ cluster, directory: own, pollMs, ...places })
     // Everybody is there, and has said so.
     await done(fleet.push('first'))
   }
@@ -60,19 +69,19 @@ describe('a bus that breaks under a rollout', { skip: noServer, timeout: 120_000
   test('the server that carries the functions is killed before the first ring can report', async () => {
     await start(NEVER_MS)
     const { carrier } = fleet
-    const killed = whenSwapped('node-0', () => fleet.cluster.kill(carrier))
+    const killed = whenSwapped('node-0', () => cluster.kill(carrier))
     const commit = fleet.push('second')
     await killed
     await done(commit)
     assert.notEqual(fleet.carrier, carrier)
-    await fleet.cluster.restart(carrier)
+    await cluster.restart(carrier)
     await done(fleet.push('third'))
     converged()
   })
 
   test('a node gives its report to a server that is cut off, and nothing else ever tells the node', async () => {
     await start(NEVER_MS, { functionsAt: [FIRST], serversOf: (node) => [node === 'node-1' ? SECOND : FIRST] })
-    const cut = whenSwapped('node-1', async () => fleet.cluster.part([SECOND], 'closed'))
+    const cut = whenSwapped('node-1', async () => cluster.part([SECOND], 'closed'))
     const commit = fleet.push('second')
     await cut
     const heard = fleet.heard.length
@@ -80,35 +89,35 @@ describe('a bus that breaks under a rollout', { skip: noServer, timeout: 120_000
       return fleet.heard.slice(heard).some(({ node }) => node === 'node-2') ? true : undefined
     })
     assert.notEqual(fleet.stageOf(commit), 'done')
-    fleet.cluster.heal()
+    cluster.heal()
     await done(commit)
     converged()
   })
 
   test('the rings are parted: the second one finds its release by itself, and is heard when the wires are whole', async () => {
     await start(SOON_MS, PARTED)
-    fleet.cluster.part([FIRST], 'closed')
+    cluster.part([FIRST], 'closed')
     const before = Math.max(...NODES.map((node) => fleet.generationOf(node)))
     const commit = fleet.push('second')
     await eventually('all kernels', () =>
       NODES.every((node) => fleet.generationOf(node) > before) ? true : undefined,
     )
     assert.notEqual(fleet.stageOf(commit), 'done', 'nobody has heard the second ring')
-    fleet.cluster.heal()
+    cluster.heal()
     await done(commit)
     converged()
   })
 
   test('all servers die as a node swaps, and come back empty', async () => {
     await start(NEVER_MS)
-    const all = fleet.cluster.names
+    const all = cluster.names
     const killed = whenSwapped('node-1', async () => {
-      await Promise.all(all.map((name) => fleet.cluster.kill(name)))
+      await Promise.all(all.map((name) => cluster.kill(name)))
     })
     const commit = fleet.push('second')
     await killed
     assert.notEqual(fleet.stageOf(commit), 'done')
-    await Promise.all(all.map((name) => fleet.cluster.restart(name)))
+    await Promise.all(all.map((name) => cluster.restart(name)))
     await done(commit)
     converged()
   })
@@ -117,12 +126,12 @@ describe('a bus that breaks under a rollout', { skip: noServer, timeout: 120_000
     skip: !DEEP && 'HEDDLE_DEEP=1',
   }, async () => {
     await start(SOON_MS, PARTED)
-    fleet.cluster.part([FIRST], 'silent')
+    cluster.part([FIRST], 'silent')
     const commit = fleet.push('second')
     const until = performance.now() + 30_000
     await eventually('half a minute', () => (performance.now() > until ? true : undefined))
     assert.notEqual(fleet.stageOf(commit), 'done')
-    fleet.cluster.heal()
+    cluster.heal()
     await done(commit)
     converged()
   })
@@ -133,19 +142,19 @@ describe('a bus that breaks under a rollout', { skip: noServer, timeout: 120_000
   }, async () => {
     await start(SOON_MS)
     for (let round = 0; round < 20; round++) {
-      const name = fleet.cluster.names[round % 3] ?? ''
+      const name = cluster.names[round % 3] ?? ''
       const node = NODES[round % NODES.length] ?? ''
       const swapped = whenSwapped(node)
       const commit = fleet.push(`release-${round}`)
       if (round % 2 === 0) {
         await swapped
-        await fleet.cluster.kill(name)
+        await cluster.kill(name)
         await done(commit)
-        await fleet.cluster.restart(name)
+        await cluster.restart(name)
       } else {
-        fleet.cluster.part([name], 'closed')
+        cluster.part([name], 'closed')
         await swapped
-        fleet.cluster.heal()
+        cluster.heal()
         await done(commit)
       }
     }

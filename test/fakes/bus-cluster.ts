@@ -107,6 +107,15 @@ export class BusCluster {
     for (const { proxy } of this.#wires) proxy.heal()
   }
 
+  /** Whatever a test has left broken. */
+  async mend(): Promise<void> {
+    this.heal()
+    for (const name of this.names) {
+      const server = this.#processes.get(name)
+      if (server?.exitCode !== null || server.signalCode !== null) await this.restart(name)
+    }
+  }
+
   async stop(): Promise<void> {
     for (const name of this.names) await this.kill(name)
     for (const { proxy } of this.#wires) await proxy.close()

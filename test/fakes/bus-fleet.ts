@@ -23,7 +23,7 @@ import type { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { codeTarget, DISPATCHER_TARGET } from '../../pipelines/contract/object-keys.ts'
 import type { Report } from '../../pipelines/contract/release.ts'
 import type { Ring } from '../../pipelines/rollout.ts'
-import { BusCluster } from './bus-cluster.ts'
+import type { BusCluster } from './bus-cluster.ts'
 import { optionsOf, settingsOf } from './bus-member.ts'
 import { initRepository } from './init-repository.ts'
 import { memoryKeys, systemClock } from './keys.ts'
@@ -37,6 +37,8 @@ export const FLEET: Ring[] = [
   { name: 'ring-0', nodes: ['node-0'] },
   { name: 'ring-1', nodes: ['node-1', 'node-2'] },
 ]
+/** As members of a bus. */
+export const MEMBERS = FLEET.flatMap(({ name: ring, nodes }) => nodes.map((name) => ({ name, ring })))
 const SOAK_MS = 50
 /** Milliseconds until an event that failed comes again. */
 const AGAIN_MS = 50
@@ -75,6 +77,9 @@ const timer: Timer = {
 }
 
 export type FleetOptions = {
+  /** Whole, and not stopped with the fleet. */
+  cluster: BusCluster
+  /** What nodes keep, one fleet's. */
   directory: string
   /** Milliseconds between two looks of a node that nobody hints. */
   pollMs: number
@@ -104,15 +109,13 @@ export class BusFleet {
   /** Called as soon as a node has swapped, before it can say so. */
   swapped: (node: string) => void = () => {}
 
-  private constructor(cluster: BusCluster, options: FleetOptions) {
-    this.cluster = cluster
+  private constructor(options: FleetOptions) {
+    this.cluster = options.cluster
     this.#options = options
   }
 
   static async start(options: FleetOptions): Promise<BusFleet> {
-    const nodes = FLEET.flatMap(({ name: ring, nodes }) => nodes.map((name) => ({ name, ring })))
-    const cluster = await BusCluster.start(join(options.directory, 'bus'), nodes)
-    const fleet = new BusFleet(cluster, options)
+    const fleet = new BusFleet(options)
     try {
       await fleet.#begin()
       return fleet
@@ -175,11 +178,8 @@ export class BusFleet {
       },
     })
     this.kernels.set(name, kernel)
-    const options = optionsOf(this.cluster.bus, this.#store, {
-      node: name,
-      ring: its.ring,
-      url: this.cluster.url(this.#options.serversOf?.(name)),
-    })
+    const url = this.cluster.url(this.#options.serversOf?.(name))
+    const options = { ...optionsOf(this.cluster.bus, this.#store, { node: name, ring: its.ring, url }), disk }
     const node: Node = {
       name,
       ...its,
@@ -244,6 +244,5 @@ export class BusFleet {
     await this.#work
     await this.#bus?.close()
     for (const door of this.#doors.values()) await door.close()
-    await this.cluster.stop()
   }
 }
