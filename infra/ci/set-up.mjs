@@ -56,6 +56,7 @@ const NEEDS = [
     for: ALL,
     why: 'hints to nodes, reports from nodes',
   },
+  { package: 'openssl', command: 'openssl', for: [...ALL, 'unit'], why: 'certificates of the bus' },
   { package: 'git', command: 'git', for: [...ALL, 'unit'], why: 'the policy repository' },
   {
     package: 'libclang-rt-22-dev',

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Noun[]>>> = {
   audit: async () => [await import('./audit.ts')],
   node: () => Promise.all([import('./node.ts'), import('./node-bus.ts'), import('./node-units.ts')]),
   rollout: async () => [await import('./rollout.ts')],
+  bus: async () => [await import('./bus.ts')],
   trust: async () => [await import('./trust.ts')],
   log: async () => [await import('./log.ts')],
   verify: async () => [await import('./verify.ts')],

@@ -1,5 +1,5 @@
 /** A nats-server of one's own: its keys, its configuration, its port. */
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { openDisk } from '../../agent/disk.ts'
 import type { NatsTls } from '../../functions/adapters/nats-bus.ts'
@@ -7,7 +7,7 @@ import { JWT_LIFE_MS } from '../../functions/bus/renewal.ts'
 import type { ObjectStore } from '../../functions/ports.ts'
 import { openAuthority } from './authority.ts'
 import { ensureAuthority, ensureLeaf } from './certificates.ts'
-import { busFiles, ensureBus, publishMembers, seatMembers } from './members.ts'
+import { ACCOUNTS, busFiles, ensureBus, publishMembers, seatMembers } from './members.ts'
 import { ensureUserSeed } from './nkeys.ts'
 import { type ClusterMember, serverConfig } from './server-config.ts'
 
@@ -47,22 +47,31 @@ export async function prepareNats(
   return { ...bus, ...(await prepareServer(bus, { name: 'nats', host, cluster: null })) }
 }
 
-/** Keys of everybody, members, what the functions hold. */
+/** The same without servers: keys of everybody, members, what the functions hold. */
 export async function prepareBus(directory: string, { nodes, tls }: BusOptions): Promise<Bus> {
+  const bus = await layBus(directory, tls)
+  const members = nodes.map(async ({ name, ring }) => {
+    return { node: name, ring, nkey: await ensureUserSeed(bus.accessOf(name).seed) }
+  })
+  await seatMembers(directory, await Promise.all(members))
+  if (tls) {
+    const clients = await ensureAuthority(busFiles(directory).keys, 'clients')
+    for (const { name } of nodes) await ensureLeaf(clients, join(directory, 'nodes'), { name, use: 'client' })
+  }
+  return bus
+}
+
+/** A bus whose members are as they are, nobody at first. */
+export async function layBus(directory: string, tls: boolean): Promise<Bus> {
   if (!isAbsolute(directory)) throw new RangeError(`${directory}: a server needs absolute paths`)
   const { keys } = busFiles(directory)
   const nodeFile = (name: string, suffix: string) => join(directory, 'nodes', `${name}.${suffix}`)
   await ensureBus(directory)
   const { credentials } = await openAuthority(keys)
   await openDisk(directory).write('functions.json', `${JSON.stringify(credentials, null, 2)}\n`)
-  const members = nodes.map(async ({ name, ring }) => {
-    return { node: name, ring, nkey: await ensureUserSeed(nodeFile(name, 'nk')) }
-  })
-  await seatMembers(directory, await Promise.all(members))
   const functions: FunctionsAccess = { credentials: join(directory, 'functions.json') }
   if (tls) {
     const clients = await ensureAuthority(keys, 'clients')
-    for (const { name } of nodes) await ensureLeaf(clients, join(directory, 'nodes'), { name, use: 'client' })
     const leaf = await ensureLeaf(clients, directory, { name: 'functions', use: 'client' })
     functions.tls = { ...leaf, ca: clients.certificate }
   }
@@ -82,36 +91,39 @@ export async function prepareBus(directory: string, { nodes, tls }: BusOptions):
 export type ServerPlace = {
   name: string
   host: string
+  /** Without it any free one. */
+  port?: number
   cluster: Omit<ClusterMember, 'name' | 'tls'> | null
 }
 
-/** One server of the bus. */
+/** One server of the bus: all that it needs lies in its directory, below `servers`. */
 export async function prepareServer(
   bus: Bus,
-  { name, host, cluster }: ServerPlace,
+  { name, host, port = ANY_PORT, cluster }: ServerPlace,
 ): Promise<Pick<PreparedNats, 'command' | 'url'>> {
-  const { keys, servers } = busFiles(bus.directory)
+  const { keys, servers, accounts } = busFiles(bus.directory)
   const directory = join(servers, name)
   const portsDirectory = join(directory, 'ports')
   // The file of a server that was killed would name a port that is another's by now.
   await rm(portsDirectory, { recursive: true, force: true })
-  const disk = openDisk(directory)
-  await disk.write('ports/.keep', '')
-  const leafOf = async (authority: string, use: 'server' | 'route', leaf: string) => {
+  await mkdir(portsDirectory, { recursive: true, mode: 0o700 })
+  const leafOf = async (authority: string, use: 'server' | 'route') => {
     const signer = await ensureAuthority(keys, authority)
-    const made = await ensureLeaf(signer, directory, { name: leaf, use, addresses: [host] })
-    return { ...made, ca: signer.certificate }
+    const ca = join(directory, `${authority}-ca.pem`)
+    await copyFile(signer.certificate, ca)
+    return { ...(await ensureLeaf(signer, directory, { name: use, use, addresses: [host] })), ca }
   }
   const config = serverConfig({
     host,
-    port: ANY_PORT,
+    port,
     portsDirectory,
     pidFile: join(directory, 'nats.pid'),
-    accountsFile: '../../accounts.conf',
-    tls: bus.functions.tls === undefined ? null : await leafOf('clients', 'server', 'server'),
-    cluster: cluster && { ...cluster, name, tls: await leafOf('routes', 'route', 'route') },
+    accountsFile: ACCOUNTS,
+    tls: bus.functions.tls === undefined ? null : await leafOf('clients', 'server'),
+    cluster: cluster && { ...cluster, name, tls: await leafOf('routes', 'route') },
   })
-  await disk.write('nats.conf', config)
+  await copyFile(accounts, join(directory, ACCOUNTS))
+  await openDisk(directory).write('nats.conf', config)
   return {
     command: ['nats-server', '-c', join(directory, 'nats.conf')],
     url: () => readUrl(portsDirectory),

@@ -4,6 +4,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fromPublic } from '@nats-io/nkeys'
 import { z } from 'zod'
 import { openDisk } from '../../agent/disk.ts'
 import { withLock } from '../../functions/adapters/file-lock.ts'
@@ -24,7 +25,7 @@ import { ensureAuthority, signRequest } from './certificates.ts'
 import { accountsConfig } from './server-config.ts'
 
 const STATE = 'bus.json'
-const ACCOUNTS = 'accounts.conf'
+export const ACCOUNTS = 'accounts.conf'
 /** Times 2 ms: how long a change waits for another one. */
 const LOCK_TRIES = 2_500
 
@@ -39,7 +40,7 @@ const NOBODY: State = { schema: 'heddle.bus/1', members: [], revoked: [] }
 export type Membership = {
   /** Keys that the bus knew before and knows no more. */
   revoked: string[]
-  /** Servers of this machine that have been told; others need `accounts.conf`, and a reload. */
+  /** Servers of this machine that have been told; others need their new `accounts.conf`, and a reload. */
   reloaded: string[]
 }
 
@@ -53,7 +54,8 @@ export const busFiles = (directory: string) => ({
 
 /**
  * The node speaks with this key from now on; what it had before is revoked. Twice is once. `request`: what the
- * node asks for a certificate with. Throws Failure('metadata-untrusted') for a key that was revoked.
+ * node asks for a certificate with. Throws Failure('metadata-untrusted') for a key that was revoked,
+ * 'schema-violation' for one that is none.
  */
 export async function admitNode(
   directory: string,
@@ -61,6 +63,7 @@ export async function admitNode(
   request: string | null = null,
 ): Promise<Membership> {
   const { revoked } = await readState(directory)
+  checkKey(member.nkey)
   if (revoked.includes(member.nkey)) {
     throw new Failure('metadata-untrusted', `${member.nkey} was revoked: enrol the node again with a new key`)
   }
@@ -70,6 +73,15 @@ export async function admitNode(
     await openDisk(directory).write(`nodes/${member.node}.pem`, certificate)
   }
   return change(directory, member.node, [member])
+}
+
+/** A key with a typing error would stand in the way of everybody's renewal. */
+function checkKey(nkey: string): void {
+  try {
+    fromPublic(nkey).getPublicKey()
+  } catch (cause) {
+    throw new Failure('schema-violation', `${nkey} is no public key: its checksum is wrong`, { cause })
+  }
 }
 
 /** The node's keys open no connection any more, and those that are open end. Twice is once. */
@@ -162,8 +174,11 @@ async function writeState(directory: string, state: State): Promise<void> {
   const known = before === undefined ? undefined : (await readState(directory)).revoked
   // First: a death in between must not let a revoked key back in.
   if (!isSame(known, state.revoked)) {
-    const authority = await openAuthority(busFiles(directory).keys)
-    await disk.write(ACCOUNTS, accountsConfig(await authority.accounts(state.revoked)))
+    const { keys, servers } = busFiles(directory)
+    const accounts = accountsConfig(await (await openAuthority(keys)).accounts(state.revoked))
+    for (const name of await readdir(servers).catch(() => []))
+      await disk.write(join('servers', name, ACCOUNTS), accounts)
+    await disk.write(ACCOUNTS, accounts)
   }
   await disk.write(STATE, `${JSON.stringify(State.parse(state), null, 2)}\n`)
 }

@@ -1,4 +1,4 @@
-/** nats-server's configuration: who is believed in one file, which all servers share, the rest in one for each. */
+/** nats-server's configuration: who is believed in one file, the same for all servers, the rest in another. */
 import type { Accounts } from './authority.ts'
 
 /** Files: what a server shows, and whose certificates it takes. */
@@ -12,7 +12,7 @@ export type NatsServer = {
   portsDirectory: string
   /** The server writes its process id here; `heddle node revoke` reads it. */
   pidFile: string
-  /** The shared file, by its path from this configuration's directory. */
+  /** Who is believed: by its path from this configuration's directory. */
   accountsFile: string
   tls: ServerTls | null
   cluster: ClusterMember | null

@@ -94,6 +94,7 @@ describe('members of a bus', { skip: noServer }, () => {
     const [old = ''] = revoked
     const pair = createUser()
     await assert.rejects(admitNode(directory, member(old)), { code: 'metadata-untrusted' })
+    await assert.rejects(admitNode(directory, member(`U${'A'.repeat(55)}`)), { code: 'schema-violation' })
     const nkey = pair.getPublicKey()
     assert.deepEqual(await admitNode(directory, member(nkey)), { revoked: [], reloaded: ['nats'] })
     await publishMembers(directory, store, HOUR_MS)

@@ -72,6 +72,21 @@ test('with rekey the bus must be told another key, without it the same', async (
   assert.deepEqual(await enroll(await options('node-k')), second)
 })
 
+test('where the bus shows certificates, the node asks for one; its key never leaves it', async () => {
+  const natsCa = join(directory, 'ca.pem')
+  await writeFile(natsCa, 'who signs servers')
+  const { config, nats } = await enroll({ ...(await options('node-t')), natsCa })
+  assert.match(nats?.request ?? '', /^-----BEGIN CERTIFICATE REQUEST-----/)
+  const { tls } = (await readConfig(config)).nats ?? {}
+  assert.equal(await readFile(tls?.ca ?? '', 'utf8'), 'who signs servers')
+  assert.equal((await stat(tls?.key ?? '')).mode & 0o777, 0o600)
+  const before = await readFile(tls?.key ?? '')
+  await enroll({ ...(await options('node-t')), natsCa })
+  assert.deepEqual(await readFile(tls?.key ?? ''), before)
+  await enroll({ ...(await options('node-t')), natsCa, rekey: true })
+  assert.notDeepEqual(await readFile(tls?.key ?? ''), before)
+})
+
 test('another root than the pinned one is refused, and taken with repin', async () => {
   const enrolled = await enroll(await options('node-c'))
   const other = await nodeFleet()

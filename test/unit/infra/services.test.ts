@@ -6,11 +6,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { createUser } from '@nats-io/nkeys'
 import { parseMembers } from '../../../agent/adapters/file-members.ts'
 import { parseConfig } from '../../../agent/config.ts'
 import { openDisk } from '../../../agent/disk.ts'
 import { REGISTRY_FILE } from '../../../agent/known-nodes.ts'
 import { publishServices } from '../../../agent/services.ts'
+import { ensureBus } from '../../../infra/nats/members.ts'
 import { removeMember, writeMember } from '../../../infra/node/members-file.ts'
 import { servicesText, viewServices } from '../../../infra/node/services.ts'
 import type { Subject } from '../../../infra/node/subject.ts'
@@ -145,6 +147,8 @@ describe('heddle node services', () => {
   })
 })
 
+const NKEY = createUser().getPublicKey()
+
 describe('the members of a fleet', () => {
   const members = async () => parseMembers('members.json', await readFile(file('members.json'), 'utf8'))
 
@@ -182,7 +186,7 @@ describe('the members of a fleet', () => {
   for (const [what, flags, code, says] of ADMISSIONS) {
     test(`admit with ${what} is refused before the bus is told`, async () => {
       const args = flags.map((flag) => (flag === 'M' ? file('members.json') : flag))
-      const known = ['--nats', file('nats.json'), '--ring', 'canary', '--nkey', `U${'A'.repeat(55)}`]
+      const known = ['--bus', file('bus'), '--store', file('store'), '--ring', 'canary', '--nkey', NKEY]
       const admitted = run(process.execPath, [MAIN, 'node', 'admit', 'n1', ...known, ...args])
       await assert.rejects(admitted, (error: { code: number; stderr: string }) => {
         assert.equal(error.code, code)
@@ -193,9 +197,8 @@ describe('the members of a fleet', () => {
   }
 
   test('admit writes what the node speaks for', async () => {
-    const users = { authorization: { users: [] } }
-    await writeFile(file('nats.json'), JSON.stringify(users))
-    const known = ['--nats', file('nats.json'), '--ring', 'canary', '--nkey', `U${'A'.repeat(55)}`]
+    await ensureBus(file('bus'))
+    const known = ['--bus', file('bus'), '--store', file('store'), '--ring', 'canary', '--nkey', NKEY]
     const speaks = [
       '--range',
       '10.1.0.0/16',
@@ -231,8 +234,10 @@ describe('the members of a fleet', () => {
       'node',
       'revoke',
       'n1',
-      '--nats',
-      file('nats.json'),
+      '--bus',
+      file('bus'),
+      '--store',
+      file('store'),
       '--members',
       file('members.json'),
     ])
