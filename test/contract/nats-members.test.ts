@@ -7,12 +7,26 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { createUser, type KeyPair } from '@nats-io/nkeys'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { natsLink } from '../../agent/adapters/nats-link.ts'
+import { natsBus } from '../../functions/adapters/nats-bus.ts'
 import { natsIssuer } from '../../functions/adapters/nats-issuer.ts'
+import { renewal } from '../../functions/bus/renewal.ts'
 import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
 import { admitNode, publishMembers, revokeNode } from '../../infra/nats/members.ts'
-import { busJwtKey } from '../../pipelines/contract/object-keys.ts'
-import { inbox, report } from '../../pipelines/contract/subjects.ts'
-import { killServer, noServer, quiet, keysIn, settingsOf, startServer } from '../fakes/bus-member.ts'
+import { BUS_MEMBERS_KEY, busJwtKey } from '../../pipelines/contract/object-keys.ts'
+import type { Report } from '../../pipelines/contract/release.ts'
+import { hint, inbox, report } from '../../pipelines/contract/subjects.ts'
+import {
+  keysIn,
+  killServer,
+  noServer,
+  optionsOf,
+  quiet,
+  settingsOf,
+  shownByFunctions,
+  startServer,
+} from '../fakes/bus-member.ts'
+import { systemClock } from '../fakes/keys.ts'
 import { eventually } from '../fakes/local-delivery.ts'
 import { memoryStore } from '../fakes/memory-store.ts'
 
@@ -21,6 +35,19 @@ const NODES = [
   { name: 'node-b', ring: 'canary' },
 ]
 const HOUR_MS = 3_600_000
+const REPORT: Report = {
+  schema: 'heddle.report/1',
+  node: 'node-b',
+  ring: 'canary',
+  at: '2026-11-23T00:00:00Z',
+  sequence: 1,
+  outcome: 'unchanged',
+  number: null,
+  artifact: null,
+  generation: null,
+  failure: null,
+  timings: {},
+}
 let directory: string
 let store: ReturnType<typeof memoryStore>
 let prepared: PreparedNats
@@ -79,6 +106,56 @@ describe('members of a bus', { skip: noServer }, () => {
     await killServer(server)
     await start()
     await assert.rejects(open('node-a', stolen.keys, late))
+  })
+
+  test('nodes and functions do not notice that others come and go', async () => {
+    let opened = 0
+    const link = natsLink(optionsOf(prepared, store, { node: 'node-b', ring: 'canary', url }), () => {})
+    link.use({ online: () => void opened++ })
+    const functions = natsBus({ url, ...(await settingsOf(prepared)), log: () => {} })
+    const heard = new Set<number>()
+    functions.onReport(({ sequence }) => heard.add(sequence))
+    const says = (sequence: number) =>
+      eventually(`report ${sequence}`, () => {
+        link.connection()?.publish(report('node-b'), JSON.stringify({ ...REPORT, sequence }))
+        return heard.has(sequence) ? true : undefined
+      })
+    try {
+      await says(1)
+      const lost = await open('node-a')
+      await revokeNode(directory, 'node-a')
+      await lost.closed()
+      await says(2)
+      assert.equal(opened, 1)
+    } finally {
+      await link.close()
+      await functions.close()
+    }
+  })
+
+  test('a node that moves to another ring is given a JWT for that one', async () => {
+    const keys = await keysOf('node-a')
+    await admitNode(directory, { ...member(keys.getPublicKey()), ring: 'prod' })
+    assert.equal((await publishMembers(directory, store, HOUR_MS)).issued, 1)
+    const moved = await open('node-a', keys)
+    const hints = moved.subscribe(hint('prod'), { max: 1 })
+    await moved.flush()
+    const functions = await connect({ servers: url, ...(await shownByFunctions(prepared)) })
+    functions.publish(hint('prod'))
+    for await (const { subject } of hints) assert.equal(subject, hint('prod'))
+    await functions.close()
+    await moved.close()
+  })
+
+  test('who renews believes no list of members but its own account’s', async () => {
+    const other = await prepareNats(join(directory, 'other'), '127.0.0.1', NODES)
+    const theirs = memoryStore()
+    await other.publish(theirs)
+    const { credentials } = await settingsOf(prepared)
+    const ports = { store: theirs, issuer: natsIssuer(credentials), clock: systemClock }
+    await assert.rejects(renewal(ports, HOUR_MS)(), { code: 'metadata-untrusted' })
+    store.objects.set(BUS_MEMBERS_KEY, Buffer.from('a.b.c'))
+    await assert.rejects(renewal({ ...ports, store }, HOUR_MS)(), { code: 'metadata-untrusted' })
   })
 
   test('renewal of a revoked node stops', async () => {
