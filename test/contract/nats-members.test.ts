@@ -125,6 +125,8 @@ describe('members of a bus', { skip: noServer }, () => {
       const lost = await open('node-a')
       await revokeNode(directory, 'node-a')
       await lost.closed()
+      // The reload is over where somebody new is let in.
+      await (await open('node-b')).close()
       await says(2)
       assert.equal(opened, 1)
     } finally {

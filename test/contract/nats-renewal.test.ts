@@ -39,6 +39,7 @@ describe('renewal', { skip: noServer, timeout: 60_000 }, () => {
   let renew: () => Promise<unknown>
   let hints: number
   let opened: number
+  let lines: string[]
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'heddle-renewal-'))
@@ -51,7 +52,7 @@ describe('renewal', { skip: noServer, timeout: 60_000 }, () => {
     functions = await connect({ servers, ...(await shownByFunctions(prepared)) })
     const { credentials } = await settingsOf(prepared)
     renew = renewal({ store, issuer: natsIssuer(credentials), clock: systemClock }, LIFE_MS)
-    ;[hints, opened] = [0, 0]
+    ;[hints, opened, lines] = [0, 0, []]
   })
   afterEach(async () => {
     await link?.close()
@@ -63,7 +64,7 @@ describe('renewal', { skip: noServer, timeout: 60_000 }, () => {
   async function join1(): Promise<NatsLink> {
     const url = (await prepared.url()) ?? ''
     const options = optionsOf(prepared, store, { node: 'node-1', ring: 'canary', url })
-    const made = natsLink({ ...options, lookMs: LOOK_MS }, () => {})
+    const made = natsLink({ ...options, lookMs: LOOK_MS }, (line) => void lines.push(line))
     made.use({
       connected: (connection) => {
         connection.subscribe(hint('canary'), { callback: () => void hints++ })
@@ -93,6 +94,7 @@ describe('renewal', { skip: noServer, timeout: 60_000 }, () => {
     })
     await eventually('a second connection', () => (opened === 2 ? true : undefined))
     await hears()
+    assert.deepEqual(lines, ['bus: disconnect'], 'the bus has refused nothing')
   })
 
   test('without renewal the bus ends the node’s connection; it comes back with the first JWT after that', async () => {
@@ -129,6 +131,10 @@ describe('renewal', { skip: noServer, timeout: 60_000 }, () => {
     const forged = `${head}.${Buffer.from(JSON.stringify(far)).toString('base64url')}.${signature}`
     store.objects.set(KEY, Buffer.from(forged))
     await join1()
+    const { disk } = optionsOf(prepared, store, { node: 'node-1', ring: 'canary', url: '' })
+    await eventually('what it has taken', async () => {
+      return Buffer.from((await disk.read('bus.jwt')) ?? []).toString() === forged ? true : undefined
+    })
     const member = { node: 'node-1', ring: 'canary', nkey: claims.sub }
     const good = await natsIssuer(credentials).issue(member, new Date(Date.now() + LIFE_MS))
     store.objects.set(KEY, good)
