@@ -162,24 +162,20 @@ async function readState(directory: string): Promise<State> {
   }
 }
 
-/** A bus without anybody, where there is none. */
+/** A bus without anybody, where there is none; servers' files as this version of Heddle writes them. */
 export async function ensureBus(directory: string): Promise<void> {
   const there = await openDisk(directory).read(STATE)
-  if (there === undefined) await writeState(directory, NOBODY)
+  await writeState(directory, there === undefined ? NOBODY : await readState(directory))
 }
 
 async function writeState(directory: string, state: State): Promise<void> {
   const disk = openDisk(directory)
-  const before = await disk.read(STATE)
-  const known = before === undefined ? undefined : (await readState(directory)).revoked
+  const { keys, servers } = busFiles(directory)
+  const accounts = accountsConfig(await (await openAuthority(keys)).accounts(state.revoked))
   // First: a death in between must not let a revoked key back in.
-  if (!isSame(known, state.revoked)) {
-    const { keys, servers } = busFiles(directory)
-    const accounts = accountsConfig(await (await openAuthority(keys)).accounts(state.revoked))
-    for (const name of await readdir(servers).catch(() => []))
-      await disk.write(join('servers', name, ACCOUNTS), accounts)
-    await disk.write(ACCOUNTS, accounts)
-  }
+  for (const name of await readdir(servers).catch(() => []))
+    await disk.write(join('servers', name, ACCOUNTS), accounts)
+  await disk.write(ACCOUNTS, accounts)
   await disk.write(STATE, `${JSON.stringify(State.parse(state), null, 2)}\n`)
 }
 
