@@ -47,6 +47,7 @@ const REPORT: Report = {
   generation: null,
   failure: null,
   timings: {},
+  measures: null,
 }
 let directory: string
 let store: ReturnType<typeof memoryStore>

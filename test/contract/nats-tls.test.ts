@@ -99,6 +99,7 @@ describe('certificates of the bus', { skip: noServer, timeout: 60_000 }, () => {
       generation: 1,
       failure: null,
       timings: {},
+      measures: null,
     }
     try {
       await eventually('a way for the report', () =>

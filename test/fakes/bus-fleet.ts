@@ -22,7 +22,7 @@ import { canonicalJson } from '../../pipelines/contract/canonical-json.ts'
 import type { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { codeTarget, DISPATCHER_TARGET } from '../../pipelines/contract/object-keys.ts'
 import type { Report } from '../../pipelines/contract/release.ts'
-import type { Ring } from '../../pipelines/rollout.ts'
+import { type Ring, RolloutPlan } from '../../pipelines/rollout/plan.ts'
 import type { BusCluster } from './bus-cluster.ts'
 import { optionsOf, settingsOf } from './bus-member.ts'
 import { initRepository } from './init-repository.ts'
@@ -81,7 +81,7 @@ export type FleetOptions = {
   cluster: BusCluster
   /** What nodes keep, one fleet's. */
   directory: string
-  /** Milliseconds between two looks of a node that nobody hints. */
+  /** Milliseconds between two looks of a node that nobody hints, and between two reports of what it counts. */
   pollMs: number
   /** Servers of a node: all, without it. */
   serversOf?: (node: string) => string[]
@@ -146,7 +146,8 @@ export class BusFleet {
       clock: systemClock,
       keys,
       trustedRoot,
-      plan: { rings: FLEET, soakMs: SOAK_MS },
+      plan: RolloutPlan.parse({ rings: FLEET, soakMs: SOAK_MS }),
+      operators: [],
       repository: 'acme/policies',
       branch: 'main',
       secrets: ['secret'],
@@ -196,11 +197,14 @@ export class BusFleet {
       routed: null,
       resting: nothingRests(),
       registry: silentRegistry,
+      attempt: null,
+      metered: null,
       reported: null,
       said: null,
       log: () => {},
     }
-    this.#agents.push(await runNode(node, timer, { intervalMs: this.#options.pollMs, jitter: 0.2 }))
+    const { pollMs } = this.#options
+    this.#agents.push(await runNode(node, timer, { intervalMs: pollMs, jitter: 0.2, beatMs: pollMs }))
   }
 
   /** One event after another; what fails comes again. */
