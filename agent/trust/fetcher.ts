@@ -21,7 +21,7 @@ export function storeFetcher(
 ): Fetcher {
   return {
     async downloadBytes(url, maxLength) {
-      const file = decodeURIComponent(url.slice(METADATA_URL.length + 1))
+      const file = url.slice(METADATA_URL.length + 1)
       const key = metadataKey(file)
       try {
         const bytes = await store.get(key, Math.min(maxLength, MAX_METADATA_BYTES))

@@ -83,18 +83,9 @@ async function refresh(
   const remember = (error: unknown) => {
     last = error
   }
-  const updater = new Updater({
-    metadataDir: from.scratch,
-    metadataBaseUrl: METADATA_URL,
-    fetcher: storeFetcher(from.store, remember, (name, text) => {
-      fetched[name] = text
-    }),
-    config: LIMITS,
+  const { updater, trusted } = openUpdater(from, remember, (name, text) => {
+    fetched[name] = text
   })
-  const trusted: TrustedMetadataStore = updater['trustedSet']
-  // tuf-js takes the machine's clock; ours never goes below the persisted floor.
-  trusted['referenceTime'] = new Date(from.now)
-  updater['trustedSet'] = observed(trusted, remember)
   try {
     await updater.refresh()
     if (trusted.targets === undefined) throw new Failure('metadata-untrusted', 'no targets metadata')
@@ -105,6 +96,28 @@ async function refresh(
     throw error instanceof RuntimeError && last !== undefined ? last : error
   }
   return open(trusted, await collect(from.scratch))
+}
+
+/**
+ * tuf-js as this node uses it: over the object store, with our limits and our clock. What was trusted
+ * before lies in `scratch`. `remember` and `keepRoot` are those of the fetcher.
+ */
+export function openUpdater(
+  from: { store: Store; scratch: string; now: number },
+  remember: (error: unknown) => void,
+  keepRoot: (name: string, text: string) => void,
+): { updater: Updater; trusted: TrustedMetadataStore } {
+  const updater = new Updater({
+    metadataDir: from.scratch,
+    metadataBaseUrl: METADATA_URL,
+    fetcher: storeFetcher(from.store, remember, keepRoot),
+    config: LIMITS,
+  })
+  const trusted: TrustedMetadataStore = updater['trustedSet']
+  // tuf-js takes the machine's clock; ours never goes below the persisted floor.
+  trusted['referenceTime'] = new Date(from.now)
+  updater['trustedSet'] = observed(trusted, remember)
+  return { updater, trusted }
 }
 
 /**
