@@ -5,7 +5,7 @@ import type { Store } from '../ports.ts'
 /** Milliseconds for one whole object; a server that trickles bytes is cut off here. */
 const OBJECT_TIMEOUT_MS = 60_000
 
-export function httpStore(base: string): Store {
+export function httpStore(base: string, timeoutMs = OBJECT_TIMEOUT_MS): Store {
   const root = base.endsWith('/') ? base : `${base}/`
   return {
     async get(key, maxBytes) {
@@ -14,7 +14,7 @@ export function httpStore(base: string): Store {
         const response = await fetch(new URL(key, root), {
           headers: { 'accept-encoding': 'identity' },
           redirect: 'error',
-          signal: AbortSignal.timeout(OBJECT_TIMEOUT_MS),
+          signal: AbortSignal.timeout(timeoutMs),
         })
         if (response.status === 404 || response.status === 403) {
           await response.body?.cancel()

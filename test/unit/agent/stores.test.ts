@@ -46,6 +46,15 @@ const answer: RequestListener = (request, response) => {
     case '/bucket/bomb':
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(BYTES)
       return
+    case '/bucket/trickle': {
+      const more = () => response.writable && response.write('x', () => setImmediate(more))
+      more()
+      return
+    }
+    case '/bucket/truncated':
+      response.writeHead(200, { 'content-length': 100 }).end(BYTES)
+      response.socket?.destroySoon()
+      return
     case '/bucket/elsewhere':
       response.writeHead(302, { location: `/bucket/${KEY}` }).end()
       return
@@ -81,6 +90,7 @@ const refused: [string, string, string][] = [
   ['data without end', 'endless', 'store-too-large'],
   ['a compressed answer', 'bomb', 'store-unavailable'],
   ['a redirect', 'elsewhere', 'store-unavailable'],
+  ['an answer that breaks off', 'truncated', 'store-unavailable'],
   ['a server in trouble', 'broken', 'store-unavailable'],
 ]
 for (const [what, key, code] of refused) {
@@ -88,6 +98,12 @@ for (const [what, key, code] of refused) {
     await assert.rejects((stores['http'] as Store).get(key, 100_000), { code })
   })
 }
+
+test('http: a server that sends byte by byte, and never an end, is left', async () => {
+  const { port } = server.address() as AddressInfo
+  const store = httpStore(`http://127.0.0.1:${port}/bucket`, 50)
+  await assert.rejects(store.get('trickle', 2 ** 40), { code: 'store-unavailable' })
+})
 
 test('http: a server that is not there', async () => {
   await assert.rejects(httpStore('http://127.0.0.1:9').get(KEY, 10), { code: 'store-unavailable' })

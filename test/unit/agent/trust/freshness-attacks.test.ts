@@ -66,6 +66,27 @@ test('freeze: expired metadata brings nothing new, and what runs goes on and is 
   assert.notEqual(fleet.kernel.content.active, null)
 })
 
+test('freeze: stale metadata is believed for as long as it is valid, and not an hour longer', async () => {
+  const { objects } = forger(fleet)
+  const frozen = new Map(objects)
+  await fleet.published.release('canary', 2, two)
+  const newest = new Map(objects)
+  const serve = (content: Map<string, Uint8Array>) => {
+    for (const [key, bytes] of content) objects.set(key, bytes)
+  }
+  serve(frozen)
+  assert.equal((await fleet.pass()).failure, null)
+  fleet.clock.advance(11 * HOUR)
+  assert.equal((await fleet.pass()).failure, null)
+  fleet.clock.advance(2 * HOUR)
+  await refused('metadata-expired')
+  // The freeze ends: what it hid is taken.
+  serve(newest)
+  await fleet.published.repository.refresh()
+  const report = await fleet.pass()
+  assert.deepEqual([report.outcome, report.number], ['enforced', 2])
+})
+
 test('freeze: an expired role behind a fresh timestamp', async () => {
   await forger(fleet).putRole('release', (signed: Signed) => {
     signed.expires = '2026-11-22T00:00:00Z'
