@@ -15,6 +15,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'unit', folders: ['unit/'], concurrency: 2 },
   { name: 'contract', folders: ['contract/'], concurrency: 2 },
   { name: 'conformance', folders: ['conformance/'], concurrency: 2 },
+  { name: 'attacks', folders: ['attacks/'], concurrency: 1 },
   { name: 'bpf', folders: ['bpf/'], concurrency: 1 },
   { name: 'crash', folders: ['crash/'], concurrency: 1 },
   { name: 'e2e', folders: ['e2e/'], concurrency: 1 },

@@ -6,12 +6,17 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { fsStore } from '../../../agent/adapters/fs-store.ts'
 import { httpStore } from '../../../agent/adapters/http-store.ts'
 import type { Store } from '../../../agent/ports.ts'
 
 const KEY = 'blobs/sha256/abc'
 const BYTES = Buffer.from('0123456789')
+/** 32 KB that swell to 32 MB. */
+const BOMB = gzipSync(Buffer.alloc(32 << 20))
+/** Milliseconds: what does not end by itself has failed by then. */
+const PATIENCE = { timeout: 20_000 }
 
 let directory: string
 let server: Server
@@ -44,7 +49,7 @@ const answer: RequestListener = (request, response) => {
       return
     }
     case '/bucket/bomb':
-      response.writeHead(200, { 'content-encoding': 'gzip' }).end(BYTES)
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(BOMB)
       return
     case '/bucket/trickle': {
       const more = () => response.writable && response.write('x', () => setImmediate(more))
@@ -94,12 +99,12 @@ const refused: [string, string, string][] = [
   ['a server in trouble', 'broken', 'store-unavailable'],
 ]
 for (const [what, key, code] of refused) {
-  test(`http: ${what} is refused`, async () => {
+  test(`http: ${what} is refused`, PATIENCE, async () => {
     await assert.rejects((stores['http'] as Store).get(key, 100_000), { code })
   })
 }
 
-test('http: a server that sends byte by byte, and never an end, is left', async () => {
+test('http: a server that sends byte by byte, and never an end, is left', PATIENCE, async () => {
   const { port } = server.address() as AddressInfo
   const store = httpStore(`http://127.0.0.1:${port}/bucket`, 50)
   await assert.rejects(store.get('trickle', 2 ** 40), { code: 'store-unavailable' })

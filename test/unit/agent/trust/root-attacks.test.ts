@@ -161,7 +161,8 @@ const shapes: [string, 'targets' | 'code' | 'policy', (signed: Signed) => void][
     'a role with an odd name',
     'targets',
     (signed) => {
-      signed.delegations.roles.push({ ...signed.delegations.roles[0], name: '../../etc/passwd' })
+      const name = '../../etc/passwd'
+      signed.delegations.roles.push({ ...signed.delegations.roles[0], name, paths: [`${name}/*`] })
     },
   ],
   [

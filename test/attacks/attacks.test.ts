@@ -1,0 +1,68 @@
+/**
+ * Attacks that must fail, each with the tests that name it. By default: every row names tests and checks
+ * that are there. In full (HEDDLE_DEEP=1): these tests pass, and fail on a build without the checks.
+ */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { type Attack, compiledPath, withoutCheck } from './attack.ts'
+import { FORGE_ATTACKS } from './forge-attacks.ts'
+import { type Build, copyBuild } from './mutant.ts'
+import { RELEASE_ATTACKS } from './release-attacks.ts'
+import { TRUST_ATTACKS } from './trust-attacks.ts'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const ATTACKS: readonly Attack[] = [...TRUST_ATTACKS, ...RELEASE_ATTACKS, ...FORGE_ATTACKS]
+const skip = process.env['HEDDLE_DEEP'] === '1' ? false : 'a build without each check: npm run test:deep'
+
+/** Names of a file's tests; where a name is put together, what stands for its parts fits any text. */
+function namesIn(file: string): RegExp[] {
+  const source = readFileSync(join(ROOT, 'test', `${file}.test.ts`), 'utf8')
+  const names = [...source.matchAll(/\b(?:test|it)\(\s*(?:'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`)/g)]
+  return names.map(([, plain, template]) => {
+    const parts = plain === undefined ? (template ?? '').split(/\$\{[^}]*\}/) : [plain]
+    const escaped = parts.map((part) => part.replaceAll("\\'", "'").replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    return new RegExp(`^${escaped.join('.+')}$`)
+  })
+}
+
+describe('every row', () => {
+  test('names tests that are there', () => {
+    const missing = ATTACKS.flatMap(({ file, tests }) =>
+      tests
+        .filter((name) => !namesIn(file).some((known) => known.test(name)))
+        .map((name) => `${file}: ${name}`),
+    )
+    assert.deepEqual(missing, [])
+  })
+
+  test('names checks that are there, each once', () => {
+    for (const { without } of ATTACKS)
+      for (const cut of without) withoutCheck(readFileSync(join(ROOT, compiledPath(cut)), 'utf8'), cut)
+  })
+
+  test('is another attack, and has a test and a check', () => {
+    const names = ATTACKS.map(({ attack }) => attack)
+    assert.equal(new Set(names).size, names.length)
+    for (const { attack, tests, without } of ATTACKS)
+      assert.ok(tests.length > 0 && without.length > 0, attack)
+  })
+})
+
+describe('a build without the check', { skip }, () => {
+  let build: Build
+  before(async () => {
+    build = await copyBuild(ROOT)
+  })
+  after(() => build.remove())
+
+  for (const { attack, file, tests, without } of ATTACKS)
+    test(`${attack}: is found`, async () => {
+      const whole = await build.run(file, tests)
+      assert.deepEqual([whole.failed, new Set(whole.passed)], [[], new Set(tests)], whole.output)
+      const broken = await build.without(without, () => build.run(file, tests))
+      assert.notEqual(broken.failed.length, 0, `passed without the check:\n${broken.output}`)
+    })
+})
