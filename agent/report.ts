@@ -29,11 +29,17 @@ function say(node: Node, { outcome, number, generation, failure }: Report): void
   node.said = text
 }
 
-/** Only grows, also after a crash; numbers are reserved in batches to spare the disk. */
+/**
+ * Only grows, also after a crash; numbers are reserved in batches to spare the disk. A disk that is full
+ * does not make the node silent: numbers may come again then, and readers go by the time first.
+ */
 async function nextSequence(node: Node): Promise<number> {
   const reserved = node.state.current.sequence
   const sequence = (node.reported ?? reserved) + 1
-  if (sequence > reserved) await node.state.update({ sequence: reserved + SEQUENCE_BATCH })
+  if (sequence > reserved)
+    await node.state.update({ sequence: reserved + SEQUENCE_BATCH }).catch((error: unknown) => {
+      node.log(`report ${sequence} is not noted: ${error}`)
+    })
   node.reported = sequence
   return sequence
 }

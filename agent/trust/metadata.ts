@@ -7,7 +7,13 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TargetFile } from '@tufjs/models'
 import { Updater } from 'tuf-js'
-import { BadVersionError, DownloadHTTPError, ExpiredMetadataError, RuntimeError } from 'tuf-js/dist/error.js'
+import {
+  BadVersionError,
+  DownloadHTTPError,
+  ExpiredMetadataError,
+  PersistError,
+  RuntimeError,
+} from 'tuf-js/dist/error.js'
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js'
 import { z } from 'zod'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -117,6 +123,15 @@ export function openUpdater(
   // tuf-js takes the machine's clock; ours never goes below the persisted floor.
   trusted['referenceTime'] = new Date(from.now)
   updater['trustedSet'] = observed(trusted, remember)
+  const persist = updater['persistMetadata'].bind(updater)
+  updater['persistMetadata'] = (name: string, bytes: Buffer) => {
+    try {
+      persist(name, bytes)
+    } catch (error) {
+      remember(error)
+      throw error
+    }
+  }
   return { updater, trusted }
 }
 
@@ -214,6 +229,8 @@ function observed(store: TrustedMetadataStore, remember: (error: unknown) => voi
 function metadataFailure(cause: unknown): Failure {
   if (cause instanceof Failure) return cause
   const message = cause instanceof Error ? cause.message : String(cause)
+  // A full disk says nothing against what it has no space for.
+  if (cause instanceof PersistError) return new Failure('disk-failed', message, { cause })
   if (cause instanceof ExpiredMetadataError) return new Failure('metadata-expired', message, { cause })
   if (cause instanceof BadVersionError) return new Failure('metadata-rollback', message, { cause })
   if (cause instanceof DownloadHTTPError) return new Failure('store-unavailable', message, { cause })

@@ -5,7 +5,10 @@ import { dirname, join } from 'node:path'
 
 let counter = 0
 
-/** Writes bytes to a new file in `directory` and to the disk. The name starts with our process id. */
+/**
+ * Writes bytes to a new file in `directory` and to the disk. The name starts with our process id. What
+ * could not be written whole is removed: on a full disk halves would keep it full.
+ */
 export async function writeTemporary(directory: string, bytes: Uint8Array, mode = 0o644): Promise<string> {
   const path = join(directory, `${process.pid}-${counter++}`)
   const flags = constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY
@@ -13,6 +16,9 @@ export async function writeTemporary(directory: string, bytes: Uint8Array, mode 
   try {
     await file.writeFile(bytes)
     await file.sync()
+  } catch (error) {
+    await rm(path, { force: true })
+    throw error
   } finally {
     await file.close()
   }

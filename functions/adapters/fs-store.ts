@@ -41,8 +41,7 @@ class FsStore implements ObjectStore {
 
   async create(key: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
     const path = this.#path(key)
-    await makeDirectory(dirname(path))
-    const written = await writeTemporary(this.#temporary, bytes, 0o444)
+    const written = await this.#write(dirname(path), bytes, 0o444)
     try {
       await link(written, path)
     } catch (error) {
@@ -59,14 +58,23 @@ class FsStore implements ObjectStore {
 
   async replace(key: string, bytes: Uint8Array, ifVersion: string | undefined): Promise<string> {
     const path = this.#path(key)
-    await makeDirectory(dirname(path))
     return withLock(join(this.#root, '.lock'), LOCK_TRIES, async () => {
       const current = await this.get(key, MAX_REPLACED_BYTES)
       if (current?.version !== ifVersion) throw new Failure('store-conflict', `${key} has changed`)
-      await rename(await writeTemporary(this.#temporary, bytes), path)
+      await rename(await this.#write(dirname(path), bytes), path)
       await syncDirectory(dirname(path))
       return versionOf(bytes)
     })
+  }
+
+  /** A new file beside the objects, and the folder that it will go to. */
+  async #write(folder: string, bytes: Uint8Array, mode?: number): Promise<string> {
+    try {
+      await makeDirectory(folder)
+      return await writeTemporary(this.#temporary, bytes, mode)
+    } catch (error) {
+      throw unavailable(error)
+    }
   }
 
   #path(key: string): string {

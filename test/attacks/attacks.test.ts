@@ -7,14 +7,24 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { AGE_ATTACKS } from './age-attacks.ts'
+import { ARTIFACT_ATTACKS } from './artifact-attacks.ts'
 import { type Attack, compiledPath, withoutCheck } from './attack.ts'
 import { FORGE_ATTACKS } from './forge-attacks.ts'
 import { type Build, copyBuild } from './mutant.ts'
+import { METADATA_ATTACKS } from './metadata-attacks.ts'
 import { RELEASE_ATTACKS } from './release-attacks.ts'
-import { TRUST_ATTACKS } from './trust-attacks.ts'
+import { ROOT_ATTACKS } from './root-attacks.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-const ATTACKS: readonly Attack[] = [...TRUST_ATTACKS, ...RELEASE_ATTACKS, ...FORGE_ATTACKS]
+const ATTACKS: readonly Attack[] = [
+  ...METADATA_ATTACKS,
+  ...AGE_ATTACKS,
+  ...ROOT_ATTACKS,
+  ...ARTIFACT_ATTACKS,
+  ...RELEASE_ATTACKS,
+  ...FORGE_ATTACKS,
+]
 const skip = process.env['HEDDLE_DEEP'] === '1' ? false : 'a build without each check: npm run test:deep'
 
 /** Names of a file's tests; where a name is put together, what stands for its parts fits any text. */

@@ -131,12 +131,8 @@ export const FORGE_ATTACKS: readonly Attack[] = [
     file: 'unit/agent/state',
     tests: ['a write that is stopped at any operation leaves the old file whole'],
     without: [
-      {
-        in: 'agent/disk.ts',
-        cut: 'await writeAside(`${file}.new`, bytes, name, before);',
-        put: 'await writeAside(file, bytes, name, before);',
-      },
-      { in: 'agent/disk.ts', cut: 'await rename(`${file}.new`, file);', put: '' },
+      { in: 'agent/disk.ts', cut: '.new`, bytes, name, before', put: '`, bytes, name, before' },
+      { in: 'agent/disk.ts', cut: '.new`, file)', put: '`, file)' },
     ],
   },
   {

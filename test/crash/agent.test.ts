@@ -17,6 +17,7 @@ import { DISPATCHER_TARGET, hexOf } from '../../pipelines/contract/object-keys.t
 import { type KernelContent, type MemoryKernel, memoryKernel } from '../fakes/memory-kernel.ts'
 import { type Fleet, nodeFleet } from '../fakes/node-fleet.ts'
 import { tablesOf, testElf } from '../fakes/test-elf.ts'
+import { judging, type Moment } from './moment.ts'
 
 /** Real deaths are slow: by default every n-th act. */
 const CHILD_STEP = process.env['HEDDLE_DEEP'] === '1' ? 1 : 13
@@ -28,8 +29,6 @@ const NEW_DISPATCHER = testElf('newer dispatcher', '')
 /** Connections that are open when it comes. */
 const OPEN = 3
 
-/** A node at some moment: its disk and its kernel. */
-type Moment = { directory: string; content: KernelContent }
 let fleet: Fleet
 let scratch: string
 let fresh: Moment
@@ -51,15 +50,6 @@ after(async () => {
   await fleet.close()
   await rm(scratch, { recursive: true, force: true })
 })
-
-/** Tables of what the kernel judges by; null = nothing is active. Half a generation is an error. */
-function judging(content: KernelContent): string | null {
-  if (content.active === null) return null
-  const slot = content.slots[content.active.slot]
-  assert.ok(slot, 'the active slot is empty')
-  assert.ok(content.dispatcher, 'active without a dispatcher')
-  return slot.tablesDigest
-}
 
 /** Connections that were open are so still, each under the dispatcher that it was born under. */
 function checkConnections(moment: Moment, content: KernelContent, when: string): void {

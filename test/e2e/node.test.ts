@@ -3,7 +3,7 @@
  * own process, programs from clang, a signed store in a directory, no bus.
  */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -210,6 +210,13 @@ test('a node takes releases, is killed, comes back without store and bus, and ea
   assert.equal(await audited(), two)
   await first.says('has no connection left and is unpinned')
   assert.equal(await audited(), two)
+
+  // Every pin is wiped behind the agent's back: nothing is attached any more, and it notices by itself.
+  for (const name of readdirSync(bpffs)) rmSync(join(bpffs, name), { recursive: true })
+  await first.says('attached-differs: repaired')
+  assert.equal(await audited(), two)
+  assert.equal(await dispatcher(), sha256(next))
+  await served('10.96.0.2')
   await first.end('SIGKILL')
   assert.equal(await audited(), two, 'programs stay without the agent')
   await served('10.96.0.2')
