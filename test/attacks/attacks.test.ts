@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { AGE_ATTACKS } from './age-attacks.ts'
 import { ARTIFACT_ATTACKS } from './artifact-attacks.ts'
 import { type Attack, compiledPath, withoutCheck } from './attack.ts'
+import { DEATHS_AND_FAULTS } from './faults.ts'
 import { FORGE_ATTACKS } from './forge-attacks.ts'
 import { type Build, copyBuild } from './mutant.ts'
 import { METADATA_ATTACKS } from './metadata-attacks.ts'
@@ -24,6 +25,7 @@ const ATTACKS: readonly Attack[] = [
   ...ARTIFACT_ATTACKS,
   ...RELEASE_ATTACKS,
   ...FORGE_ATTACKS,
+  ...DEATHS_AND_FAULTS,
 ]
 const skip = process.env['HEDDLE_DEEP'] === '1' ? false : 'a build without each check: npm run test:deep'
 

@@ -1,4 +1,4 @@
-/** Attacks on the way into the fleet: webhooks, reports; and deaths on the way. */
+/** Attacks on the way into the fleet and back: webhooks, the director's memory, reports. */
 import type { Attack, Cut } from './attack.ts'
 
 const RECEIVE = 'unit/functions/receive/receive'
@@ -127,26 +127,47 @@ export const FORGE_ATTACKS: readonly Attack[] = [
     ],
   },
   {
-    attack: 'kill -9: a file that is half written',
-    file: 'unit/agent/state',
-    tests: ['a write that is stopped at any operation leaves the old file whole'],
+    attack: 'lying report: of another release',
+    file: 'unit/pipelines/rollout/rollout',
+    tests: ['is not moved by reports of other releases, nodes and rings'],
+    without: [{ in: 'pipelines/rollout/state.ts', cut: ' && fact.number === number', put: '' }],
+  },
+  {
+    attack: 'lying report: of another ring',
+    file: 'unit/pipelines/rollout/lying-reports',
+    tests: ['of a node that is not in that ring, or in none, change nothing'],
     without: [
-      { in: 'agent/disk.ts', cut: '.new`, bytes, name, before', put: '`, bytes, name, before' },
-      { in: 'agent/disk.ts', cut: '.new`, file)', put: '`, file)' },
+      {
+        in: 'pipelines/rollout/step.ts',
+        cut: 'name === report.ring && nodes.includes(report.node)',
+        put: 'true',
+      },
     ],
   },
   {
-    attack: 'kill -9: between the flip and the memory of it',
-    file: 'crash/agent',
-    tests: ['killed between any two acts while taking a new release'],
-    without: [{ in: 'agent/slots.ts', cut: 'if (isActive(facts, pending))', put: 'if (false)' }],
+    attack: 'lying report: from the future',
+    file: 'unit/pipelines/rollout/lying-reports',
+    tests: [
+      'from the future, or from no time at all, do not outlive what is said next',
+    ],
+    without: [
+      {
+        in: 'pipelines/rollout/step.ts',
+        cut: 'Math.min(said, now)',
+        put: 'said',
+      },
+    ],
   },
   {
-    attack: 'kill -9: a reboot right after it',
-    file: 'crash/agent',
-    tests: ['killed between any two acts, and then the machine restarts without network'],
-    without: [
-      { in: 'agent/confirm.ts', cut: 'await activate(node, await prepare(node, enforced, facts));', put: '' },
-    ],
+    attack: 'replayed report',
+    file: 'unit/pipelines/rollout/lying-reports',
+    tests: ['in any order, and again, end in the same: the latest of each node'],
+    without: [{ in: 'pipelines/rollout/step.ts', cut: ' && !isLater(fact, known, now)', put: ' && false' }],
+  },
+  {
+    attack: 'two rings’ rollouts at once beyond the blast radius',
+    file: 'unit/pipelines/rollout/turns',
+    tests: ['never let more nodes run what has not soaked than the blast radius allows'],
+    without: [{ in: 'pipelines/rollout/decide.ts', cut: ', current.soaked + radius', put: '' }],
   },
 ]

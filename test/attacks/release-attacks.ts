@@ -3,6 +3,7 @@ import type { Attack, Cut } from './attack.ts'
 
 const RELEASE = 'unit/agent/trust/release-attacks'
 const PROVENANCE = 'unit/agent/trust/provenance-attacks'
+const DENIAL = 'unit/agent/trust/denial-attacks'
 const DECODER = 'unit/agent/trust/decoder-attacks'
 const TRUST = 'agent/trust/artifact.ts'
 const isType: Cut = {
@@ -117,6 +118,33 @@ export const RELEASE_ATTACKS: readonly Attack[] = [
     file: PROVENANCE,
     tests: ['provenance by another key'],
     without: [{ in: 'agent/trust/keys.ts', cut: 'role.keyIDs.includes(keyid) && ', put: '' }],
+  },
+  {
+    attack: 'a denied artifact again',
+    file: DENIAL,
+    tests: ['a denied artifact is not taken, under whatever number'],
+    without: [
+      {
+        in: 'agent/trust/release.ts',
+        cut: 'if (!denied.includes(release.artifact))',
+        put: 'if (true)',
+      },
+    ],
+  },
+  {
+    attack: 'denials by another key or of another type',
+    file: DENIAL,
+    tests: [
+      'denials that are signed by the builder let nothing new through',
+      'denials that are signed as a ring success let nothing new through',
+    ],
+    without: [{ in: 'agent/verify.ts', cut: 'await checkDenials(node, metadata, release);', put: '' }],
+  },
+  {
+    attack: 'a release before its turn',
+    file: DENIAL,
+    tests: ['a release is left alone until it is the node’s turn'],
+    without: [{ in: 'agent/verify.ts', cut: 'if (!isOurTurn(node, release))', put: 'if (false)' }],
   },
   {
     attack: 'field count: a manifest',

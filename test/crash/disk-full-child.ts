@@ -88,6 +88,8 @@ async function pass(
     registry: silentRegistry,
     reported: null,
     said: null,
+    attempt: null,
+    metered: null,
     log: () => {},
   }
   await reconcile(node, 0)
