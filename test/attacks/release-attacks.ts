@@ -3,7 +3,7 @@ import type { Attack, Cut } from './attack.ts'
 
 const RELEASE = 'unit/agent/trust/release-attacks'
 const PROVENANCE = 'unit/agent/trust/provenance-attacks'
-const DENIAL = 'unit/agent/trust/denial-attacks'
+const TURNS = 'unit/agent/turns'
 const DECODER = 'unit/agent/trust/decoder-attacks'
 const TRUST = 'agent/trust/artifact.ts'
 const isType: Cut = {
@@ -121,8 +121,8 @@ export const RELEASE_ATTACKS: readonly Attack[] = [
   },
   {
     attack: 'a denied artifact again',
-    file: DENIAL,
-    tests: ['a denied artifact is not taken, under whatever number'],
+    file: TURNS,
+    tests: ['takes no artifact that is denied, whatever its number'],
     without: [
       {
         in: 'agent/trust/release.ts',
@@ -133,17 +133,14 @@ export const RELEASE_ATTACKS: readonly Attack[] = [
   },
   {
     attack: 'denials by another key or of another type',
-    file: DENIAL,
-    tests: [
-      'denials that are signed by the builder let nothing new through',
-      'denials that are signed as a ring success let nothing new through',
-    ],
+    file: TURNS,
+    tests: ['believes no denials but the director’s'],
     without: [{ in: 'agent/verify.ts', cut: 'await checkDenials(node, metadata, release);', put: '' }],
   },
   {
     attack: 'a release before its turn',
-    file: DENIAL,
-    tests: ['a release is left alone until it is the node’s turn'],
+    file: TURNS,
+    tests: ['keeps what it runs until it is its turn'],
     without: [{ in: 'agent/verify.ts', cut: 'if (!isOurTurn(node, release))', put: 'if (false)' }],
   },
   {
