@@ -9,6 +9,8 @@ import { type Cut, compiledPath, withoutCheck } from './attack.ts'
 const COPIED_PACKAGES = ['tuf-js', '@tufjs']
 /** Milliseconds: a test that hangs without its check has failed. */
 const TEST_TIMEOUT_MS = 120_000
+/** Folder of the copy for what its tests make: one that is ended has no time to clean up. */
+const TEMPORARY = 'temporary'
 /** Bytes of what a run says. */
 const MAX_OUTPUT = 64 * 1024 * 1024
 
@@ -29,7 +31,7 @@ export async function copyBuild(root: string): Promise<Build> {
   for (const name of await readdir(root))
     if (!apart.includes(name)) await symlink(join(root, name), join(copy, name))
   await cp(join(root, 'dist'), join(copy, 'dist'), { recursive: true })
-  await mkdir(join(copy, 'node_modules'))
+  for (const name of ['node_modules', TEMPORARY]) await mkdir(join(copy, name))
   for (const name of await readdir(join(root, 'node_modules'))) {
     const [from, to] = [join(root, 'node_modules', name), join(copy, 'node_modules', name)]
     if (COPIED_PACKAGES.includes(name)) await cp(from, to, { recursive: true })
@@ -60,6 +62,7 @@ function run(root: string, file: string, tests: readonly string[]): Promise<Ran>
   const flags = ['--test', '--test-reporter=tap', '--test-force-exit', `--test-timeout=${TEST_TIMEOUT_MS}`]
   const environment: NodeJS.ProcessEnv = {
     ...process.env,
+    TMPDIR: join(root, TEMPORARY),
     HEDDLE_CORPUS: resolve(process.env['HEDDLE_CORPUS'] ?? '../shared/corpus'),
   }
   // A run of its own, by samples.
