@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { Digest } from './artifact.ts'
 
-export const RingName = z.string().regex(/^[a-z0-9-]{1,32}$/)
+/** `release/denied.json` is taken (object-keys.ts). */
+export const RingName = z.string().regex(/^(?!denied$)[a-z0-9-]{1,32}$/)
 export const NodeName = z.string().regex(/^[a-z0-9-]{1,63}$/)
 
 /** Everybody's turn. */

@@ -70,7 +70,7 @@ function* harm(state: RolloutState, { rings, gates }: RolloutPlan, current: Curr
   const changed = sumOf(all.filter((fact) => enforces(fact, current.number)))
   const others = sumOf(all.filter((fact) => !enforces(fact, current.number)))
   if (changed.judged < gates.minimumSamples) {
-    const why = `${changed.judged} of ${gates.minimumSamples} requests judged so far`
+    const why = `${Math.floor(changed.judged)} of ${gates.minimumSamples} requests judged so far`
     yield { gate: 'traffic', verdict: 'hold', why }
     return
   }
@@ -124,15 +124,27 @@ function* checks(state: RolloutState, asked: readonly Check[], current: Current)
   }
 }
 
+/**
+ * How much more one node may count than the middle one: who claims to have judged a billion requests
+ * must not hide what the others say, nor speak for them.
+ */
+const MAX_WEIGHT = 4
+
 function sumOf(facts: readonly NodeFact[]): Sums {
+  const counts = facts
+    .flatMap(({ measures }) => (measures === null ? [] : [measures.judged]))
+    .sort((a, b) => a - b)
+  const most = MAX_WEIGHT * (counts[Math.floor((counts.length - 1) / 2)] ?? 0)
   const sums: Sums = { judged: 0, refused: 0, unintended: 0, responses: 0, errors: 0, latency: [], trips: 0 }
   for (const { measures } of facts) {
     if (measures === null) continue
-    for (const name of ['judged', 'refused', 'unintended', 'responses', 'errors', 'trips'] as const) {
-      sums[name] += measures[name]
+    const weight = most > 0 && measures.judged > most ? most / measures.judged : 1
+    for (const name of ['judged', 'refused', 'unintended', 'responses', 'errors'] as const) {
+      sums[name] += weight * measures[name]
     }
+    sums.trips += measures.trips
     for (const [bucket, count] of measures.latency.entries()) {
-      sums.latency[bucket] = (sums.latency[bucket] ?? 0) + count
+      sums.latency[bucket] = (sums.latency[bucket] ?? 0) + weight * count
     }
   }
   return sums

@@ -54,6 +54,15 @@ describe('gates', () => {
     assert.match(f.current?.why ?? '', /no earlier release/)
   })
 
+  it('are not deceived by one node that claims to have judged more than all others', () => {
+    const f = fleet(planOf({ gates, rings: [{ name: 'canary', nodes: ['a', 'b', 'c'] }] }))
+    f.complete('a')
+    f.publish('b')
+    f.say('a', { measures: measured({ judged: 1e15 }) })
+    f.say('b', { measures: measured({ unintended: 50 }) })
+    assert.equal(f.current?.kind, 'rollback')
+  })
+
   it('hold without traffic', () => {
     const f = fleet(planOf({ gates: { ...gates, minimumSamples: 200 } }))
     f.publish('a')
