@@ -4,7 +4,6 @@ import type { Attempt, Node } from './node.ts'
 import { keepMetadata, readMetadata } from './trust/kept-metadata.ts'
 import { refreshMetadata } from './trust/metadata.ts'
 
-const SCRATCH = 'metadata.work'
 /** How far the floor may lag behind: a disk write per look would buy nothing. */
 const FLOOR_STEP_MS = 60_000
 
@@ -13,7 +12,6 @@ export async function pull(node: Node, attempt: Attempt): Promise<void> {
   const now = Math.max(node.clock.now(), node.state.current.clockFloor)
   const { bundle, metadata } = await refreshMetadata(known, {
     store: node.store,
-    scratch: node.disk.path(SCRATCH),
     now,
   })
   // Also after a failure: a newer root or timestamp that was verified guards against rollback.

@@ -3,17 +3,8 @@
  * what was verified before.
  * Source: https://theupdateframework.github.io/specification/v1.0.31/
  */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { TargetFile } from '@tufjs/models'
-import { Updater } from 'tuf-js'
-import {
-  BadVersionError,
-  DownloadHTTPError,
-  ExpiredMetadataError,
-  PersistError,
-  RuntimeError,
-} from 'tuf-js/dist/error.js'
+import { BadVersionError, DownloadHTTPError, ExpiredMetadataError, RuntimeError } from 'tuf-js/dist/error.js'
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js'
 import { z } from 'zod'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -21,6 +12,7 @@ import { DELEGATED_ROLES, type DelegatedRoleName } from '../../pipelines/contrac
 import type { Store } from '../ports.ts'
 import { METADATA_URL, storeFetcher } from './fetcher.ts'
 import { checkKeys, type Signers, signersOf } from './keys.ts'
+import { type Client, memoryUpdater } from './memory-updater.ts'
 import { checkDelegate, checkDelegations, checkRoleNames } from './star.ts'
 
 /**
@@ -55,83 +47,65 @@ export type Refreshed = {
 
 /**
  * Bring `bundle` up to date from the store. `now` is the time that expiry is
- * judged by (milliseconds). tuf-js writes its files in place, so it works in a
- * scratch folder; the caller keeps the returned bundle atomically.
+ * judged by (milliseconds). The caller keeps the returned bundle atomically.
  */
 export async function refreshMetadata(
   bundle: Bundle,
-  from: { store: Store; scratch: string; now: number },
+  from: { store: Store; now: number },
 ): Promise<Refreshed> {
+  const files = only(FILES, bundle)
   const fetched: Bundle = {}
-  await rm(from.scratch, { recursive: true, force: true })
-  await mkdir(from.scratch, { recursive: true, mode: 0o700 })
-  try {
-    for (const role of FILES) {
-      const raw = bundle[role]
-      if (raw !== undefined) await writeFile(join(from.scratch, `${role}.json`), raw)
-    }
-    const metadata = await refresh(from, fetched).catch((error: unknown) => metadataFailure(error))
-    const after = withRoots(await collect(from.scratch), { ...bundle, ...fetched })
-    return {
-      bundle: after,
-      metadata: metadata instanceof Failure ? metadata : { ...metadata, bundle: after },
-    }
-  } finally {
-    await rm(from.scratch, { recursive: true, force: true })
+  const metadata = await refresh(from, files, fetched).catch((error: unknown) => metadataFailure(error))
+  const after = withRoots(only(FILES, files), { ...bundle, ...fetched })
+  return {
+    bundle: after,
+    metadata: metadata instanceof Failure ? metadata : { ...metadata, bundle: after },
   }
 }
 
 async function refresh(
-  from: { store: Store; scratch: string; now: number },
+  from: { store: Store; now: number },
+  files: Bundle,
   fetched: Bundle,
 ): Promise<TrustedMetadata> {
   let last: unknown
   const remember = (error: unknown) => {
     last = error
   }
-  const { updater, trusted } = openUpdater(from, remember, (name, text) => {
+  const { updater, trusted } = openUpdater(from, files, remember, (name, text) => {
     fetched[name] = text
   })
   try {
     await updater.refresh()
     if (trusted.targets === undefined) throw new Failure('metadata-untrusted', 'no targets metadata')
     checkDelegations(trusted.targets)
-    for (const role of DELEGATED_ROLES) await updater['loadTargets'](role, 'targets')
+    for (const role of DELEGATED_ROLES) await updater.loadTargets(role, 'targets')
   } catch (error) {
     // tuf-js wraps causes into text; the last error that it saw is the cause.
     throw error instanceof RuntimeError && last !== undefined ? last : error
   }
-  return open(trusted, await collect(from.scratch))
+  return open(trusted, files)
 }
 
 /**
- * tuf-js as this node uses it: over the object store, with our limits and our clock. What was trusted
- * before lies in `scratch`. `remember` and `keepRoot` are those of the fetcher.
+ * tuf-js as this node uses it: over the object store, with our limits and our clock. `files` is what was
+ * trusted before, by role, and what is by now. `remember` and `keepRoot` are those of the fetcher.
  */
 export function openUpdater(
-  from: { store: Store; scratch: string; now: number },
+  from: { store: Store; now: number },
+  files: Bundle,
   remember: (error: unknown) => void,
   keepRoot: (name: string, text: string) => void,
-): { updater: Updater; trusted: TrustedMetadataStore } {
-  const updater = new Updater({
-    metadataDir: from.scratch,
+): { updater: Client; trusted: TrustedMetadataStore } {
+  const updater = memoryUpdater(files, {
     metadataBaseUrl: METADATA_URL,
     fetcher: storeFetcher(from.store, remember, keepRoot),
     config: LIMITS,
   })
-  const trusted: TrustedMetadataStore = updater['trustedSet']
+  const trusted = updater.trustedSet
   // tuf-js takes the machine's clock; ours never goes below the persisted floor.
   trusted['referenceTime'] = new Date(from.now)
-  updater['trustedSet'] = observed(trusted, remember)
-  const persist = updater['persistMetadata'].bind(updater)
-  updater['persistMetadata'] = (name: string, bytes: Buffer) => {
-    try {
-      persist(name, bytes)
-    } catch (error) {
-      remember(error)
-      throw error
-    }
-  }
+  updater.trustedSet = observed(trusted, remember)
   return { updater, trusted }
 }
 
@@ -230,7 +204,6 @@ function metadataFailure(cause: unknown): Failure {
   if (cause instanceof Failure) return cause
   const message = cause instanceof Error ? cause.message : String(cause)
   // A full disk says nothing against what it has no space for.
-  if (cause instanceof PersistError) return new Failure('disk-failed', message, { cause })
   if (cause instanceof ExpiredMetadataError) return new Failure('metadata-expired', message, { cause })
   if (cause instanceof BadVersionError) return new Failure('metadata-rollback', message, { cause })
   if (cause instanceof DownloadHTTPError) return new Failure('store-unavailable', message, { cause })
@@ -251,13 +224,13 @@ function versionOf(metadata: string): number {
   return Number(JSON.parse(metadata)?.signed?.version)
 }
 
-async function collect(folder: string): Promise<Bundle> {
-  const bundle: Bundle = {}
-  for (const role of FILES) {
-    const text = await readFile(join(folder, `${role}.json`), 'utf8').catch(() => undefined)
-    if (text !== undefined) bundle[role] = text
-  }
-  return bundle
+/** Those of `roles` that are there, in this order: equal bundles are equal JSON. */
+function only(roles: readonly string[], bundle: Bundle): Bundle {
+  const there = roles.flatMap((role) => {
+    const text = bundle[role]
+    return text === undefined ? [] : [[role, text] as const]
+  })
+  return Object.fromEntries(there)
 }
 
 function raw(bundle: Bundle, role: string): Buffer {

@@ -1,7 +1,5 @@
 /** Two clients for the transcripts: tuf-js as our agent drives it, and our agent's whole way to trust. */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { TargetFile } from '@tufjs/models'
 import type { Store } from '../../agent/ports.ts'
 import { readTarget } from '../../agent/trust/content.ts'
@@ -40,16 +38,16 @@ export function servedStore(served: Map<string, Buffer>): { store: Store; reques
 }
 
 /** tuf-js with our fetcher, limits and clock; targets by our reader. Any delegation, any kind of key. */
-export function updaterClient(scratch: string): Client {
+export function updaterClient(): Client {
+  const files: Bundle = {}
   const client: Client = {
     artifacts: new Map(),
     async init(root) {
-      await mkdir(scratch, { recursive: true })
-      await writeFile(join(scratch, 'root.json'), root)
+      files['root'] = root
     },
     async update({ store, now, targets }) {
       const nothing = () => {}
-      const { updater } = openUpdater({ store, scratch, now }, nothing, nothing)
+      const { updater } = openUpdater({ store, now }, files, nothing, nothing)
       await updater.refresh()
       for (const path of targets) {
         const target = await updater.getTargetInfo(path)
@@ -58,16 +56,14 @@ export function updaterClient(scratch: string): Client {
       }
     },
     async trusted() {
-      const names = await readdir(scratch)
-      const read = names.map(async (name) => [name, await readFile(join(scratch, name))] as const)
-      return new Map(await Promise.all(read))
+      return new Map(Object.entries(files).map(([role, text]) => [`${role}.json`, Buffer.from(text)]))
     },
   }
   return client
 }
 
 /** The agent's: its pin, its refresh with every check of its own, its look-up of targets. */
-export function agentClient(scratch: string): Client {
+export function agentClient(): Client {
   let bundle: Bundle = {}
   const client: Client = {
     artifacts: new Map(),
@@ -76,7 +72,7 @@ export function agentClient(scratch: string): Client {
       bundle = { root }
     },
     async update({ store, now, targets }) {
-      const refreshed = await refreshMetadata(bundle, { store, scratch: join(scratch, 'agent'), now })
+      const refreshed = await refreshMetadata(bundle, { store, now })
       bundle = refreshed.bundle
       const { metadata } = refreshed
       if (metadata instanceof Failure) throw metadata
