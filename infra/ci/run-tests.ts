@@ -17,7 +17,7 @@ import { runChecks } from './checks.ts'
 import { leftBehind, lookAround, RUN_MARK } from './leftovers.ts'
 import { runSuite } from './run-suite.ts'
 import { runOnSecondNode } from './second-node.ts'
-import { compiledFiles, ON_SECOND_NODE, SUITES } from './suites.ts'
+import { compiledFiles, isAlone, ON_SECOND_NODE, type Suite, SUITES } from './suites.ts'
 import { addTotals, closingLine, noTotals, skipLines } from './totals.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -51,10 +51,19 @@ const sum = noTotals()
 const before = lookAround(mark)
 
 if (values.checks) addTotals(sum, await runChecks(root, say))
+const beside: Promise<void>[] = []
 for (const suite of SUITES) {
   if (values.suite !== undefined && !values.suite.includes(suite.name)) continue
   const files = compiledFiles(root, suite, only)
   if (files.length === 0) continue
+  if (isAlone(suite)) await Promise.all(beside)
+  const run = runOne(suite, files)
+  if (suite.beside) beside.push(run)
+  else await run
+}
+await Promise.all(beside)
+
+async function runOne(suite: Suite, files: string[]): Promise<void> {
   const suiteStart = performance.now()
   say(`${suite.name}: ${files.length} files`)
   const totals = await runSuite(root, files, { concurrency: suite.concurrency, deep: values.deep, say })

@@ -4,27 +4,33 @@ import { join } from 'node:path'
 
 export type Suite = {
   name: string
-  /** Path prefixes below test/. */
+  /** Path prefixes below test/. A file belongs to the first suite that names it. */
   folders: string[]
   /** Files at a time. Suites that own the kernel, namespaces or a clock's attention run one by one. */
   concurrency: number
+  /** Runs beside those after it, as far as they share the machine: an emulated machine is one busy CPU for a minute. */
+  beside?: true
 }
+
+/** A suite that runs its files one by one has the machine to itself. */
+export const isAlone = ({ concurrency, beside }: Suite): boolean => concurrency === 1 && beside === undefined
 
 export const SUITES: readonly Suite[] = [
   { name: 'tidy', folders: ['tidy.test.ts'], concurrency: 1 },
   { name: 'unit', folders: ['unit/'], concurrency: 2 },
+  { name: 'emulated', folders: ['bpf/vm/kernel-6.1.test.ts', 'bpf/host/'], concurrency: 1, beside: true },
   { name: 'contract', folders: ['contract/'], concurrency: 2 },
   { name: 'conformance', folders: ['conformance/'], concurrency: 2 },
   { name: 'attacks', folders: ['attacks/'], concurrency: 1 },
+  { name: 'crash', folders: ['crash/'], concurrency: 2 },
   { name: 'bpf', folders: ['bpf/'], concurrency: 1 },
-  { name: 'crash', folders: ['crash/'], concurrency: 1 },
   { name: 'e2e', folders: ['e2e/'], concurrency: 1 },
   { name: 'bench', folders: ['bench/'], concurrency: 1 },
 ]
 
 /**
  * What a newer Node could break. The kernel's programs never see it: agent, relay and their adapters meet
- * it in crash and e2e, and `npm run test:node24` runs the suite bpf too.
+ * it in crash and e2e, and `npm run test:node24` runs those of the kernel too.
  */
 export const ON_SECOND_NODE = ['unit', 'contract', 'conformance', 'crash', 'e2e', 'bench']
 
@@ -34,12 +40,15 @@ export function testSources(root: string): string[] {
   return all.filter((path) => path.endsWith('.test.ts')).sort()
 }
 
+const suiteOf = (path: string) =>
+  SUITES.find(({ folders }) => folders.some((folder) => path.startsWith(folder)))
+
 /**
  * Compiled files of a suite. They are taken by name from the sources: a stale
  * file in dist must not run, and `node --test FOLDER` would count helpers.
  */
 export function compiledFiles(root: string, suite: Suite, only?: RegExp): string[] {
-  const sources = testSources(root).filter((path) => suite.folders.some((folder) => path.startsWith(folder)))
+  const sources = testSources(root).filter((path) => suiteOf(path) === suite)
   const wanted = sources.filter((path) => only === undefined || only.test(path))
   return wanted.map((path) => {
     const compiled = join(root, 'dist/test', path.replace(/\.ts$/, '.js'))

@@ -8,7 +8,7 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { sha256 } from '../../agent/cache.ts'
 import { restore } from '../../agent/confirm.ts'
 import type { Node } from '../../agent/node.ts'
@@ -101,46 +101,6 @@ const scenarios: [string, () => Moment, (string | null)[]][] = [
   ],
 ]
 
-for (const [name, moment, allowed] of scenarios) {
-  test(`killed between any two acts while ${name}`, async () => {
-    let died = true
-    for (let acts = 0; died; acts++) {
-      const { directory, content } = await copyOf(moment())
-      const life = await live({ directory, content }, acts)
-      died = life.died
-      assert.ok(allowed.includes(judging(life.content)), `after act ${acts}: neither old nor new`)
-      checkConnections(moment(), life.content, `act ${acts}`)
-
-      // It comes back with the network gone: what ran goes on.
-      const kernel = memoryKernel({}, life.content)
-      const before = judging(life.content)
-      await offline(directory, kernel)
-      assert.ok(allowed.includes(judging(kernel.content)), `offline after act ${acts}`)
-      if (before !== null) assert.equal(judging(kernel.content), before, `changed after act ${acts}`)
-
-      // The network is back.
-      await start({ directory, kernel })
-      assert.equal(judging(kernel.content), NEW, `after act ${acts}`)
-      assert.equal(kernel.content.dispatcher, hexOf(sha256(NEW_DISPATCHER)), `after act ${acts}`)
-      checkConnections(moment(), kernel.content, `after act ${acts}`)
-      await rm(directory, { recursive: true })
-    }
-  })
-}
-
-test('killed between any two acts, and then the machine restarts without network', async () => {
-  let died = true
-  for (let acts = 0; died; acts++) {
-    const { directory, content } = await copyOf(running)
-    died = (await live({ directory, content }, acts)).died
-    const kernel = memoryKernel()
-    await offline(directory, kernel)
-    const back = judging(kernel.content)
-    assert.ok(back === OLD || back === NEW, `after act ${acts} nothing came back`)
-    await rm(directory, { recursive: true })
-  }
-})
-
 /** Runs an agent in its own process; the signal that ended it. */
 function child(file: string): Promise<string | null> {
   const script = join(import.meta.dirname, 'agent-child.js')
@@ -153,33 +113,76 @@ function child(file: string): Promise<string | null> {
   })
 }
 
-test('a real process, killed by SIGKILL between two acts', async () => {
-  const store = join(scratch, 'store')
-  for (const [key, bytes] of fleet.store.objects) {
-    await mkdir(dirname(join(store, key)), { recursive: true })
-    await writeFile(join(store, key), bytes)
+// Each has directories of its own, and waits for the disk most of the time.
+describe('an agent', { concurrency: true }, () => {
+  for (const [name, moment, allowed] of scenarios) {
+    test(`killed between any two acts while ${name}`, async () => {
+      let died = true
+      for (let acts = 0; died; acts++) {
+        const { directory, content } = await copyOf(moment())
+        const life = await live({ directory, content }, acts)
+        died = life.died
+        assert.ok(allowed.includes(judging(life.content)), `after act ${acts}: neither old nor new`)
+        checkConnections(moment(), life.content, `act ${acts}`)
+
+        // It comes back with the network gone: what ran goes on.
+        const kernel = memoryKernel({}, life.content)
+        const before = judging(life.content)
+        await offline(directory, kernel)
+        assert.ok(allowed.includes(judging(kernel.content)), `offline after act ${acts}`)
+        if (before !== null) assert.equal(judging(kernel.content), before, `changed after act ${acts}`)
+
+        // The network is back.
+        await start({ directory, kernel })
+        assert.equal(judging(kernel.content), NEW, `after act ${acts}`)
+        assert.equal(kernel.content.dispatcher, hexOf(sha256(NEW_DISPATCHER)), `after act ${acts}`)
+        checkConnections(moment(), kernel.content, `after act ${acts}`)
+        await rm(directory, { recursive: true })
+      }
+    })
   }
-  let died = true
-  let deaths = 0
-  for (let dieBefore = 0; died; dieBefore += CHILD_STEP) {
-    const { directory, content } = await copyOf(running)
-    const kernelFile = join(directory, 'kernel.json')
-    const argumentsFile = join(directory, 'arguments.json')
-    await writeFile(kernelFile, JSON.stringify(content))
-    const root = Buffer.from(fleet.published.root).toString()
-    const now = fleet.clock.now().getTime()
-    const run = async (acts: number) => {
-      const options = { directory, store, kernel: kernelFile, root, now, dieBefore: acts }
-      await writeFile(argumentsFile, JSON.stringify(options))
-      return child(argumentsFile)
+
+  test('killed between any two acts, and then the machine restarts without network', async () => {
+    let died = true
+    for (let acts = 0; died; acts++) {
+      const { directory, content } = await copyOf(running)
+      died = (await live({ directory, content }, acts)).died
+      const kernel = memoryKernel()
+      await offline(directory, kernel)
+      const back = judging(kernel.content)
+      assert.ok(back === OLD || back === NEW, `after act ${acts} nothing came back`)
+      await rm(directory, { recursive: true })
     }
-    died = (await run(dieBefore)) === 'SIGKILL'
-    if (died) deaths++
-    const between = judging(JSON.parse(await readFile(kernelFile, 'utf8')))
-    assert.ok(between === OLD || between === NEW, `killed before act ${dieBefore}`)
-    assert.equal(await run(Number.MAX_SAFE_INTEGER), null)
-    assert.equal(judging(JSON.parse(await readFile(kernelFile, 'utf8'))), NEW)
-    await rm(directory, { recursive: true })
-  }
-  assert.ok(deaths >= 3, `only ${deaths} deaths: the agent did not act where it was expected to`)
+  })
+
+  test('a real process, killed by SIGKILL between two acts', async () => {
+    const store = join(scratch, 'store')
+    for (const [key, bytes] of fleet.store.objects) {
+      await mkdir(dirname(join(store, key)), { recursive: true })
+      await writeFile(join(store, key), bytes)
+    }
+    let died = true
+    let deaths = 0
+    for (let dieBefore = 0; died; dieBefore += CHILD_STEP) {
+      const { directory, content } = await copyOf(running)
+      const kernelFile = join(directory, 'kernel.json')
+      const argumentsFile = join(directory, 'arguments.json')
+      await writeFile(kernelFile, JSON.stringify(content))
+      const root = Buffer.from(fleet.published.root).toString()
+      const now = fleet.clock.now().getTime()
+      const run = async (acts: number) => {
+        const options = { directory, store, kernel: kernelFile, root, now, dieBefore: acts }
+        await writeFile(argumentsFile, JSON.stringify(options))
+        return child(argumentsFile)
+      }
+      died = (await run(dieBefore)) === 'SIGKILL'
+      if (died) deaths++
+      const between = judging(JSON.parse(await readFile(kernelFile, 'utf8')))
+      assert.ok(between === OLD || between === NEW, `killed before act ${dieBefore}`)
+      assert.equal(await run(Number.MAX_SAFE_INTEGER), null)
+      assert.equal(judging(JSON.parse(await readFile(kernelFile, 'utf8'))), NEW)
+      await rm(directory, { recursive: true })
+    }
+    assert.ok(deaths >= 3, `only ${deaths} deaths: the agent did not act where it was expected to`)
+  })
 })

@@ -34,7 +34,7 @@ function linesIn(console: string[]): Line[] {
 async function withPrograms<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'heddle-lane-'))
   try {
-    await buildPrograms(root, directory)
+    await buildPrograms(directory)
     await buildRoutedGenerations(directory)
     return await use(directory)
   } finally {

@@ -40,6 +40,10 @@ const NUMBERS: Record<string, number> = { front: 1, a: 2, b: 3, c: 4 }
 const SLOTS = { front: 2, swapped: 3 }
 /** An emulated machine starts Node in seconds; on a busy host, in half a minute. */
 const PATIENCE_MS = 90_000
+/** Between two looks at something: soon after it has happened. */
+const PAUSE_MS = 5
+/** The same while Node starts: on the one CPU of an emulated machine each look is taken from what it waits for. */
+const START_PAUSE_MS = 250
 /** Servers a and b, and all callers: loopback is theirs, and other nodes know them by the link's address. */
 const HERE: Workload = {
   name: 'lane',
@@ -176,10 +180,11 @@ export class OutboundLane {
     this.relay = spawn(process.execPath, [RELAY, '--config', config], {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
-    await until('the relay serves services', async () => {
+    const serves = async () => {
       const said = (await askRelay(stats).catch(() => undefined)) as { outbound: unknown } | undefined
       return said !== undefined && said.outbound !== null && this.looks.port() !== 0
-    })
+    }
+    await until('the relay serves services', serves, START_PAUSE_MS)
   }
 
   private async killRelay(): Promise<void> {
@@ -238,10 +243,14 @@ export class OutboundLane {
   }
 }
 
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  pauseMs = PAUSE_MS,
+): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`still not: ${what}`)
-    await sleep(5)
+    await sleep(pauseMs)
   }
 }

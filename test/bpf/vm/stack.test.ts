@@ -7,12 +7,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { findCommand } from '../../../infra/ci/vm-boot.ts'
 import { type Chain, deepestChains } from './call-chains.ts'
 import { buildPrograms } from './programs.ts'
 
-const root = fileURLToPath(new URL('../../../..', import.meta.url))
 const missing = ['clang-22', 'llvm-objdump-22'].filter((name) => findCommand(name) === undefined)
 const skip = missing.length > 0 && `not installed: ${missing.join(', ')}`
 /** MAX_BPF_STACK and MAX_CALL_FRAMES (include/linux/filter.h, bpf_verifier.h). */
@@ -25,7 +23,7 @@ const chains: Chain[] = []
 before(async () => {
   if (skip) return
   directory = await mkdtemp(join(tmpdir(), 'heddle-stack-'))
-  await buildPrograms(root, directory)
+  await buildPrograms(directory)
   for (const file of ['dispatcher.o', 'public.o'])
     chains.push(...(await deepestChains(join(directory, file))))
 })
