@@ -34,7 +34,7 @@ export async function verify(node: Node, attempt: Attempt): Promise<void> {
   const logged = await readLogged(node.store, metadata, about)
   const elf = await readElf(node.store, manifest)
   const code = await checkCode(node.store, metadata, { manifest, elf })
-  const dispatcher = await readDispatcher(node.store, metadata)
+  const dispatcher = await readDispatcher(node, metadata)
   checkSkew(manifest.abi, dispatcherAbi(dispatcher), await node.kernel.inspect())
 
   const evidence: Evidence = {

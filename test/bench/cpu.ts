@@ -66,3 +66,10 @@ export async function cpusBusy(ms: number): Promise<number> {
   const { machine, elapsed } = stop()
   return machine / elapsed
 }
+
+/** User and system time of a process so far, in milliseconds. */
+export function processMilliseconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return ((Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK) / 1000
+}

@@ -3,12 +3,12 @@
  * (no soak, no load), what a flip and a compilation cost, and what an agent
  * costs that has nothing to do.
  */
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { goodPolicy, POLICY_FILE, SECOND_POLICY } from '../../infra/local/demo-policies.ts'
 import { enforcedBy, rolloutOf, within } from '../../infra/local/observe.ts'
 import { type Stack, up } from '../../infra/local/stack.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
+import { processMilliseconds } from './cpu.ts'
 import type { Rounds } from './inbound.ts'
 import { residentMegabytesOf } from './memory.ts'
 import { mixedRules } from './rules.ts'
@@ -24,7 +24,6 @@ const ENFORCED_DEADLINE_MS = 60_000
 const POLL_MS = 30_000
 /** Long enough at rest to meet the timer, whatever --seconds says. */
 const REST_SECONDS = 35
-const MS_PER_TICK = 10
 
 export async function delivery(
   dir: string,
@@ -82,21 +81,14 @@ async function measurePush(stack: Stack, round: number, add: Add): Promise<void>
 /** Resident memory, and milliseconds of CPU in a second, of every agent while nothing happens. */
 async function measureRest(stack: Stack, add: Add): Promise<void> {
   const agents = [...stack.agents.values()]
-  const before = agents.map(({ pid }) => cpuMilliseconds(pid))
+  const before = agents.map(({ pid }) => processMilliseconds(pid))
   const generations = stack.nodes.map((node) => enforcedBy(node)?.generation)
   await sleep(REST_SECONDS * 1000)
   for (const [index, { pid }] of agents.entries()) {
-    const spent = cpuMilliseconds(pid) - (before[index] ?? 0)
+    const spent = processMilliseconds(pid) - (before[index] ?? 0)
     add('agent-at-rest', { rss_mb: residentMegabytesOf(pid) })
     add('agent-cpu-per-second', { ms: spent / REST_SECONDS })
   }
   const after = stack.nodes.map((node) => enforcedBy(node)?.generation)
   if (String(after) !== String(generations)) throw new Error('the agents were not at rest')
-}
-
-/** User and system time of a process, in the 10 ms ticks of /proc. */
-function cpuMilliseconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
 }

@@ -11,6 +11,7 @@ import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { datapath } from './datapath.ts'
 import { delivery } from './delivery.ts'
 import { compiler, enforce } from './enforce.ts'
+import { fleet } from './fleet/fleet.ts'
 import { heddleMesh } from './heddle-mesh.ts'
 import { history } from './history.ts'
 import { inbound, type Rounds } from './inbound.ts'
@@ -18,7 +19,7 @@ import { machine } from './machine.ts'
 import type { Mesh } from './mesh.ts'
 import { type Summary, summaries } from './statistics.ts'
 
-const USAGE = `usage: bench inbound|delivery|history [--json] [--rounds N] [--seconds N] [--only PATTERN]
+const USAGE = `usage: bench inbound|delivery|history|fleet [--json] [--rounds N] [--seconds N] [--only PATTERN]
        bench datapath         the same, and [--all] for all sizes`
 
 const { values, positionals } = parseArgs({
@@ -45,6 +46,10 @@ const SUITES: Record<string, (dir: string, options: Rounds) => Promise<Outcome>>
     return { tables: { cases: summaries(await delivery(dir, compile, options)) } }
   },
   history: async (dir, options) => ({ tables: { cases: summaries(await history(dir, options)) } }),
+  fleet: async (dir, options) => {
+    const { samples, facts } = await fleet(dir, options)
+    return { tables: { cases: summaries(samples) }, facts }
+  },
   datapath: (dir, options) => datapath(dir, MESH, { ...options, all: values.all }),
 }
 

@@ -24,6 +24,20 @@ export const METRICS = [
   'slow_path_requests',
   'rss_mb',
   'ms',
+  'p50_ms',
+  'p99_ms',
+  /** By a node's own clock, until the flip. */
+  'node_p50_ms',
+  'node_p99_ms',
+  /** Of a push: until it is published and hinted at. */
+  'published_ms',
+  /** Of a release, by a node of the fleet: bodies that it read, and how many; CPU of who worked for it. */
+  'bytes_per_node',
+  'gets_per_node',
+  'agent_cpu_ms_per_node',
+  'store_cpu_ms_per_node',
+  'bus_cpu_ms_per_node',
+  'functions_cpu_ms_per_node',
 ] as const
 export type Metric = (typeof METRICS)[number]
 export type Sample = Partial<Record<Metric, number>>

@@ -94,11 +94,6 @@ function trustedThen(step: Step, as: Telling): Record<string, string> {
 
 const held = (client: Client): string[] => [...new Set(client.artifacts.values())].sort()
 
-async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'heddle-tuf-'))
-  await use(folder).finally(() => rm(folder, { recursive: true, force: true }))
-}
-
 /** Every step as recorded: its end, what is trusted and held, and what was asked for. */
 async function same(client: Client, transcript: Transcript, as: Telling, asked: boolean): Promise<void> {
   for (const step of transcript.steps) {
@@ -145,9 +140,8 @@ test(`the record has ${COUNT} runs, and every one is played`, { skip }, () => {
 for (const transcript of transcripts) {
   const { name } = transcript
   const reason = REFUSED[name]
-  test(`${name}: tuf-js as the agent drives it`, () =>
-    inFolder(async (folder) => {
-      const client = updaterClient(folder)
+  test(`${name}: tuf-js as the agent drives it`, async () => {
+      const client = updaterClient()
       const as = asRecorded(transcript)
       if (name !== DIAMOND && reason !== ONLY_SHA256) return same(client, transcript, as, true)
       for (const step of transcript.steps) {
@@ -155,14 +149,13 @@ for (const transcript of transcripts) {
         if (reason === ONLY_SHA256) assert.equal(why !== '', step.cmd !== 'init')
         else assert.deepEqual(held(client), [...(step.artifactsAfterObserved ?? [])].sort())
       }
-    }))
+    })
 
-  test(`${name}: the agent ${reason === undefined ? 'does the same' : 'refuses it'}`, () =>
-    inFolder((folder) => {
-      const client = agentClient(folder)
+  test(`${name}: the agent ${reason === undefined ? 'does the same' : 'refuses it'}`, () => {
+      const client = agentClient()
       if (reason !== undefined) return refused(client, transcript, reason)
       return same(client, transcript, translated(transcript), false)
-    }))
+    })
 }
 
 test('as recorded, under ECDSA keys, no root is pinned', { skip }, () => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { emptyOutbound, type MemoryOutbound, memoryOutbound } from './memory-outbound.ts'
-import { tablesOf } from './test-elf.ts'
+import { digestsOf } from '../../agent/trust/code.ts'
 import type {
   AddressIdentity,
   AttachedFacts,
@@ -120,7 +120,7 @@ export function memoryKernel(
         const elf = await readFile(file)
         kernel.content.slots[slot] = {
           elf: hash(elf),
-          tablesDigest: tablesOf(elf),
+          tablesDigest: digestsOf(elf).tables,
           rows: spell(rows),
           routes: kernel.routeless ? null : { choices: [], backends: [] },
         }
