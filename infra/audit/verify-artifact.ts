@@ -19,8 +19,7 @@ import type { PolicyCustom } from '../../pipelines/contract/object-keys.ts'
 import type { Provenance } from '../../pipelines/contract/provenance.ts'
 import { type Chain, followChain, need } from './chain.ts'
 
-/** `scratch`: a directory that may be made and removed. */
-export type ArtifactSubject = { store: Store; pinnedRoot: string; artifact: Digest; scratch: string }
+export type ArtifactSubject = { store: Store; pinnedRoot: string; artifact: Digest }
 
 type Trail = {
   subject: ArtifactSubject
@@ -52,9 +51,9 @@ function root({ subject }: Trail) {
 }
 
 async function metadata(trail: Trail) {
-  const { store, scratch, pinnedRoot } = trail.subject
+  const { store, pinnedRoot } = trail.subject
   // The beginning of time: nothing has expired then.
-  const refreshed = await refreshMetadata({ root: pinnedRoot }, { store, scratch, now: 0 })
+  const refreshed = await refreshMetadata({ root: pinnedRoot }, { store, now: 0 })
   if (refreshed.metadata instanceof Failure) throw refreshed.metadata
   trail.metadata = refreshed.metadata
   const roles = Object.entries(refreshed.bundle).filter(([name]) => !name.startsWith('root.'))

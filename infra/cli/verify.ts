@@ -1,7 +1,5 @@
 /** `heddle verify`: one artifact from a store's bytes to the commit, by nothing but a trusted root. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import type { Digest } from '../../pipelines/contract/artifact.ts'
 import { openStore } from '../audit/open-store.ts'
@@ -12,15 +10,13 @@ import { tellChain } from './chain-output.ts'
 type Options = { store: string; root: string; json?: boolean }
 
 async function verify(artifact: Digest, { store: address, root, json }: Options): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'heddle-verify-'))
-  try {
-    const [store, scratch] = [openStore(address), join(directory, 'metadata')]
-    const chain = await verifyArtifact({ store, artifact, scratch, pinnedRoot: await readFile(root, 'utf8') })
-    process.stdout.write(json ? `${JSON.stringify({ artifact, ...chain }, null, 2)}\n` : tellChain(chain))
-    if (chain.broken !== null) process.exitCode = 1
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  const chain = await verifyArtifact({
+    store: openStore(address),
+    artifact,
+    pinnedRoot: await readFile(root, 'utf8'),
+  })
+  process.stdout.write(json ? `${JSON.stringify({ artifact, ...chain }, null, 2)}\n` : tellChain(chain))
+  if (chain.broken !== null) process.exitCode = 1
 }
 
 export function register(program: Command): void {

@@ -147,9 +147,7 @@ export const FORGE_ATTACKS: readonly Attack[] = [
   {
     attack: 'lying report: from the future',
     file: 'unit/pipelines/rollout/lying-reports',
-    tests: [
-      'from the future, or from no time at all, do not outlive what is said next',
-    ],
+    tests: ['from the future, or from no time at all, do not outlive what is said next'],
     without: [
       {
         in: 'pipelines/rollout/step.ts',

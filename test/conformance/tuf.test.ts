@@ -5,9 +5,6 @@
  * Source: ../shared/corpus/tuf-conformance-transcripts, from theupdateframework/tuf-conformance (MIT).
  */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { checkRoot } from '../../agent/trust/pin.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -141,21 +138,21 @@ for (const transcript of transcripts) {
   const { name } = transcript
   const reason = REFUSED[name]
   test(`${name}: tuf-js as the agent drives it`, async () => {
-      const client = updaterClient()
-      const as = asRecorded(transcript)
-      if (name !== DIAMOND && reason !== ONLY_SHA256) return same(client, transcript, as, true)
-      for (const step of transcript.steps) {
-        const { why } = await play(client, step, as)
-        if (reason === ONLY_SHA256) assert.equal(why !== '', step.cmd !== 'init')
-        else assert.deepEqual(held(client), [...(step.artifactsAfterObserved ?? [])].sort())
-      }
-    })
+    const client = updaterClient()
+    const as = asRecorded(transcript)
+    if (name !== DIAMOND && reason !== ONLY_SHA256) return same(client, transcript, as, true)
+    for (const step of transcript.steps) {
+      const { why } = await play(client, step, as)
+      if (reason === ONLY_SHA256) assert.equal(why !== '', step.cmd !== 'init')
+      else assert.deepEqual(held(client), [...(step.artifactsAfterObserved ?? [])].sort())
+    }
+  })
 
   test(`${name}: the agent ${reason === undefined ? 'does the same' : 'refuses it'}`, () => {
-      const client = agentClient()
-      if (reason !== undefined) return refused(client, transcript, reason)
-      return same(client, transcript, translated(transcript), false)
-    })
+    const client = agentClient()
+    if (reason !== undefined) return refused(client, transcript, reason)
+    return same(client, transcript, translated(transcript), false)
+  })
 }
 
 test('as recorded, under ECDSA keys, no root is pinned', { skip }, () => {

@@ -62,9 +62,10 @@ async function startAgent(name: string, { ring, store, nats, dir }: Start): Prom
     ...{ bpffs: '/sys/fs/bpf/simulated', cgroup: '/sys/fs/cgroup', workloads, root: join(dir, 'root.json') },
     ...{ nats: null, pollMs: POLL_MS },
   })
-  const options = { url: nats, seedFile: join(dir, 'nats/nodes', `${name}.nk`), node: name, ring }
-  const bus = natsBus(options, () => {})
   const node = await openNode(config, memoryKernel(), () => {})
+  const seed = join(dir, 'nats/nodes', `${name}.nk`)
+  const options = { url: nats, seed, tls: null, store: node.store, disk: node.disk, node: name, ring }
+  const bus = natsBus(options, () => {})
   // A second hint before the report takes a turn, too.
   const held: (() => void)[] = []
   const enforced = new Promise<void>((resolve, reject) => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openFsStore } from '../../../functions/adapters/fs-store.ts'
 import { natsBus } from '../../../functions/adapters/nats-bus.ts'
+import { NatsCredentials } from '../../../functions/adapters/nats-issuer.ts'
 import type { Compiled } from '../../../functions/ports.ts'
 import { sha256Hex } from '../../../functions/trust/metadata.ts'
 import { checkoutCompiler } from '../../../infra/trust/checkout-code.ts'
@@ -96,8 +97,9 @@ async function open(dir: string, { most, say, close, undo }: Opening): Promise<F
   const bus = await startBus(dir, nodes)
   undo(bus.stop)
   let handle: ((report: Report) => void) | undefined
-  const seed = Buffer.from((await readFile(bus.seedFile, 'utf8')).trim())
-  const functions = natsBus({ url: bus.url, seed, log: say })
+  await bus.publish(await openFsStore(objects))
+  const credentials = NatsCredentials.parse(JSON.parse(await readFile(bus.functions.credentials, 'utf8')))
+  const functions = natsBus({ url: bus.url, credentials, log: say })
   functions.onReport((report) => handle?.(report))
   undo(() => functions.close())
   const agents = openAgents(PROCESSES)

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { prepareNats } from '../../../infra/nats/local-server.ts'
+import { type PreparedNats, prepareNats } from '../../../infra/nats/local-server.ts'
 import { freePort } from '../../fakes/free-port.ts'
 
 const START_MS = 60_000
@@ -43,12 +43,12 @@ http {
 export async function startBus(
   dir: string,
   nodes: { name: string; ring: string }[],
-): Promise<Served & { seedFile: string }> {
+): Promise<Served & Pick<PreparedNats, 'functions' | 'publish'>> {
   const prepared = await prepareNats(join(dir, 'nats'), '127.0.0.1', nodes)
   const [command = '', ...args] = prepared.command
   const child = spawn(command, args, { stdio: 'ignore' })
   const url = await until('the bus', child, () => prepared.url())
-  return { ...served(child, url), seedFile: prepared.seedFile }
+  return { ...served(child, url), functions: prepared.functions, publish: prepared.publish }
 }
 
 function served(child: ChildProcess, url: string): Served {

@@ -1,7 +1,6 @@
 /** heddle verify: from a store's bytes and a trusted root alone, and each break by its link. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
-import { join } from 'node:path'
 import { verifyArtifact } from '../../../infra/audit/verify-artifact.ts'
 import {
   blobKey,
@@ -29,7 +28,6 @@ const verify = (what = artifact, pinnedRoot = Buffer.from(fleet.published.root).
     store: { get: async (key, max) => (await fleet.store.get(key, max))?.bytes },
     pinnedRoot,
     artifact: what,
-    scratch: join(fleet.directory, 'scratch'),
   })
 
 test('every link holds, also when all metadata has long expired', async () => {
