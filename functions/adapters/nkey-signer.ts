@@ -14,12 +14,16 @@ const SEED = { from: 2, to: 34 }
 export function nkeySigner(text: string): KeyPair {
   // The library checks prefix and checksum.
   const pair = fromSeed(Buffer.from(text.trim()))
-  const [publicKey, privateKey] = [pair.getPublicKey(), pair.getPrivateKey()]
+  const publicKey = pair.getPublicKey()
+  let privateKey: Uint8Array | undefined
   const raw = bytesOf(text.trim()).subarray(SEED.from, SEED.to)
   const key = createPrivateKey({ key: Buffer.concat([PKCS8, raw]), format: 'der', type: 'pkcs8' })
   return {
     getPublicKey: () => publicKey,
-    getPrivateKey: () => privateKey,
+    getPrivateKey() {
+      privateKey ??= pair.getPrivateKey()
+      return privateKey
+    },
     getSeed: () => pair.getSeed(),
     sign: (bytes) => sign(null, bytes, key),
     verify: (bytes, signature) => pair.verify(bytes, signature),

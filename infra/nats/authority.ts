@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { encodeAccount, encodeGeneric, encodeOperator, newScopedSigner } from '@nats-io/jwt'
 import { createAccount, createOperator, fromPublic, type KeyPair } from '@nats-io/nkeys'
 import { MEMBERS_CLAIM, type NatsCredentials } from '../../functions/adapters/nats-issuer.ts'
+import { nkeySigner } from '../../functions/adapters/nkey-signer.ts'
 import type { BusMember } from '../../pipelines/contract/bus-members.ts'
 import { functionsPermissions, nodePermissions, type Permissions } from '../../pipelines/contract/subjects.ts'
 import { ensureKey } from './nkeys.ts'
@@ -31,14 +32,13 @@ export type BusAuthority = {
 
 /** Makes what is missing; keys that are there stay. */
 export async function openAuthority(directory: string): Promise<BusAuthority> {
-  const at = (name: string) => join(directory, `${name}.nk`)
-  const operator = await ensureKey(at('operator'), createOperator)
-  const [account, system, functions, nodes] = [
-    await ensureKey(at('account'), createAccount),
-    await ensureKey(at('system'), createAccount),
-    await ensureKey(at('functions'), createAccount),
-    await ensureKey(at('nodes'), createAccount),
-  ]
+  const key = async (name: string, make: () => KeyPair) =>
+    nkeySigner(seedOf(await ensureKey(join(directory, `${name}.nk`), make)))
+  const operator = await key('operator', createOperator)
+  const account = await key('account', createAccount)
+  const system = await key('system', createAccount)
+  const functions = await key('functions', createAccount)
+  const nodes = await key('nodes', createAccount)
   // Kept: a server takes another operator at a restart only.
   const vouched = await once(join(directory, 'operator.jwt'), () =>
     encodeOperator('heddle', operator, { system_account: system.getPublicKey() }),
