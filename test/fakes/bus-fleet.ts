@@ -25,7 +25,7 @@ import type { Report } from '../../pipelines/contract/release.ts'
 import { type Ring, RolloutPlan } from '../../pipelines/rollout/plan.ts'
 import type { BusCluster } from './bus-cluster.ts'
 import { optionsOf, settingsOf } from './bus-member.ts'
-import { initRepository } from './init-repository.ts'
+import { initRepository, logTarget } from './init-repository.ts'
 import { memoryKeys, systemClock } from './keys.ts'
 import { memoryForge, memoryStatuses } from './memory-forge.ts'
 import { type MemoryKernel, memoryKernel } from './memory-kernel.ts'
@@ -127,7 +127,7 @@ export class BusFleet {
 
   async #begin(): Promise<void> {
     const keys = memoryKeys()
-    const trustedRoot = await initRepository(this.#store, keys, code, systemClock)
+    const trustedRoot = await initRepository(this.#store, keys, [...code, logTarget(keys)], systemClock)
     await this.cluster.bus.publish(this.#store)
     await this.cluster.whole(this.#store, 'node-0')
     for (const [name, url] of this.cluster.urls)
