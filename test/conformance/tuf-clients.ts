@@ -56,7 +56,9 @@ export function updaterClient(): Client {
       }
     },
     async trusted() {
-      return new Map(Object.entries(files).map(([role, text]) => [`${role}.json`, Buffer.from(text)]))
+      return new Map(
+        Object.entries(files).map(([role, text]) => [`${encodeURIComponent(role)}.json`, Buffer.from(text)]),
+      )
     },
   }
   return client
