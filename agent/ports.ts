@@ -130,9 +130,61 @@ export type Counts = {
   trips: number
 }
 
+/** Where a loaded artifact is, and the generation that its programs take themselves for. */
+export type Candidate = { slot: number; generation: number }
+
+/** One verdict as the kernel has it: reason by name, status of the local reply (0 = none). */
+export type KernelVerdict = { allowed: boolean; reason: string; status: number }
+
+/** One message that the active generation and its candidate do not agree about. */
+export type ShadowSample = {
+  kind: 'new-deny' | 'new-allow' | 'other'
+  /** Milliseconds since it was judged. */
+  agoMs: number
+  /** `identity`: of a client of this node, known by its cgroup; then the address says nothing. */
+  source: { address: string; port: number; identity: number | null }
+  destination: { address: string; port: number }
+  protocol: number
+  /** Null = a packet, or nobody kept it. Of a longer path its beginning; never its query, nor a header. */
+  request: { method: string; path: string } | null
+  active: KernelVerdict
+  candidate: KernelVerdict
+}
+
+export type ShadowCounts = {
+  agree: number
+  newDenies: number
+  newAllows: number
+  other: number
+  /** Judged by the active generation alone. */
+  unseen: number
+}
+
+/** Who asks whom, and what was found since begin(). */
+export type ShadowFacts = {
+  active: number
+  candidate: number
+  counts: ShadowCounts
+  samples: ShadowSample[]
+}
+
+/** A staged generation that judges beside the active one, without effect. */
+export interface ShadowMaps {
+  /**
+   * The generation in slot `active` asks this one from now on; counts begin at zero. Does nothing where it does so
+   * already. Throws Failure('shadow-unsupported') where one of the two, or the dispatcher, is older than shadows.
+   */
+  begin(active: number, candidate: Candidate): Promise<void>
+  /** Nobody asks anybody. What was counted stays to be read until the next begin(). */
+  end(): Promise<void>
+  /** Null = nobody asks anybody. */
+  read(): Promise<ShadowFacts | null>
+}
+
 /** The kernel of this node. Every method is idempotent. */
 export interface Kernel {
   readonly outbound: OutboundMaps
+  readonly shadow: ShadowMaps
   /** Kernel release and the features that Heddle asks for which are missing. */
   probe(): Promise<{ release: string; missing: string[] }>
   /**

@@ -78,6 +78,7 @@ function slots(pins: Pins): SlotFacts[] {
     const programs: SlotFacts['programs'] = {}
     let tablesDigest = ''
     for (const [name, array] of Object.entries(GENERATION_PROGRAMS)) {
+      if (!existsSync(pins.map(array))) continue // a dispatcher that is older than these programs
       const id = read(pins, array, u32(slot), 4)?.readUInt32LE()
       if (!id) continue
       const shown = programInfo(id)

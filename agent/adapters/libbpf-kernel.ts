@@ -33,6 +33,7 @@ import { endDirectWays } from './libbpf-direct.ts'
 import { readCounts, readRefusals } from './libbpf-measures.ts'
 import { outboundMaps } from './libbpf-outbound.ts'
 import { writeRoutes } from './libbpf-routes.ts'
+import { shadowMaps } from './libbpf-shadow.ts'
 import { loadPrograms } from './bpftool.ts'
 import { GENERATION_PROGRAMS, type LiveMap, Pins } from './pins.ts'
 
@@ -49,6 +50,7 @@ export function createKernel(options: KernelOptions): Kernel {
   const { cgroup, before = () => {} } = options
   return {
     outbound: outboundMaps(pins, cgroup, before),
+    shadow: shadowMaps(pins),
     probe: () => probe(options),
     install: (dispatcherElf) => installDispatcher(pins, cgroup, dispatcherElf, before),
     retire: (digest) => retireDispatcher(pins, cgroup, digest),

@@ -24,6 +24,14 @@ export type LiveMap =
   | 'packets'
   | 'requests'
   | 'responses'
+  | 'shadows'
+  | 'shadow_requests'
+  | 'shadow_passed'
+  | 'shadow_dropped'
+  | 'shadow_seats'
+  | 'shadow_counts'
+  | 'shadow_paces'
+  | 'shadow_samples'
   | 'remote_upstreams'
   | 'service_addresses'
   | 'services'
@@ -52,6 +60,10 @@ export const GENERATION_PROGRAMS = {
   inbound_packet: 'packets',
   outbound_request: 'requests',
   outbound_response: 'responses',
+  inbound_shadow: 'shadows',
+  outbound_shadow: 'shadow_requests',
+  packet_passed: 'shadow_passed',
+  packet_dropped: 'shadow_dropped',
 } as const
 
 /**

@@ -520,7 +520,82 @@ export const SelfLayout = {
   fields: {
     generation: { at: 0, bytes: 8 },
     slot: { at: 8, bytes: 4 },
-    pad: { at: 12, bytes: 4 },
+    shadow: { at: 12, bytes: 4 },
+  },
+} as const
+
+/** enum heddle_shadow_limit */
+export const ShadowLimit = {
+  SHADOW_SEATS: 2048,
+  SHADOW_NOBODY: 2048,
+  SHADOW_MESSAGES: 64,
+  SHADOW_SAMPLES: 8,
+  SHADOW_TEXT: 192,
+  SHADOW_PAUSE_NS: 100000000,
+} as const
+
+/** enum heddle_shadow_count */
+export const ShadowCount = {
+  SHADOW_AGREE: 0,
+  SHADOW_NEW_DENY: 1,
+  SHADOW_NEW_ALLOW: 2,
+  SHADOW_OTHER: 3,
+  SHADOW_UNSEEN: 4,
+  SHADOW_COUNTS: 8,
+} as const
+
+/** enum heddle_shadow_window */
+export const ShadowWindow = {
+  SHADOW_WINDOW: 2147483648,
+} as const
+
+/** struct heddle_shadow_seat */
+export const ShadowSeatLayout = {
+  bytes: 808,
+  fields: {
+    owner: { at: 0, bytes: 8 },
+    busy: { at: 8, bytes: 4 },
+    slot: { at: 12, bytes: 4 },
+    candidate: { at: 16, bytes: 4 },
+    at: { at: 20, bytes: 4 },
+    messages: { at: 24, bytes: 4 },
+    compared: { at: 28, bytes: 4 },
+    text_bytes: { at: 32, bytes: 4 },
+    peer: { at: 36, bytes: 4 },
+    reasons: { at: 40, bytes: 64 },
+    text: { at: 104, bytes: 192 },
+    conn: { at: 296, bytes: 512 },
+  },
+} as const
+
+/** struct heddle_shadow_pace */
+export const ShadowPaceLayout = {
+  bytes: 16,
+  fields: {
+    taken: { at: 0, bytes: 8 },
+    last: { at: 8, bytes: 8 },
+  },
+} as const
+
+/** struct heddle_shadow_sample */
+export const ShadowSampleLayout = {
+  bytes: 272,
+  fields: {
+    begun: { at: 0, bytes: 8 },
+    at: { at: 8, bytes: 8 },
+    generation: { at: 16, bytes: 8 },
+    remote: { at: 24, bytes: 16 },
+    local: { at: 40, bytes: 16 },
+    remote_port: { at: 56, bytes: 2 },
+    local_port: { at: 58, bytes: 2 },
+    protocol: { at: 60, bytes: 1 },
+    active_reason: { at: 61, bytes: 1 },
+    candidate_reason: { at: 62, bytes: 1 },
+    kind: { at: 63, bytes: 1 },
+    text_bytes: { at: 64, bytes: 4 },
+    peer: { at: 68, bytes: 4 },
+    text: { at: 72, bytes: 192 },
+    done: { at: 264, bytes: 8 },
   },
 } as const
 

@@ -567,7 +567,87 @@ struct heddle_refusal {
 struct heddle_self {
 	__u64 generation;
 	__u32 slot;
-	__u32 pad;
+	__u32 shadow; /* 1 + slot of the candidate that judges beside this generation; 0 = none does */
+};
+
+/* ---- shadow: a candidate judges what comes, and changes nothing ------------
+ *
+ * Where a generation's `self.shadow` names a slot, each segment that begins or goes on with a
+ * head is first given to the candidate's `inbound_shadow`, which judges its messages by its own
+ * tables in a seat of the connection, and hands back. The active generation then judges as
+ * ever, and compares message by message. What a workload of this node calls is judged on the
+ * client's side: there the candidate comes last, and its only answer is SK_PASS. Counters are of the candidate's slot: slot *
+ * HEDDLE_SHADOW_COUNTS + enum heddle_shadow_count; samples: (slot * 3 + count - 1) *
+ * HEDDLE_SHADOW_SAMPLES + place.
+ */
+enum heddle_shadow_limit {
+	/* A power of two. Connections share one by chance: who comes second in the middle of a head is not seen. */
+	HEDDLE_SHADOW_SEATS = 2048,
+	/* Where connections are judged that got no seat: no candidate has seen them. */
+	HEDDLE_SHADOW_NOBODY = 2048,
+	/* Messages of one segment that the candidate judges; those behind are not seen. */
+	HEDDLE_SHADOW_MESSAGES = 64,
+	/* Of each kind of difference, the newest: a power of two. */
+	HEDDLE_SHADOW_SAMPLES = 8,
+	/* Bytes of a sample's head: a method, and a path long enough to tell it by. */
+	HEDDLE_SHADOW_TEXT = 192,
+	/* Once there are HEDDLE_SHADOW_SAMPLES of a kind, one more is taken so often: 100 ms. */
+	HEDDLE_SHADOW_PAUSE_NS = 100000000,
+};
+
+enum heddle_shadow_count {
+	HEDDLE_SHADOW_AGREE = 0,
+	HEDDLE_SHADOW_NEW_DENY = 1, /* let in, and the candidate would not */
+	HEDDLE_SHADOW_NEW_ALLOW = 2, /* refused, and the candidate would let it in */
+	HEDDLE_SHADOW_OTHER = 3, /* refused by both, with another status */
+	HEDDLE_SHADOW_UNSEEN = 4, /* judged by the active generation alone */
+	HEDDLE_SHADOW_COUNTS = 8,
+};
+
+/* In place of a window's `busy`, with the low bits of a cookie: it has the head that a candidate is to judge. */
+enum heddle_shadow_window {
+	HEDDLE_SHADOW_WINDOW = 0x80000000,
+};
+
+/* Where the candidate judges one connection. Writer: who has made `busy` 1, one run at a time. */
+struct heddle_shadow_seat {
+	__u64 owner; /* cookie of the connection that sat here last */
+	__u32 busy;
+	__u32 slot; /* of the generation that asks: the candidate hands back to it */
+	__u32 candidate; /* its slot */
+	__u32 at; /* offset in the segment: of what is to be judged, then of the message that is compared */
+	__u32 messages; /* of this segment that the candidate has judged */
+	__u32 compared;
+	__u32 text_bytes;
+	__u32 peer; /* of a client that calls a service: its identity; of `conn` then only who, where to and what is read */
+	__u8 reasons[HEDDLE_SHADOW_MESSAGES]; /* enum heddle_reason; the active generation's, of such a client */
+	__u8 text[HEDDLE_SHADOW_TEXT]; /* how a head begins whose end is in a later segment */
+	struct heddle_conn conn; /* as the candidate has it */
+};
+
+/* Of one kind of difference of one candidate. */
+struct heddle_shadow_pace {
+	__u64 taken; /* samples so far */
+	__u64 last; /* when; CLOCK_MONOTONIC, ns */
+};
+
+/* One message that two generations do not agree about. Being written while `begun` is not `done`. */
+struct heddle_shadow_sample {
+	__u64 begun;
+	__u64 at; /* CLOCK_MONOTONIC, ns */
+	__u64 generation; /* the active one */
+	__u8 remote[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
+	__u8 local[16];
+	__u16 remote_port; /* host order */
+	__u16 local_port; /* host order */
+	__u8 protocol; /* IPPROTO_*; a SYN, and what is no TCP, has no text */
+	__u8 active_reason; /* enum heddle_reason */
+	__u8 candidate_reason; /* enum heddle_reason */
+	__u8 kind; /* enum heddle_shadow_count */
+	__u32 text_bytes;
+	__u32 peer; /* identity of the source, where it is known by more than its address; 0 = it is not */
+	__u8 text[HEDDLE_SHADOW_TEXT]; /* the head, from its first byte on */
+	__u64 done;
 };
 
 /* Knobs of one node. Writer: agent only. */

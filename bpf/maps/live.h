@@ -143,4 +143,10 @@ SLOTS_OF_PROGRAMS(packets);
 SLOTS_OF_PROGRAMS(requests);
 SLOTS_OF_PROGRAMS(responses);
 
+/* The same of a candidate, asked by the generation beside which it judges. */
+SLOTS_OF_PROGRAMS(shadows);
+SLOTS_OF_PROGRAMS(shadow_requests);
+SLOTS_OF_PROGRAMS(shadow_passed);
+SLOTS_OF_PROGRAMS(shadow_dropped);
+
 #endif /* HEDDLE_MAPS_LIVE_H */

@@ -9,6 +9,7 @@
 #include "../lib/sock.h"
 #include "parts/count.h"
 #include "../maps/live.h"
+#include "../maps/shadow.h"
 #include "parts/close.h"
 #include "parts/steer.h"
 #include "parts/call.h"

@@ -64,6 +64,7 @@ export const FAILURES = {
   'attached-differs': 'alarm',
   'dispatcher-unknown': 'retry',
   'services-unsupported': 'retry',
+  'shadow-unsupported': 'retry',
   'state-corrupt': 'alarm',
   'kernel-refused': 'alarm',
   'disk-failed': 'retry',

@@ -12,12 +12,16 @@ import type {
   OutboundReferences,
   Refusal,
   RouteContent,
+  ShadowCounts,
+  ShadowSample,
 } from '../../agent/ports.ts'
 import { Abi } from '../../bpf/abi/heddle.gen.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 
 /** `routes`: null = its programs are older than routes. */
 type MemorySlot = { elf: string; tablesDigest: string; rows: string; routes: RouteContent | null }
+/** Slots, and the generation that the candidate's programs take themselves for. */
+type MemoryShadow = { active: number; candidate: number; generation: number; counts: ShadowCounts }
 
 /** What a kernel holds; plain data, so that it can outlive the process that told it. */
 export type KernelContent = {
@@ -34,6 +38,7 @@ export type KernelContent = {
   slots: Record<string, MemorySlot>
   addresses: AddressIdentity[]
   outbound: MemoryOutbound | null
+  shadow: MemoryShadow | null
 }
 
 export type MemoryKernel = Kernel & {
@@ -55,6 +60,10 @@ export type MemoryKernel = Kernel & {
   counted: Counts | null
   /** Requests that they refused, oldest first. */
   refused: Refusal[]
+  /** Artifacts that are staged are older than shadows. */
+  shadowless: boolean
+  /** What the shadow has seen, as the kernel would tell it. */
+  samples: ShadowSample[]
   /** A reboot: everything pinned or attached is gone. */
   reboot(): void
 }
@@ -83,6 +92,8 @@ export function memoryKernel(
       last: kernel.refused.length,
       refusals: kernel.refused.slice(after),
     }),
+    shadowless: false,
+    samples: [],
     reboot: () => {
       kernel.content = empty()
       kernel.busy.clear()
@@ -91,6 +102,28 @@ export function memoryKernel(
       () => kernel,
       (call, change) => act(call, async () => change()),
     ),
+    shadow: {
+      begin: (active, { slot, generation }) =>
+        act(`shadow ${slot} of ${active}`, async () => {
+          if (kernel.shadowless) throw new Failure('shadow-unsupported', `slot ${slot} is older than shadows`)
+          for (const each of [active, slot])
+            if (kernel.content.slots[each] === undefined) throw new Error(`shadow with empty slot ${each}`)
+          const { shadow } = kernel.content
+          if (shadow?.active === active && shadow.candidate === slot && shadow.generation === generation)
+            return
+          kernel.content.shadow = { active, candidate: slot, generation, counts: uncounted() }
+        }),
+      end: () =>
+        act('shadow off', async () => {
+          kernel.content.shadow = null
+        }),
+      read: async () => {
+        const { shadow } = kernel.content
+        if (shadow === null) return null
+        const { active, candidate, counts } = shadow
+        return { active, candidate, counts, samples: kernel.samples }
+      },
+    },
     probe: async () => ({ release: kernel.release, missing: kernel.missing }),
     install: (file) =>
       act('install', async () => {
@@ -144,7 +177,10 @@ export function memoryKernel(
     flip: async (slot, generation) => {
       await act(`flip ${slot}`, async () => {
         if (kernel.content.slots[slot] === undefined) throw new Error(`flip to empty slot ${slot}`)
+        if (kernel.content.shadow?.candidate === slot) throw new Error(`flip to the shadow in slot ${slot}`)
         kernel.content.active = { slot, generation }
+        // Whom a generation asks stands beside its number, which a flip writes.
+        if (kernel.content.shadow?.active === slot) kernel.content.shadow = null
       })
       return 12
     },
@@ -161,6 +197,8 @@ export function memoryKernel(
     unstage: (slot) =>
       act(`unstage ${slot}`, async () => {
         if (kernel.content.active?.slot === slot) throw new Error(`unstage of the active slot ${slot}`)
+        if (kernel.content.shadow?.candidate === slot)
+          throw new Error(`unstage of the shadow in slot ${slot}`)
         delete kernel.content.slots[slot]
       }),
     detach: () => act('detach', async () => kernel.reboot()),
@@ -212,8 +250,11 @@ function empty(): KernelContent {
     slots: {},
     addresses: [],
     outbound: emptyOutbound(),
+    shadow: null,
   }
 }
+
+const uncounted = (): ShadowCounts => ({ agree: 0, newDenies: 0, newAllows: 0, other: 0, unseen: 0 })
 
 const tagOf = (digest: string) => digest.slice(0, 16)
 

@@ -14,6 +14,7 @@
 #include "client-route.h"
 #include "client-upstream.h"
 #include "hand.h"
+#include "shadow-client.h"
 #include "upstream-pool.h"
 #include "window.h"
 
@@ -119,6 +120,7 @@ static __always_inline struct heddle_upstream *request_upstream(struct call *k,
 		return direct_still(c);
 	to->why = HEDDLE_SLOW_REFUSED;
 	verdict = upstream_verdict(c, u, k->draft ? k->draft : k->window);
+	shadow_judged(k, u, verdict);
 	if (verdict == HEDDLE_DENIED)
 		to->status = CLIENT_DENIED;
 	if (verdict == HEDDLE_DENIED || verdict == HEDDLE_DROPPED)
@@ -319,6 +321,27 @@ static __always_inline int request_or_body(struct call *k)
 	return request_read(k);
 }
 
+/* All is done: the candidate may look at what was judged, in the window that is kept for it. */
+static __always_inline int shadow_asks(struct call *k, int action)
+{
+	__u32 zero = 0;
+	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
+	int in_draft = is_marked(k->draft);
+
+	if (in_draft)
+		window_release(k->window);
+	else if (k->draft)
+		window_release(k->draft);
+	if (action == SK_PASS && me)
+		bpf_tail_call(k->msg, &shadow_requests, me->shadow - 1);
+	shadow_missed(k->client->cookie);
+	if (!in_draft)
+		window_release(k->window);
+	else if (k->draft)
+		window_release(k->draft);
+	return action;
+}
+
 static __always_inline int client_request(struct sk_msg_md *msg)
 {
 	struct tcp_sock *tp = msg->sk ? bpf_skc_to_tcp_sock(msg->sk) : NULL;
@@ -349,6 +372,8 @@ static __always_inline int client_request(struct sk_msg_md *msg)
 		return hand_over(&k, HEDDLE_SLOW_HEAD);
 	k.window->len = 0;
 	action = request_or_body(&k);
+	if (is_marked(k.window) || is_marked(k.draft))
+		return shadow_asks(&k, action);
 	window_release(k.window);
 	if (k.draft)
 		window_release(k.draft);

@@ -14,7 +14,9 @@
 
 enum packet_answer {
 	PACKET_DROP = 0,
-	PACKET_PASS = 1
+	PACKET_PASS = 1,
+	PACKET_RULED =
+		2, /* a rule said so, of a packet that nothing else speaks of: a shadow looks, too */
 };
 
 enum ip_protocol {
@@ -80,6 +82,22 @@ static __always_inline int packet_ip6(struct __sk_buff *skb, struct packet *p)
 		return -1; /* who hides the ports behind so many means to */
 	p->context.protocol = next;
 	p->transport_at = at;
+	return 0;
+}
+
+static __always_inline int packet_addresses(struct __sk_buff *skb, struct packet *p)
+{
+	return skb->protocol == bpf_htons(0x0800) ? packet_ip4(skb, p) : packet_ip6(skb, p);
+}
+
+static __always_inline int packet_ports(struct __sk_buff *skb, struct packet *p)
+{
+	__u16 ports[2];
+
+	if (bpf_skb_load_bytes(skb, p->transport_at, ports, sizeof(ports)))
+		return -1;
+	p->context.port = bpf_ntohs(ports[1]);
+	p->context.remote_port = bpf_ntohs(ports[0]);
 	return 0;
 }
 
@@ -220,10 +238,9 @@ static __always_inline int refused_by_mode(const struct context *x)
 SEPARATE int packet_judge(struct __sk_buff *skb)
 {
 	struct packet p = {};
-	__u16 ports[2];
 	__u8 flags;
 
-	if (skb->protocol == bpf_htons(0x0800) ? packet_ip4(skb, &p) : packet_ip6(skb, &p))
+	if (packet_addresses(skb, &p))
 		return PACKET_DROP;
 	if (p.context.protocol == PROTO_TCP) {
 		if (bpf_skb_load_bytes(skb, p.transport_at + TCP_FLAGS_AT, &flags, 1))
@@ -241,23 +258,21 @@ SEPARATE int packet_judge(struct __sk_buff *skb)
 	} else if (p.context.protocol != PROTO_UDP && p.context.protocol != PROTO_SCTP) {
 		return PACKET_PASS; /* ICMP and others carry no port that a rule could mean */
 	}
-	if (p.fragment || bpf_skb_load_bytes(skb, p.transport_at, ports, sizeof(ports)))
+	if (p.fragment || packet_ports(skb, &p))
 		return p.fragment ? PACKET_PASS : PACKET_DROP;
-	p.context.port = bpf_ntohs(ports[1]);
-	p.context.remote_port = bpf_ntohs(ports[0]);
 	if (p.context.protocol == PROTO_UDP && packet_answers(&p))
 		return PACKET_PASS;
 	if (context_make(&p.context) || p.context.kind == HEDDLE_KIND_DROP) {
 		count(p.context.known_by ? HEDDLE_DROPPED : HEDDLE_UNDECLARED);
-		return PACKET_DROP;
+		return PACKET_DROP | PACKET_RULED;
 	}
 	if (refused_by_mode(&p.context)) {
 		count(HEDDLE_REFUSED_BY_MODE);
-		return PACKET_DROP;
+		return PACKET_DROP | PACKET_RULED;
 	}
 	if (p.context.protocol == PROTO_UDP)
 		packet_served(&p);
-	return PACKET_PASS;
+	return p.context.protocol == PROTO_TCP ? PACKET_PASS : PACKET_PASS | PACKET_RULED;
 }
 
 /* A connection that could not be enrolled: nobody would read what it brings. */
@@ -267,6 +282,23 @@ static __always_inline int packet_unread(struct __sk_buff *skb)
 
 	sk = sk ? bpf_sk_fullsock(sk) : NULL;
 	return sk && sk->mark == HEDDLE_MARK_UNREAD;
+}
+
+/*
+ * A rule was asked about this packet: is a candidate, too? Not about a SYN that is let in: of that
+ * connection each message is compared, also with a candidate that would have no connection.
+ */
+static __always_inline void packet_shadow(struct __sk_buff *skb, int answer)
+{
+	__u32 zero = 0;
+	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
+
+	if (!me || !me->shadow)
+		return;
+	if (answer & PACKET_PASS)
+		bpf_tail_call(skb, &shadow_passed, me->shadow - 1);
+	else
+		bpf_tail_call(skb, &shadow_dropped, me->shadow - 1);
 }
 
 static __always_inline int packet_verdict(struct __sk_buff *skb)
@@ -279,6 +311,8 @@ static __always_inline int packet_verdict(struct __sk_buff *skb)
 		return PACKET_PASS;
 	answer = packet_judge(skb);
 	OPAQUE_TO_COMPILER(answer);
+	if (answer & PACKET_RULED)
+		packet_shadow(skb, answer);
 	return answer & PACKET_PASS;
 }
 

@@ -10,6 +10,8 @@
 #include "count.h"
 #include "epoch.h"
 #include "measure.h"
+#include "shadow.h"
+#include "verdict-status.h"
 #include "../../lib/diagram.h"
 #include "window.h"
 #include "../../protocols/http1/request.h"
@@ -21,19 +23,19 @@ enum verdict_action {
 	VERDICT_OTHER_SLOT = 3, /* tail-call `slot`; conn->resume says from where */
 };
 
+/* As small as it is: the chain of calls below needs all the stack that 6.1 has. */
 struct verdict {
 	struct __sk_buff *skb;
 	struct heddle_conn *conn;
 	struct heddle_window *window;
-	__u32 action; /* enum verdict_action */
-	__u32 slot;
-	__u32 at; /* offset of the next byte to look at */
+	struct heddle_shadow_seat *seat; /* what a candidate says of it; NULL = none is asked */
+	__u32 action;			 /* enum verdict_action */
+	__u32 at;			 /* offset of the next byte to look at */
 	__u32 len;
-	__u32 reason;
-	__u32 status;
+	__u16 status;
+	__u8 slot;
+	__u8 reason;
 };
-
-#define EARLIER_SEGMENT (~0U)
 
 /* Blocks of the generation in charge for this connection. */
 SEPARATE int verdict_context(struct heddle_conn *c)
@@ -56,11 +58,11 @@ SEPARATE int verdict_context(struct heddle_conn *c)
 }
 
 /*
- * Which generation judges the next byte? A message that has begun stays where
+ * Which generation judges the next byte? Returns this program's. A message that has begun stays where
  * it began; a new one goes to this program's generation, never to an older one
  * than the connection has already seen (a flip may race with the dispatcher).
  */
-static __always_inline void verdict_adopt(struct heddle_conn *c, struct verdict *v)
+static __always_inline struct heddle_self *verdict_adopt(struct heddle_conn *c, struct verdict *v)
 {
 	__u32 zero = 0;
 	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
@@ -68,19 +70,19 @@ static __always_inline void verdict_adopt(struct heddle_conn *c, struct verdict 
 
 	if (!me) {
 		v->action = VERDICT_DROP;
-		return;
+		return NULL;
 	}
 	if (phase != HEDDLE_START && phase != HEDDLE_OPAQUE && phase != HEDDLE_TUNNEL) {
 		if (c->slot != me->slot && phase != HEDDLE_CLOSED) {
 			v->action = VERDICT_OTHER_SLOT;
 			v->slot = c->slot;
 		}
-		return;
+		return me;
 	}
 	if (me->generation < c->generation) {
 		v->action = VERDICT_OTHER_SLOT;
 		v->slot = active_now() & 0xff;
-		return;
+		return me;
 	}
 	if (c->generation != me->generation || c->epoch != epoch_now() ||
 	    c->kind == HEDDLE_KIND_UNKNOWN) {
@@ -88,35 +90,44 @@ static __always_inline void verdict_adopt(struct heddle_conn *c, struct verdict 
 		c->slot = me->slot;
 		verdict_context(c);
 	}
+	return me;
 }
 
-static __always_inline __u32 status_of(__u32 reason)
+/* The message that begins at `at` is judged: what does a candidate say? */
+static __always_inline void verdict_compare(struct verdict *v, __u32 at, __u32 reason)
 {
-	if (reason == HEDDLE_DENIED)
-		return 403;
-	if (reason == HEDDLE_HEAD_TOO_LARGE)
-		return 431;
-	/* Nobody who speaks TLS reads a plain-text answer. */
-	return reason == HEDDLE_TLS || reason == HEDDLE_DROPPED || reason == HEDDLE_UNKNOWN_STATE
-		       ? 0
-		       : 400;
+	if (!v->seat)
+		return;
+	v->seat->at = at;
+	shadow_compare(v->skb, v->conn, v->seat, reason);
+}
+
+/* What becomes of bytes that are not HTTP/1, for a reason: a reason as well. */
+static __always_inline __u32 unparsed_as(const struct heddle_conn *c, __u32 reason)
+{
+	__u32 foreign = is_foreign(reason);
+
+	if (c->kind == HEDDLE_KIND_PASS)
+		return HEDDLE_PASSED;
+	/* Another protocol begins with a connection; later it is only a bad head. */
+	if (foreign && c->requests)
+		return HEDDLE_BAD_METHOD;
+	return foreign && c->opaque ? HEDDLE_UNPARSED_PASSED : reason;
 }
 
 /*
- * Bytes that are not HTTP/1. Where no rule judges the connection, or the policy
- * says so, they pass from now on; else the connection is refused.
+ * Where no rule judges the connection, or the policy says so, such bytes pass from now
+ * on; else the connection is refused.
  */
 static __always_inline void verdict_unparsed(struct verdict *v, __u32 reason)
 {
 	struct heddle_conn *c = v->conn;
-	__u32 foreign = is_foreign(reason);
 
-	/* Another protocol begins with a connection; later it is only a bad head. */
-	if (foreign && c->requests)
-		reason = HEDDLE_BAD_METHOD;
-	if (c->kind == HEDDLE_KIND_PASS || (c->opaque && foreign && !c->requests)) {
-		if (c->kind != HEDDLE_KIND_PASS)
-			count(HEDDLE_UNPARSED_PASSED);
+	reason = unparsed_as(c, reason);
+	verdict_compare(v, c->message_at, reason);
+	if (reason == HEDDLE_PASSED || reason == HEDDLE_UNPARSED_PASSED) {
+		if (reason == HEDDLE_UNPARSED_PASSED)
+			count(reason);
 		c->request.phase = HEDDLE_OPAQUE;
 		v->at = v->len;
 		return;
@@ -245,6 +256,7 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 		verdict_unparsed(v, action & 0xff);
 	} else if (action == HTTP1_HEAD) {
 		reason = verdict_head(c);
+		verdict_compare(v, c->message_at, reason);
 		if (reason == HEDDLE_DENIED || reason == HEDDLE_NO_CONNECTION) {
 			v->action = VERDICT_REFUSE;
 			v->reason = reason;
@@ -275,6 +287,8 @@ static __always_inline int verdict_shortcut(struct heddle_conn *c, struct verdic
 		if (c->kind == HEDDLE_KIND_DROP) {
 			v->action = VERDICT_REFUSE;
 			v->reason = HEDDLE_DROPPED;
+			if (phase == HEDDLE_START)
+				verdict_compare(v, v->at, HEDDLE_DROPPED);
 			return 1;
 		}
 		if (phase == HEDDLE_TUNNEL)
@@ -293,14 +307,14 @@ static __always_inline int verdict_shortcut(struct heddle_conn *c, struct verdic
 static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_conn *c,
 					   struct verdict *v)
 {
+	v->skb = skb;
+	v->conn = c;
 	v->at = c->resume;
 	c->resume = 0;
 	/* Also for a refusal that needs no parser: the last segment's offset means nothing here. */
 	c->message_at = v->at ? v->at : EARLIER_SEGMENT;
 	if (verdict_shortcut(c, v))
 		return;
-	v->skb = skb;
-	v->conn = c;
 	v->len = skb->len;
 	v->window = window_claim();
 	if (!v->window) {

@@ -31,7 +31,7 @@ const NUMBERS = { front: 1, a: 2, b: 3, empty: 4 } as const
 /** Milliseconds; a machine under load is slow, a hang is for ever. */
 const PATIENCE = 15_000
 
-const CALLER: Workload = {
+export const CALLER: Workload = {
   name: 'caller',
   namespace: 'shop',
   labels: { app: 'caller' },

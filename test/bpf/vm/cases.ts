@@ -3,6 +3,7 @@
  * plays the steps on real sockets, the test compares what it saw with `expect`.
  */
 import type { Reason } from '../../../bpf/abi/heddle.gen.ts'
+import type { ShadowCounts } from '../../../agent/ports.ts'
 import type { CallLine } from './outbound-cases.ts'
 
 /**
@@ -14,6 +15,7 @@ export type Step =
   | { replies: number }
   | { begun: true }
   | { flip: 'public' | 'other' }
+  | { shadow: 'other' }
   | { dispatcher: 'next' | 'dispatcher' }
   | { detach: true }
 
@@ -24,6 +26,8 @@ export type Expectation = {
   served: string[]
   /** Verdicts that the kernel counted. */
   counted: Partial<Record<keyof typeof Reason, number>>
+  /** What a candidate found that was asked from some step on. */
+  shadow?: ShadowCounts
 }
 
 export type Case = { name: string; steps: Step[]; expect: Expectation }
@@ -158,6 +162,16 @@ export const CASES: Case[] = [
     if (reason === 'BAD_CHUNK') expect.counted = { ALLOWED: 1, BAD_CHUNK: 1 }
     return { name: `${name} gets ${status || 'no answer'}`, steps: [bytes], expect }
   }),
+  {
+    name: 'a candidate looks on, and the client is answered by the active generation',
+    steps: [...ACCEPTED, { shadow: 'other' }, get('/public/2'), { replies: 2 }, ...bytewise(get('/other/1'))],
+    expect: {
+      replies: ['200 GET /public/1', '200 GET /public/2', '403'],
+      served: ['GET /public/1 0', 'GET /public/2 0'],
+      counted: { ALLOWED: 2, DENIED: 1 },
+      shadow: { agree: 0, newDenies: 1, newAllows: 1, other: 0, unseen: 0 },
+    },
+  },
   {
     name: 'a flip is met by the next request of a connection',
     steps: [...ACCEPTED, { flip: 'other' }, get('/other/1'), { replies: 2 }, get('/public/2')],

@@ -11,7 +11,7 @@ import { execa } from 'execa'
 import { createKernel } from '../../../agent/adapters/libbpf-kernel.ts'
 import { BpfMap, u32 } from '../../../agent/adapters/libbpf.ts'
 import { Pins } from '../../../agent/adapters/pins.ts'
-import type { IdentityRows } from '../../../agent/ports.ts'
+import type { Candidate, IdentityRows } from '../../../agent/ports.ts'
 import { Reason } from '../../../bpf/abi/heddle.gen.ts'
 import { Failure } from '../../../pipelines/contract/failures.ts'
 import {
@@ -85,6 +85,11 @@ async function flip(policy: keyof typeof SLOTS): Promise<void> {
   await kernel.flip(SLOTS[policy], generation)
 }
 
+function candidate(policy: keyof typeof SLOTS): Candidate {
+  generation++
+  return { slot: SLOTS[policy], generation }
+}
+
 /** Until a connection is in the middle of a message, as the kernel sees it. */
 async function untilBegun(): Promise<void> {
   const deadline = Date.now() + 10_000
@@ -98,6 +103,7 @@ async function play(what: Case, family: Family, service: Service): Promise<void>
   let attached = true
   const heard = await converse(way, what.steps, what.expect.replies.length, async (step) => {
     if ('flip' in step) await flip(step.flip)
+    if ('shadow' in step) await kernel.shadow.begin(SLOTS.public, candidate(step.shadow))
     if ('begun' in step) await untilBegun()
     if ('dispatcher' in step) await kernel.install(`${programs}/${step.dispatcher}.o`)
     if ('detach' in step) {
@@ -105,11 +111,14 @@ async function play(what: Case, family: Family, service: Service): Promise<void>
       attached = false
     }
   })
+  const looked = attached ? await kernel.shadow.read() : null
   const saw = {
     replies: heard.replies,
     served: await service.taken(heard.port),
     counted: attached ? countedSince(before) : {},
+    ...(looked === null ? {} : { shadow: looked.counts }),
   }
+  if (looked !== null) await kernel.shadow.end()
   say({ kind: 'case', name: what.name, family, saw })
   if (what.steps.some((step) => typeof step === 'object' && 'flip' in step)) await flip('public')
 }
