@@ -5,6 +5,7 @@ import { identify } from './identify.ts'
 import type { Attempt, Node, Step } from './node.ts'
 import { pull } from './pull.ts'
 import { report } from './report.ts'
+import { shadow } from './shadow.ts'
 import { publishServices } from './services.ts'
 import { stage } from './stage.ts'
 import { swap } from './swap.ts'
@@ -37,6 +38,7 @@ export async function reconcile(node: Node, startedAt: number): Promise<void> {
   if (attempt.swapped) attempt.timings['enforced'] = node.clock.elapsed() - startedAt
   await run(node, attempt, CONFIRM)
   await catchUp(node, attempt)
+  await run(node, attempt, ['shadow', shadow])
   await run(node, attempt, ['report', report])
   node.attempt = attempt
 }

@@ -3,6 +3,7 @@ import { Failure } from '../pipelines/contract/failures.ts'
 import type { Report } from '../pipelines/contract/release.ts'
 import { measure } from './measure.ts'
 import type { Attempt, Node } from './node.ts'
+import { shadowReport } from './shadow-report.ts'
 
 /** Lines of a failure's detail and characters of its message that travel. */
 const MAX_DETAIL = 20
@@ -11,8 +12,11 @@ const SEQUENCE_BATCH = 1000
 
 export async function report(node: Node, attempt: Attempt): Promise<void> {
   const sequence = await nextSequence(node)
-  const measures = await measure(node)
-  const statement = { ...describe(node, attempt, sequence), measures }
+  const shadow = await shadowReport(node).catch((error: unknown) => {
+    node.log(`the shadow can't be read: ${error}`)
+    return null
+  })
+  const statement = { ...describe(node, attempt, sequence), measures: await measure(node), shadow }
   say(node, statement)
   await node.bus.report(statement).catch((error: unknown) => {
     const down = error instanceof Failure && error.code === 'bus-unavailable'
@@ -49,7 +53,7 @@ async function nextSequence(node: Node): Promise<number> {
  * outcome is about, taken or refused, when it is known; else the one that runs.
  * `generation` is what runs.
  */
-function describe(node: Node, attempt: Attempt, sequence: number): Omit<Report, 'measures'> {
+function describe(node: Node, attempt: Attempt, sequence: number): Omit<Report, 'measures' | 'shadow'> {
   const { enforced } = node.state.current
   const outcome = outcomeOf(attempt)
   const about = outcome === 'unchanged' ? enforced : (attempt.release ?? enforced)
@@ -68,15 +72,17 @@ function describe(node: Node, attempt: Attempt, sequence: number): Omit<Report, 
   }
 }
 
+/** Steps whose failures say nothing against a release: a lost memory, and what only looks on. */
+const BESIDE: readonly string[] = ['recover', 'shadow']
+
 /**
  * Refused: this node said no. Failed: it could not. What only has to wait (the
  * store is away, no slot is free) says nothing against a release.
  */
 function outcomeOf(attempt: Attempt): Report['outcome'] {
   if (attempt.swapped) return 'enforced'
-  // A lost memory says nothing against a release either.
   const grave = attempt.failures.find(
-    ({ step, failure }) => failure.disposition !== 'retry' && step !== 'recover',
+    ({ step, failure }) => failure.disposition !== 'retry' && !BESIDE.includes(step),
   )
   if (grave === undefined) return 'unchanged'
   return grave.step === 'pull' || grave.step === 'verify' ? 'refused' : 'failed'

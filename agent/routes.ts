@@ -21,7 +21,9 @@ export function routeContent(node: Node, manifest: ManifestRoutes): RouteContent
  */
 export async function publishRoutes(node: Node): Promise<void> {
   const contents: [slot: number, content: RouteContent][] = []
-  for (const [slot, { artifact }] of Object.entries(node.state.current.slots)) {
+  const { slots, shadow } = node.state.current
+  for (const [slot, { artifact }] of Object.entries(slots)) {
+    if (Number(slot) === shadow?.slot) continue // routes nothing
     const manifest = await readManifest(node.disk, artifact)
     if (hasRoutes(manifest)) contents.push([Number(slot), routeContent(node, manifest)])
   }

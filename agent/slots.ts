@@ -14,12 +14,27 @@ import type { Placement } from './state.ts'
 
 /**
  * A slot that nothing needs: not active, not the predecessor, no connection in
- * mid-message. Throws Failure('no-free-slot'): a release waits, it never evicts.
+ * mid-message. Throws Failure('no-free-slot'): a release waits, it never evicts, but for
+ * a shadow: what is to be enforced comes before what looks on.
  */
 async function freeSlot(node: Node, facts: AttachedFacts | null): Promise<number> {
   const taken = await neededSlots(node, facts)
   for (let slot = 0; slot < Limit.SLOTS; slot++) if (!taken.has(slot)) return slot
+  const { shadow } = node.state.current
+  if (shadow !== null) {
+    await endShadow(node)
+    node.log(`the shadow of release ${shadow.number} gives its slot to a release`)
+    return freeSlot(node, facts)
+  }
   throw new Failure('no-free-slot', `all ${Limit.SLOTS} slots hold a generation that is still needed`)
+}
+
+/** Nobody asks the candidate any more, then nothing needs its slot. */
+export async function endShadow(node: Node): Promise<void> {
+  await node.kernel.shadow.end()
+  const { shadow, slots } = node.state.current
+  const others = Object.entries(slots).filter(([slot]) => Number(slot) !== shadow?.slot)
+  await node.state.update({ shadow: null, slots: Object.fromEntries(others) })
 }
 
 /** Load an artifact's ELF into its slot and note what the kernel made of it. */
@@ -27,7 +42,8 @@ async function load(node: Node, placement: Placement): Promise<void> {
   const { artifact, slot, generation } = placement
   const manifest = await readManifest(node.disk, artifact)
   const elf = await blobPath(node.disk, manifest.elf.digest)
-  const routed = hasRoutes(manifest)
+  // A shadow routes nothing, and connections past the relay end where somebody's routes come.
+  const routed = hasRoutes(manifest) && slot !== node.state.current.shadow?.slot
   // All that its routes send to has a number before they name it, also what is no service here yet.
   if (routed) await serviceNumbers(node, manifest.services.map(serviceKey))
   const routes = routeContent(node, manifest)
@@ -83,6 +99,25 @@ export async function prepare(
   const placement = { number: run.number, artifact: run.artifact, slot, generation }
   if (pinned === undefined) await load(node, placement)
   await node.state.update({ pending: placement })
+  return placement
+}
+
+/** Load an artifact to judge beside what runs. Noted before it is there: a death leaves no slot that nobody knows. */
+export async function prepareShadow(
+  node: Node,
+  run: Pick<Placement, 'number' | 'artifact'>,
+  facts: AttachedFacts,
+): Promise<Placement> {
+  const slot = await freeSlot(node, facts)
+  const generation = node.state.current.nextGeneration
+  const placement = { number: run.number, artifact: run.artifact, slot, generation }
+  await node.state.update({ nextGeneration: generation + 1, shadow: placement })
+  try {
+    await load(node, placement)
+  } catch (error) {
+    await endShadow(node)
+    throw error
+  }
   return placement
 }
 
@@ -160,9 +195,9 @@ export async function clear(node: Node, facts: AttachedFacts | null): Promise<vo
 }
 
 async function neededSlots(node: Node, facts: AttachedFacts | null): Promise<Set<number>> {
-  const { enforced, predecessor, pending } = node.state.current
+  const { enforced, predecessor, pending, shadow } = node.state.current
   const needed = new Set(facts === null ? [] : await node.kernel.busySlots())
   if (facts?.active) needed.add(facts.active.slot)
-  for (const placement of [enforced, predecessor, pending]) if (placement) needed.add(placement.slot)
+  for (const placement of [enforced, predecessor, pending, shadow]) if (placement) needed.add(placement.slot)
   return needed
 }

@@ -54,6 +54,8 @@ export const State = z.looseObject({
   predecessor: Placement.nullable(),
   /** Written before the flip: after a crash the kernel says whether it happened. */
   pending: Placement.nullable(),
+  /** Judges beside `enforced`, without effect. Written before it is loaded; never `pending`. */
+  shadow: Placement.nullable().default(null),
   /** Slot -> what was loaded there, with the program tags the kernel gave it. */
   slots: z.record(z.string(), z.strictObject({ artifact: Digest, generation: z.int().min(1), tags: Tags })),
   nextGeneration: z.int().min(1),
@@ -76,6 +78,7 @@ const FRESH: State = {
   enforced: null,
   predecessor: null,
   pending: null,
+  shadow: null,
   slots: {},
   nextGeneration: 1,
   identities: [],

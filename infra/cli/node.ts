@@ -8,6 +8,7 @@ import { assign } from '../../agent/identities.ts'
 import { askRelay } from '../../agent/relay/stats.ts'
 import { enroll } from '../node/enroll.ts'
 import { parseStats, statsText } from '../node/stats.ts'
+import { shadowText, viewShadow } from '../node/shadow.ts'
 import { servicesText, supportOf, viewServices } from '../node/services.ts'
 import { openSubject } from '../node/subject.ts'
 import { UsageError } from './usage.ts'
@@ -69,6 +70,7 @@ async function status({ config }: Look): Promise<void> {
     dispatcher,
     offered,
     draining,
+    shadow: state.shadow,
     slots,
     services: await supportOf(kernel),
     kernel: await kernel.inspect(),
@@ -93,11 +95,12 @@ async function services({ config, json }: Look): Promise<void> {
   else process.stdout.write(servicesText(view))
 }
 
-/** What the node's relay counts: verdicts by reason, how requests to services went, endings, modes. */
+/** What the node's relay counts: verdicts by reason, how requests to services went, endings, modes. And a shadow. */
 async function stats({ config, json, socket }: Look & { socket?: string }): Promise<void> {
   const said = await askRelay(socket ?? join(dirname(resolve(config)), RELAY_SOCKET))
-  if (json === true) print(said)
-  else process.stdout.write(statsText(parseStats(said)))
+  const shadow = await viewShadow(await openSubject(config))
+  if (json === true) print({ ...(said as object), shadow })
+  else process.stdout.write(statsText(parseStats(said)) + (shadow === null ? '' : shadowText(shadow)))
 }
 
 async function detach({ config, yes }: Look & { yes?: boolean }): Promise<void> {

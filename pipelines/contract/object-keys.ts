@@ -28,6 +28,7 @@ export const rolloutEndKey = (number: number, outcome: string): string =>
 
 /** Target paths: which role speaks is the first segment. */
 export const releaseTarget = (ring: string): string => `release/${ring}.json`
+export const shadowTarget = (ring: string): string => `release/${ring}.shadow.json`
 export const successTarget = (ring: string): string => `release/${ring}.success.json`
 export const DENIALS_TARGET = 'release/denied.json'
 export const policyTarget = (artifact: Digest): string => `policy/${hexOf(artifact)}.json`

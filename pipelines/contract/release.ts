@@ -69,6 +69,57 @@ export const Measures = z.strictObject({
 })
 export type Measures = z.infer<typeof Measures>
 
+/**
+ * TUF target `release/<ring>.shadow.json`: nodes of the ring let this artifact judge beside the one that they
+ * enforce, without effect. Taken away, it ends. A new `number` begins to count anew.
+ */
+export const Shadow = z.strictObject({
+  schema: z.literal('heddle.shadow/1'),
+  ring: RingName,
+  number: z.int().min(1),
+  artifact: Digest,
+  commit: z.string(),
+  rollout: z.string(),
+})
+export type Shadow = z.infer<typeof Shadow>
+
+/** Reason as the kernel counts it; status of the reply to a refused client, null = it gets none. */
+const ShadowVerdict = z.strictObject({ allowed: z.boolean(), reason: z.string(), status: z.int().nullable() })
+
+/** One message that two artifacts do not agree about. */
+export const ShadowSample = z.strictObject({
+  kind: z.enum(['new-deny', 'new-allow', 'other']),
+  at: z.string(),
+  source: z.string(),
+  destination: z.string(),
+  protocol: z.string(),
+  /** Null = a packet, or nobody kept the beginning. Without query; a long path is cut. */
+  request: z.strictObject({ method: z.string(), path: z.string() }).nullable(),
+  active: ShadowVerdict,
+  candidate: ShadowVerdict,
+})
+export type ShadowSample = z.infer<typeof ShadowSample>
+
+export const MAX_SHADOW_SAMPLES = 10
+
+/** What a candidate found beside the artifact `beside`, since both are what they are. */
+export const ShadowReport = z.strictObject({
+  number: z.int().min(1),
+  artifact: Digest,
+  beside: Digest,
+  /** Verdicts: on requests, on connections that are refused, on datagrams. */
+  agree: Count,
+  newDenies: Count,
+  newAllows: Count,
+  /** Refused by both, with another status. */
+  other: Count,
+  /** That the candidate could not judge. */
+  unseen: Count,
+  /** Newest first, of each kind in turn. */
+  samples: z.array(ShadowSample).max(MAX_SHADOW_SAMPLES),
+})
+export type ShadowReport = z.infer<typeof ShadowReport>
+
 /** What an agent says after each reconcile that changed or refused something. */
 export const Report = z.strictObject({
   schema: z.literal('heddle.report/1'),
@@ -87,5 +138,7 @@ export const Report = z.strictObject({
   timings: z.record(z.string(), z.number()),
   /** Null = nothing has been counted under this release yet. */
   measures: Measures.nullable().default(null),
+  /** Null = no candidate judges on this node. */
+  shadow: ShadowReport.nullable().default(null),
 })
 export type Report = z.infer<typeof Report>

@@ -111,6 +111,7 @@ const statement: Report = {
   failure: null,
   timings: {},
   measures: null,
+  shadow: null,
 }
 
 const publications: [string, string, boolean][] = [

@@ -115,6 +115,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
           failure: null,
           timings: {},
           measures: null,
+          shadow: null,
         }
         await send({ stage: 'rollout', cause: { kind: 'report', report } })
       }

@@ -232,6 +232,7 @@ export class LocalDelivery {
           failure: null,
           timings: {},
           measures: null,
+          shadow: null,
         }
         connection.publish(report(node), JSON.stringify(statement))
         await sleep(250)

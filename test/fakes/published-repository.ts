@@ -18,11 +18,12 @@ import {
   DISPATCHER_TARGET,
   policyTarget,
   releaseTarget,
+  shadowTarget,
   successTarget,
 } from '../../pipelines/contract/object-keys.ts'
 import type { Provenance } from '../../pipelines/contract/provenance.ts'
 import type { RoleKeys } from '../../functions/trust/roles.ts'
-import type { Release, RingSuccess } from '../../pipelines/contract/release.ts'
+import type { Release, RingSuccess, Shadow } from '../../pipelines/contract/release.ts'
 import { initRepository, logTarget, tableOf } from './init-repository.ts'
 import { type AllKeys, memoryKeys, systemClock } from './keys.ts'
 
@@ -40,6 +41,8 @@ export type PublishedRepository = {
   release(ring: string, number: number, artifact: Digest, fields?: Partial<Release>): Promise<void>
   /** The director denies these, signed as `type`, or by other keys. */
   deny(artifacts: Digest[], by?: { type?: PayloadType; keys?: RoleKeys }): Promise<void>
+  /** Lets it judge in the shadow of what the ring enforces; null = nothing does. */
+  shadow(ring: string, number: number, artifact: Digest | null, fields?: Partial<Shadow>): Promise<void>
   succeed(ring: string, number: number, artifact: Digest, fields?: Partial<RingSuccess>): Promise<void>
 }
 
@@ -109,6 +112,23 @@ export async function publishedRepository(options: {
     async deny(denied, { type = PAYLOAD_TYPES.denials, keys: by = keys.release } = {}) {
       const bytes = await signStatement(type, { schema: 'heddle.denials/1', denied }, by)
       await putRelease({ path: DENIALS_TARGET, bytes })
+    },
+    async shadow(ring, number, artifact, fields = {}) {
+      const path = shadowTarget(ring)
+      if (artifact === null) {
+        await repository.update(() => ({ release: { put: [], drop: [path] } }))
+        return
+      }
+      const rollout = `rollout-${number}`
+      const shadow = {
+        schema: 'heddle.shadow/1' as const,
+        ring,
+        number,
+        artifact,
+        commit: 'c'.repeat(40),
+        rollout,
+      }
+      await putRelease({ path, bytes: encode({ ...shadow, ...fields }) })
     },
     async succeed(ring, number, artifact, fields = {}) {
       const rollout = `rollout-${number}`

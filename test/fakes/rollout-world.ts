@@ -117,6 +117,7 @@ export async function rolloutWorld(keys: AllKeys, plan: RolloutPlan, harmful: (a
         generation: 1,
         failure: failing ? { code: 'attached-differs', message: '', detail: [] } : null,
         timings: {},
+        shadow: null,
         measures: {
           from: 0,
           to: 1,

@@ -16,6 +16,7 @@ const report: Report = {
   failure: null,
   timings: {},
   measures: null,
+  shadow: null,
 }
 const bytes = (value: unknown) => Buffer.from(JSON.stringify(value))
 

@@ -77,6 +77,7 @@ export function fleet(plan: RolloutPlan) {
         generation: 1,
         failure: null,
         timings: {},
+        shadow: null,
         measures: null,
         ...fields,
       }

@@ -134,6 +134,7 @@ function reportOf(
     generation: 1,
     failure: failed ? { code: 'verifier-rejected', message: '', detail: [] } : null,
     timings: {},
+    shadow: null,
     measures: failed ? null : measured({ unintended: node.runs === HARMFUL ? 50 : 0 }),
   }
 }
