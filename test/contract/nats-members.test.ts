@@ -48,6 +48,7 @@ const REPORT: Report = {
   failure: null,
   timings: {},
   measures: null,
+  shadow: null,
 }
 let directory: string
 let store: ReturnType<typeof memoryStore>

@@ -100,6 +100,7 @@ describe('certificates of the bus', { skip: noServer, timeout: 60_000 }, () => {
       failure: null,
       timings: {},
       measures: null,
+      shadow: null,
     }
     try {
       await eventually('a way for the report', () =>

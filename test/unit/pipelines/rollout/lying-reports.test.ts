@@ -60,6 +60,7 @@ describe('reports', () => {
       failure: outcome === 'failed' ? failure : null,
       timings: {},
       measures: null,
+      shadow: null,
     })
     const one = fc.record({
       node: fc.constantFrom('a', 'b', 'c'),
