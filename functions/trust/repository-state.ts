@@ -12,7 +12,7 @@ export type Current = {
   timestampVersion: string | undefined
   timestamp: Metadata<Timestamp> | undefined
   snapshot: Metadata<Snapshot> | undefined
-  /** Before the first timestamp: of version 0, empty, signed by nobody. */
+  /** Before the first timestamp, or before its own first: of version 0, empty, signed by nobody. */
   roles: Record<DelegatedRoleName, Metadata<Targets>>
 }
 
@@ -29,15 +29,18 @@ export async function loadCurrent(store: ObjectStore, keys: OnlineKeys): Promise
     Metadata.fromJSON(MetadataKind.Snapshot, data),
   )
   assertSigned(snapshot, keys.snapshot, 'snapshot')
-  const roles: Partial<Record<DelegatedRoleName, Metadata<Targets>>> = {}
+  const { roles } = nothingYet()
   for (const role of DELEGATED_ROLES) {
-    const bytes = await numbered(store, role, snapshot.signed.meta[`${role}.json`])
+    const meta = snapshot.signed.meta[`${role}.json`]
+    // Our own snapshot says that whoever has the role's key has not signed yet.
+    if (meta === undefined) continue
+    const bytes = await numbered(store, role, meta)
     roles[role] = decode(bytes, (data) => Metadata.fromJSON(MetadataKind.Targets, data))
   }
-  return { timestampVersion: stored.version, timestamp, snapshot, roles: roles as Current['roles'] }
+  return { timestampVersion: stored.version, timestamp, snapshot, roles }
 }
 
-function nothingYet(): Current {
+function nothingYet() {
   const empty = () =>
     new Metadata(new Targets({ version: 0, specVersion: SPEC_VERSION, expires: expiry(new Date(0), 0) }))
   const roles = { code: empty(), policy: empty(), release: empty() }
@@ -66,10 +69,10 @@ function assertSigned(
     )
 }
 
-async function numbered(store: ObjectStore, role: string, meta: MetaFile | undefined): Promise<Uint8Array> {
-  const stored = meta && (await store.get(metadataKey(`${meta.version}.${role}.json`), MAX_METADATA_BYTES))
+async function numbered(store: ObjectStore, role: string, meta: MetaFile): Promise<Uint8Array> {
+  const stored = await store.get(metadataKey(`${meta.version}.${role}.json`), MAX_METADATA_BYTES)
   if (stored === undefined) throw new Failure('metadata-untrusted', `the metadata of ${role} is missing`)
-  if (sha256Hex(stored.bytes) !== meta?.hashes?.['sha256']) {
+  if (sha256Hex(stored.bytes) !== meta.hashes?.['sha256']) {
     throw new Failure('metadata-untrusted', `the metadata of ${role} is not what the snapshot names`)
   }
   return stored.bytes

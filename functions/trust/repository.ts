@@ -34,7 +34,10 @@ const MAX_ATTEMPTS = 32
 /** Orphans of dead writers to step over. */
 const MAX_SKIPPED_VERSIONS = 1000
 
-/** `trustedRoot`: root.json that the authority's chain of roots begins at. */
+/**
+ * `trustedRoot`: root.json that the authority's chain of roots begins at. `keys`: a listed role without
+ * signers is another function's, which alone changes it and signs it anew.
+ */
 type Parts = { store: ObjectStore; keys: OnlineKeys; clock: Clock; trustedRoot: Uint8Array }
 
 export class Repository {
@@ -77,15 +80,19 @@ export class Repository {
     const listed: Record<string, MetaFile> = { ...current.snapshot?.signed.meta }
     const from = { targets: listed['targets.json']?.version ?? 1, code: listed['code.json']?.version ?? 1 }
     const authority = await readAuthority(this.#store, this.#trustedRoot, from)
-    for (const role of ['snapshot', 'timestamp', ...LISTED_ROLES] as const)
+    const ours = LISTED_ROLES.filter((role) => this.#keys[role].signers.length > 0)
+    for (const role of ['snapshot', 'timestamp', ...ours] as const)
       mayWeSign(authority, role, this.#keys[role])
+    const others = LISTED_ROLES.find((role) => wanted[role] !== undefined && !ours.includes(role))
+    if (others !== undefined)
+      throw new Failure('metadata-untrusted', `this function has no key of ${others}, and may not change it`)
 
     const meta: Record<string, MetaFile> = {
       ...listed,
       'targets.json': authority.targets.file,
       'code.json': authority.code.file,
     }
-    for (const role of LISTED_ROLES) {
+    for (const role of ours) {
       const { signed } = current.roles[role]
       const targets = await this.#writeTargets(signed, wanted[role] ?? {})
       if (targets === undefined && this.#stands(role, current.roles[role])) continue

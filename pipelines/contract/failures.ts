@@ -36,8 +36,10 @@ export const FAILURES = {
   'command-untrusted': 'reject',
   'command-refused': 'reject',
   // queue
+  'queue-unavailable': 'retry',
   'delivery-exhausted': 'alarm',
   // trust
+  'signer-unavailable': 'retry',
   'metadata-untrusted': 'alarm',
   'metadata-expired': 'alarm',
   'metadata-rollback': 'alarm',

@@ -2,14 +2,34 @@
 import { z } from 'zod'
 import { Digest } from './artifact.ts'
 
+/** Every key begins with one of these, and who may read or write which is said by them (infra/cloud). */
+export const PREFIXES = {
+  blobs: 'blobs/',
+  tuf: 'tuf/',
+  statuses: 'statuses/',
+  rollout: 'rollout/',
+  /** Events that were given up, for a person to look at. */
+  dead: 'dead/',
+} as const
+export type PrefixName = keyof typeof PREFIXES
+
 /** Content-addressed and create-only: ELFs, manifests, provenance envelopes. */
 export function blobKey(digest: Digest): string {
-  return `blobs/sha256/${hexOf(digest)}`
+  return `${PREFIXES.blobs}sha256/${hexOf(digest)}`
+}
+
+/** What people see of a commit, changed by compare-and-swap. */
+export function statusKey(commit: string): string {
+  return `${PREFIXES.statuses}${commit}.json`
+}
+
+export function deadKey(stage: string, id: string): string {
+  return `${PREFIXES.dead}${stage}/${id}.json`
 }
 
 /** TUF metadata by file name: `timestamp.json`, `3.release.json`. */
 export function metadataKey(fileName: string): string {
-  return `tuf/${fileName}`
+  return `${PREFIXES.tuf}${fileName}`
 }
 
 /**
@@ -19,7 +39,7 @@ export function metadataKey(fileName: string): string {
  */
 export function targetKey(path: string, sha256: string): string {
   const slash = path.lastIndexOf('/') + 1
-  return `tuf/targets/${path.slice(0, slash)}${sha256}.${path.slice(slash)}`
+  return `${PREFIXES.tuf}targets/${path.slice(0, slash)}${sha256}.${path.slice(slash)}`
 }
 
 /** How a rollout ended: create-only, signed by the director (DSSE). */

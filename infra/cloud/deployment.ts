@@ -1,0 +1,53 @@
+/**
+ * What one deployment is told, in one file that no secret is in: read by the CDK app when it makes the
+ * stacks, and by every function, beside whose code it lies.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { ONLINE_ROLES } from '../../functions/trust/roles.ts'
+import { Ring } from '../../pipelines/rollout.ts'
+
+/** Beside a function's code: this file, and the root of trust that `heddle trust init` wrote. */
+export const SETTINGS_FILE = 'deployment.json'
+export const ROOT_FILE = 'root.json'
+
+/** Bytes of an Ed25519 public key. */
+const PUBLIC_KEY_BYTES = 32
+
+const Base64 = z.base64().transform((text) => new Uint8Array(Buffer.from(text, 'base64')))
+const PublicKey = Base64.refine((bytes) => bytes.length === PUBLIC_KEY_BYTES, 'an Ed25519 key has 32 bytes')
+
+/** Roles whose statements outgrow what KMS signs: their keys lie here, sealed under a KMS key of their own. */
+export const SEALED_ROLES = ['policy', 'release'] as const
+/** What lies here as a ciphertext of KMS. `webhook`: the active webhook secrets, one a line, newest first. */
+export const SEALED_PURPOSES = [...SEALED_ROLES, 'webhook'] as const
+export type SealedPurpose = (typeof SEALED_PURPOSES)[number]
+
+export const Deployment = z.strictObject({
+  repository: z.strictObject({ name: z.string(), branch: z.string() }),
+  builderId: z.url(),
+  rings: z.array(Ring).min(1),
+  soakMs: z.int().min(0),
+  publicKeys: z.strictObject(
+    Object.fromEntries(ONLINE_ROLES.map((role) => [role, PublicKey])) as Record<
+      (typeof ONLINE_ROLES)[number],
+      typeof PublicKey
+    >,
+  ),
+  sealed: z.strictObject({ policy: Base64, release: Base64, webhook: Base64 } satisfies Record<
+    SealedPurpose,
+    typeof Base64
+  >),
+})
+export type Deployment = z.infer<typeof Deployment>
+
+/** Throws on anything unknown or missing. */
+export function readDeployment(directory: string): Deployment {
+  return Deployment.parse(JSON.parse(readFileSync(join(directory, SETTINGS_FILE), 'utf8')))
+}
+
+/** What lies in the bucket is verified from this one, which was deployed with the code. */
+export function readTrustedRoot(directory: string): Uint8Array {
+  return new Uint8Array(readFileSync(join(directory, ROOT_FILE)))
+}

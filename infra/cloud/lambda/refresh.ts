@@ -1,0 +1,11 @@
+/** By the clock: signs anew what grows old of publish's roles; the director's is refreshed by its own ticks. */
+import { readDeployment } from '../deployment.ts'
+import { ENVIRONMENT, need } from '../environment.ts'
+import { openHere } from '../parts/here.ts'
+import { openRepository } from '../parts/repository.ts'
+
+const here = await openHere(process.env)
+const deployment = readDeployment(need(process.env, ENVIRONMENT.settings))
+const { repository } = await openRepository(process.env, here, deployment)
+
+export const handler = async (): Promise<{ changed: boolean }> => ({ changed: await repository.refresh() })

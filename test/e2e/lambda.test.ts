@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import type { Target } from '../../functions/trust/repository.ts'
+import { BUNDLES, bundleFunctions } from '../../infra/cloud/bundle.ts'
+import { checkoutCode } from '../../infra/trust/checkout-code.ts'
+import { deployLambdas, type LambdaDeployment } from '../fakes/lambda-deployment.ts'
+import { ricAbsent } from '../fakes/lambda-runtime.ts'
+import { type Chances, type Kill, LambdaWorld } from '../fakes/lambda-world.ts'
+import { policyRepository } from '../fakes/policy-repository.ts'
+
+const SEED = 20261123
+const WORLDS = process.env['HEDDLE_DEEP'] === '1' ? 40 : 1
+/** Environments killed in one world; each costs the start of another. */
+const MAX_KILLS = process.env['HEDDLE_DEEP'] === '1' ? 12 : 6
+
+const policy = (name: string) => ({
+  [`policies/${name}.yaml`]: JSON.stringify({
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name, namespace: 'shop' },
+    spec: { endpointSelector: { matchLabels: { app: name } }, ingress: [{}] },
+  }),
+})
+const broken = {
+  'policies/broken.yaml':
+    'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nspec: {endpointSelectr: {}}\n',
+}
+
+/** mulberry32: small, and the same everywhere. */
+function numbersOf(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Any order, one message in five again, one environment in four killed until there were enough. */
+function chancesOf(seed: number): Chances {
+  const next = numbersOf(seed)
+  const pick = (count: number) => Math.floor(next() * count)
+  const kinds: Kill[] = [
+    'taken',
+    'done',
+    ...([0, 1, 2] as const).flatMap((call) => [
+      { when: 'before' as const, call },
+      { when: 'after' as const, call },
+    ]),
+  ]
+  let kills = MAX_KILLS
+  return {
+    pick,
+    again: () => next() < 0.2,
+    kill() {
+      if (next() >= 0.25 || kills === 0) return undefined
+      kills--
+      return kinds[pick(kinds.length)]
+    },
+  }
+}
+
+describe('the functions on Lambda', { skip: ricAbsent() }, () => {
+  let directory = ''
+  let code: Target[] = []
+  let commits: string[] = []
+  const open: LambdaDeployment[] = []
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'heddle-lambda-policies-'))
+    commits = await policyRepository(directory, [
+      policy('api'),
+      { ...policy('api'), ...broken },
+      { ...policy('api'), ...policy('web') },
+    ])
+    await bundleFunctions(BUNDLES)
+    code = await checkoutCode()
+  })
+  after(async () => {
+    for (const deployment of open) await deployment.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  async function deploy(): Promise<LambdaWorld> {
+    const deployment = await deployLambdas(directory, code)
+    open.push(deployment)
+    return new LambdaWorld(deployment, commits)
+  }
+
+  /** A webhook for the newest commit, and the older ones that still wait. */
+  async function push(world: LambdaWorld): Promise<void> {
+    assert.equal(await world.webhook(), 202)
+    for (const commit of commits) world.send('validate', { stage: 'validate', commit })
+  }
+
+  let expected: Awaited<ReturnType<LambdaWorld['outcome']>> | undefined
+
+  it('take a push from the webhook through every ring', async () => {
+    const world = await deploy()
+    assert.equal(await world.webhook('not the secret'), 401)
+    await push(world)
+    await world.settle()
+    expected = await world.outcome()
+    const [good, bad, better] = expected.statuses
+    assert.deepEqual([better?.state, better?.stage], ['success', 'done'])
+    assert.deepEqual([bad?.state, bad?.stage], ['failure', 'refused'])
+    assert.ok(good?.stage === 'done' || good?.stage === 'superseded', good?.stage)
+    const taken = { commit: commits[2], artifact: better?.artifact }
+    assert.deepEqual(expected.rings, { 'ring-0': taken, 'ring-1': taken })
+    assert.ok(world.deployment.functions.receive.output.includes('Executing'), 'the runtime client ran it')
+  })
+
+  for (let world = 0; world < WORLDS; world++) {
+    it(`end the same when events come again, in any order, and environments are killed (seed ${SEED + world})`, async () => {
+      const disturbed = await deploy()
+      await push(disturbed)
+      await disturbed.settle(chancesOf(SEED + world))
+      assert.ok(disturbed.kills > 0, 'somebody was killed')
+      const { rings, published, statuses } = await disturbed.outcome()
+      assert.deepEqual({ rings, published }, { rings: expected?.rings, published: expected?.published })
+      assert.deepEqual(statuses.slice(1), expected?.statuses.slice(1))
+    })
+  }
+})
