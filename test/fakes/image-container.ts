@@ -37,8 +37,13 @@ export async function openContainer(archive: string): Promise<Container> {
     '--storage-driver',
     'vfs',
   ]
-  const buildah = async (...args: string[]) => (await execa('buildah', [...storage, ...args])).stdout.trim()
-  const { stdout } = await execa('skopeo', ['inspect', '--config', '--raw', `oci-archive:${archive}`])
+  // What it unpacks on the way lies there, too.
+  const env = { TMPDIR: scratch }
+  const buildah = async (...args: string[]) =>
+    (await execa('buildah', [...storage, ...args], { env })).stdout.trim()
+  const { stdout } = await execa('skopeo', ['inspect', '--config', '--raw', `oci-archive:${archive}`], {
+    env,
+  })
   const { config } = JSON.parse(stdout) as Config
   const container = await buildah('from', `oci-archive:${archive}`)
   const root = await buildah('mount', container)
@@ -51,6 +56,7 @@ export async function openContainer(archive: string): Promise<Container> {
       return spawn('buildah', [...storage, ...run, ...command], {
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...env },
       })
     },
     list: (path) => readdir(join(root, path)),

@@ -60,7 +60,10 @@ async function commit(scratch: string, root: string, out: string): Promise<strin
     '--storage-driver',
     'vfs',
   ]
-  const buildah = async (...args: string[]) => (await execa('buildah', [...storage, ...args])).stdout.trim()
+  // What they unpack on the way lies there, too.
+  const env = { TMPDIR: scratch }
+  const buildah = async (...args: string[]) =>
+    (await execa('buildah', [...storage, ...args], { env })).stdout.trim()
   const container = await buildah('from', 'scratch')
   await buildah('copy', '--quiet', container, root, '/')
   const variables = { [ENVIRONMENT.sources]: IMAGE.sources, [ENVIRONMENT.texts]: IMAGE.texts }
@@ -75,7 +78,9 @@ async function commit(scratch: string, root: string, out: string): Promise<strin
   // Files and history of the year 1970: the moment of a build has no place in its digest.
   await buildah('commit', '--quiet', '--timestamp', '0', container, `oci-archive:${out}`)
   await buildah('rm', container)
-  const { stdout } = await execa('skopeo', ['inspect', '--format', '{{.Digest}}', `oci-archive:${out}`])
+  const { stdout } = await execa('skopeo', ['inspect', '--format', '{{.Digest}}', `oci-archive:${out}`], {
+    env,
+  })
   return stdout.trim()
 }
 

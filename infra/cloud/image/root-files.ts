@@ -77,6 +77,7 @@ export async function packagesOf(files: readonly ImageFile[]): Promise<Record<st
   // It fails when any path is of no package, and says the others all the same.
   const { stdout } = await execa('dpkg-query', ['--search', ...spellings], { reject: false })
   const names = new Set(stdout.split('\n').flatMap((line) => /^([a-z0-9][^ ,]*): \//.exec(line)?.[1] ?? []))
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const format = '-f=${binary:Package} ${Version}\\n'
   const { stdout: versions } = await execa('dpkg-query', ['--show', format, ...[...names].sort()])
   const known = versions.split('\n').map((line) => line.split(' ') as [string, string])
