@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ONLINE_ROLES } from '../../functions/trust/roles.ts'
-import { Ring } from '../../pipelines/rollout.ts'
+import { HostConfig } from '../local/host-config.ts'
 
 /** Beside a function's code: this file, and the root of trust that `heddle trust init` wrote. */
 export const SETTINGS_FILE = 'deployment.json'
@@ -24,11 +24,22 @@ export const SEALED_ROLES = ['policy', 'release'] as const
 export const SEALED_PURPOSES = [...SEALED_ROLES, 'webhook'] as const
 export type SealedPurpose = (typeof SEALED_PURPOSES)[number]
 
+/** The fleet, and how it is rolled out to: as on one machine. */
+const PLAN = HostConfig.pick({
+  nodes: true,
+  rings: true,
+  soakMs: true,
+  gates: true,
+  freezes: true,
+  blastRadius: true,
+}).shape
+
 export const Deployment = z.strictObject({
   repository: z.strictObject({ name: z.string(), branch: z.string() }),
   builderId: z.url(),
-  rings: z.array(Ring).min(1),
-  soakMs: z.int().min(0),
+  ...PLAN,
+  /** Who may promote, pause, stop … */
+  operators: z.array(z.strictObject({ name: z.string(), publicKey: PublicKey })).default([]),
   publicKeys: z.strictObject(
     Object.fromEntries(ONLINE_ROLES.map((role) => [role, PublicKey])) as Record<
       (typeof ONLINE_ROLES)[number],

@@ -136,7 +136,8 @@ export const FUNCTIONS = {
     keys: ['policy', 'snapshot', 'timestamp'],
     sends: [],
     reads: [METADATA],
-    writes: [...listedBy('policy'), ...FRESHNESS],
+    // It signs again what is listed, and lists nothing.
+    writes: [metadataKey('*.policy.json'), ...FRESHNESS],
     asksForge: false,
     readsDeployment: true,
     programs: [],

@@ -96,8 +96,10 @@ function atHome({ credentials, tls, ...nats }: NatsConfig, at: (path: string) =>
 /** Statuses lie in the bare repository, which they are about. */
 export const statusDirectory = ({ repository }: HostConfig): string => `${repository.path}/heddle/statuses`
 
+type PlanConfig = Pick<HostConfig, 'nodes' | 'rings' | 'soakMs' | 'gates' | 'freezes' | 'blastRadius'>
+
 /** Throws Failure('schema-violation') for nodes without a ring and freezes that are none. */
-export function planOf({ nodes, rings, soakMs, gates, freezes, blastRadius }: HostConfig): RolloutPlan {
+export function planOf({ nodes, rings, soakMs, gates, freezes, blastRadius }: PlanConfig): RolloutPlan {
   for (const freeze of freezes) openFreeze(freeze)
   try {
     const plan = { rings: ringsOf(rings, nodes), soakMs, gates, freezes }

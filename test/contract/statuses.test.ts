@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, it } from 'node:test'
 import { openFileStatuses } from '../../functions/adapters/file-statuses.ts'
+import { storeStatuses } from '../../functions/adapters/store-statuses.ts'
 import { memoryStatuses } from '../fakes/memory-forge.ts'
+import { memoryStore } from '../fakes/memory-store.ts'
 import { statusesContract } from './statuses.ts'
 
 const directories: string[] = []
@@ -16,6 +18,7 @@ const directory = async (): Promise<string> => {
 after(() => Promise.all(directories.map((path) => rm(path, { recursive: true, force: true }))))
 
 statusesContract('memory', async () => memoryStatuses())
+statusesContract('object store', async () => storeStatuses(memoryStore()))
 statusesContract('files', async () => openFileStatuses(await directory()))
 
 it('file statuses take only whole commit ids', async () => {

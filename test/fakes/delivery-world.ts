@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import type { SQSEvent } from 'aws-lambda'
 import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
-import { composeFunctions, type Functions } from '../../functions/compose.ts'
+import { composeFunctions, type Functions, type Parts } from '../../functions/compose.ts'
 import type { Bus, ObjectStore } from '../../functions/ports.ts'
 import { loadCurrent } from '../../functions/trust/repository-state.ts'
 import { canonicalJson } from '../../pipelines/contract/canonical-json.ts'
@@ -36,7 +36,11 @@ export const IN_ORDER: Choices = { pick: () => 0, again: () => false }
 
 export type World = Awaited<ReturnType<typeof deliveryWorld>>
 
-export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
+/** `compose`: who gives the stages their ports. */
+export async function deliveryWorld(
+  keys: AllKeys = memoryKeys(),
+  compose: (parts: Parts) => Functions = composeFunctions,
+) {
   const clock = manualClock()
   const store = memoryStore()
   const forge = memoryForge()
@@ -61,7 +65,7 @@ export async function deliveryWorld(keys: AllKeys = memoryKeys()) {
     onReport: () => {},
     close: async () => {},
   }
-  const functions: Functions = composeFunctions({
+  const functions = compose({
     store: gated(store, (when) => gate(when)),
     forge: gated(forge, (when) => gate(when)),
     statuses: gated(statuses, (when) => gate(when)),

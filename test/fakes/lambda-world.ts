@@ -195,6 +195,7 @@ export class LambdaWorld {
           generation: number,
           failure: null,
           timings: {},
+          measures: null,
         }
         this.send('rollout', { stage: 'rollout', cause: { kind: 'report', report } })
       }

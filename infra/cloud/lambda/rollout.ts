@@ -1,6 +1,7 @@
-/** The director. It runs one invocation at a time; two at once would only lose races. */
+/** The director. Two may run at once: the state is changed by compare-and-swap. */
 import type { Bus } from '../../../functions/ports.ts'
 import { rolloutHandler } from '../../../functions/rollout/handler.ts'
+import { planOf } from '../../local/host-config.ts'
 import { readDeployment } from '../deployment.ts'
 import { ENVIRONMENT, need } from '../environment.ts'
 import { openForge } from '../parts/forge.ts'
@@ -8,11 +9,15 @@ import { openHere } from '../parts/here.ts'
 import { openRepository } from '../parts/repository.ts'
 
 /** Nodes look by their timers; reports come through the queue. */
-const NO_BUS: Bus = { hint: async () => {}, onReport: () => {}, close: async () => {} }
+const NO_BUS: Bus = {
+  hint: async () => {},
+  tellEnd: async () => {},
+  onReport: () => {},
+  close: async () => {},
+}
 
 const here = await openHere(process.env)
 const deployment = readDeployment(need(process.env, ENVIRONMENT.settings))
-const { rings, soakMs, repository: policies } = deployment
 const { repository, keys } = await openRepository(process.env, here, deployment)
 
 export const handler = rolloutHandler({
@@ -21,7 +26,8 @@ export const handler = rolloutHandler({
   bus: NO_BUS,
   repository,
   director: keys.release,
-  plan: { rings, soakMs },
-  branch: policies.branch,
+  operators: deployment.operators,
+  plan: planOf(deployment),
+  branch: deployment.repository.branch,
   applied: { revision: null },
 })
