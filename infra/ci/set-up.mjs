@@ -5,10 +5,11 @@
  * nothing. Plain JavaScript without dependencies: it runs before there are any.
  * All it says goes to stderr, so that `npm run -s bench` prints only its JSON.
  *
- *     node infra/ci/set-up.mjs demo|dev|test|node24|bench|check|generate|unit|build
+ *     node infra/ci/set-up.mjs demo|dev|test|node24|bench|check|generate|unit|cloud|build
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -23,6 +24,7 @@ const WHERE_PACKAGES_ARE = 'they are in Debian 12 with its security updates (boo
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d'
 
 const TESTS = ['test', 'node24']
+const CLOUD = [...TESTS, 'cloud']
 const ALL = ['demo', 'dev', 'bench', ...TESTS]
 const CHECKS = [...ALL, 'check', 'generate']
 const LLVM_ARCHITECTURE = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
@@ -30,14 +32,19 @@ const SANITIZER = `/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-${LL
 
 /** Debian package, how to see that it is there, which commands need it, and what for. */
 const NEEDS = [
-  { package: 'clang-22', command: 'clang-22', for: CHECKS, why: 'compiles policies to eBPF' },
-  { package: 'llvm-22', command: 'llvm-objcopy-22', for: ALL, why: 'reads and strips ELF files' },
+  { package: 'clang-22', command: 'clang-22', for: [...CHECKS, 'cloud'], why: 'compiles policies to eBPF' },
+  {
+    package: 'llvm-22',
+    command: 'llvm-objcopy-22',
+    for: [...ALL, 'cloud'],
+    why: 'reads and strips ELF files',
+  },
   { package: 'bpftool', command: 'bpftool', for: CHECKS, why: 'reads what the kernel runs' },
   { package: 'libbpf1', library: 'libbpf.so.1', for: [...ALL, 'unit'], why: 'loads and attaches programs' },
   {
     package: 'libbpf-dev',
     file: '/usr/include/bpf/bpf_helpers.h',
-    for: CHECKS,
+    for: [...CHECKS, 'cloud'],
     why: 'headers of eBPF helpers',
   },
   { package: 'iproute2', command: 'ip', for: ALL, why: 'network namespaces of the nodes' },
@@ -87,6 +94,15 @@ const NEEDS = [
     why: 'answers the queries that a rollout may ask',
   },
   { package: 'wrk', command: 'wrk', for: ['bench', ...TESTS], why: 'makes the load' },
+  // The runtime interface client of Lambda is built with these, once (infra/cloud/ric).
+  { package: 'g++', command: 'g++', for: CLOUD, why: "compiles Lambda's runtime client" },
+  { package: 'make', command: 'make', for: CLOUD, why: "builds Lambda's runtime client" },
+  { package: 'cmake', command: 'cmake', for: CLOUD, why: "configures Lambda's runtime client" },
+  { package: 'autoconf', command: 'autoconf', for: CLOUD, why: 'configures the curl that it is linked with' },
+  { package: 'automake', command: 'automake', for: CLOUD, why: 'the same' },
+  { package: 'libtool', command: 'libtoolize', for: CLOUD, why: 'the same' },
+  { package: 'buildah', command: 'buildah', for: CLOUD, why: "builds the compile function's image" },
+  { package: 'skopeo', command: 'skopeo', for: CLOUD, why: 'looks into images, and copies them' },
   { package: 'curl', command: 'curl', for: TESTS, why: 'a client that everybody has' },
   { package: 'apache2-bin', command: 'apache2', for: TESTS, why: 'a server that defers accept' },
   {
@@ -255,9 +271,27 @@ function installSecondNode() {
   )
 }
 
+/** esbuild, and Lambda's runtime client: the one package of npm whose own scripts run, because it is native. */
+function installLambdaTools() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return
+  const folder = join(ROOT, 'infra/cloud/ric')
+  installNpmPackages(folder, "what bundles Lambda's functions and runs them")
+  if (existsSync(join(folder, 'node_modules/aws-lambda-ric/dist/rapid-client.node'))) return
+  say("building Lambda's runtime client, once (a minute or two)")
+  const headers = join(process.execPath, '../..')
+  const environment = {
+    npm_config_ignore_scripts: 'false',
+    MAKEFLAGS: `-j${availableParallelism()}`,
+    // Node's own headers where they came with it; node-gyp would fetch them.
+    ...(existsSync(join(headers, 'include/node/node.h')) ? { npm_config_nodedir: headers } : {}),
+  }
+  const built = run('npm', ['rebuild', 'aws-lambda-ric', '--prefix', folder, '--loglevel=error'], environment)
+  if (!built) stop('the runtime client could not be built, see above')
+}
+
 function compile(purpose) {
   // The demo does not wait for the tests to compile; what generates comes before what it generates.
-  const project = { demo: ['infra'], dev: ['infra'], generate: ['bpf'] }[purpose] ?? []
+  const project = { demo: ['infra'], dev: ['infra'], cloud: ['infra'], generate: ['bpf'] }[purpose] ?? []
   if (!existsSync(join(ROOT, 'dist'))) say('compiling to dist/ (tsc)')
   if (!run(join(ROOT, 'node_modules/.bin/tsc'), ['-b', ...project])) stop('compiling failed, see above')
 }
@@ -275,4 +309,5 @@ checkNode()
 await installDebianPackages(purpose)
 installNpmPackages(ROOT, 'the npm packages of package-lock.json')
 if (purpose === 'node24') installSecondNode()
+if (CLOUD.includes(purpose)) installLambdaTools()
 compile(purpose)

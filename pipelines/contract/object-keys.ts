@@ -11,7 +11,6 @@ export const PREFIXES = {
   /** Events that were given up, for a person to look at. */
   dead: 'dead/',
 } as const
-export type PrefixName = keyof typeof PREFIXES
 
 /** Content-addressed and create-only: ELFs, manifests, provenance envelopes. */
 export function blobKey(digest: Digest): string {

@@ -25,7 +25,7 @@ type Message = { id: string; stage: StageName; body: string; due: number; receiv
 export type Kill = 'taken' | 'done' | { when: 'before' | 'after'; call: number }
 /** What is left to chance; in order and undisturbed by default. */
 export type Chances = { pick(count: number): number; again(): boolean; kill(): Kill | undefined }
-export const UNDISTURBED: Chances = { pick: () => 0, again: () => false, kill: () => undefined }
+const UNDISTURBED: Chances = { pick: () => 0, again: () => false, kill: () => undefined }
 
 export class LambdaWorld {
   readonly deployment: LambdaDeployment
