@@ -43,7 +43,7 @@ export function sqsQueue({ client, urls, clock }: SqsSettings): Queue {
       const waits = delayed.get(body)
       if (waits !== undefined && waits <= due) return
       await deliver(client, { QueueUrl: url, MessageBody: body, DelaySeconds: seconds })
-      if (seconds > 0) delayed.set(body, due)
+      delayed.set(body, due)
     },
   }
 }

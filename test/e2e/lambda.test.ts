@@ -3,18 +3,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { storeStatuses } from '../../functions/adapters/store-statuses.ts'
 import type { Target } from '../../functions/trust/repository.ts'
 import { BUNDLES, bundleFunctions } from '../../infra/cloud/bundle.ts'
 import { checkoutCode } from '../../infra/trust/checkout-code.ts'
+import { deadKey } from '../../pipelines/contract/object-keys.ts'
 import { deployLambdas, type LambdaDeployment } from '../fakes/lambda-deployment.ts'
 import { ricAbsent } from '../fakes/lambda-runtime.ts'
-import { type Chances, type Kill, LambdaWorld } from '../fakes/lambda-world.ts'
+import { type Chances, type Mishap, LambdaWorld } from '../fakes/lambda-world.ts'
 import { policyRepository } from '../fakes/policy-repository.ts'
 
 const SEED = 20261123
 const WORLDS = process.env['HEDDLE_DEEP'] === '1' ? 40 : 1
-/** Environments killed in one world; each costs the start of another. */
-const MAX_KILLS = process.env['HEDDLE_DEEP'] === '1' ? 12 : 6
+/** Mishaps in one world; most cost the start of another environment. */
+const MAX_MISHAPS = process.env['HEDDLE_DEEP'] === '1' ? 12 : 6
 
 const policy = (name: string) => ({
   [`policies/${name}.yaml`]: JSON.stringify({
@@ -40,25 +42,26 @@ function numbersOf(seed: number): () => number {
   }
 }
 
-/** Any order, one message in five again, one environment in four killed until there were enough. */
+/** Any order, one message in five again, a mishap in one invocation of four until there were enough. */
 function chancesOf(seed: number): Chances {
   const next = numbersOf(seed)
   const pick = (count: number) => Math.floor(next() * count)
-  const kinds: Kill[] = [
+  const kinds: Mishap[] = [
     'taken',
     'done',
     ...([0, 1, 2] as const).flatMap((call) => [
       { when: 'before' as const, call },
       { when: 'after' as const, call },
+      { when: 'refused' as const, call },
     ]),
   ]
-  let kills = MAX_KILLS
+  let left = MAX_MISHAPS
   return {
     pick,
     again: () => next() < 0.2,
-    kill() {
-      if (next() >= 0.25 || kills === 0) return undefined
-      kills--
+    mishap() {
+      if (next() >= 0.25 || left === 0) return undefined
+      left--
       return kinds[pick(kinds.length)]
     },
   }
@@ -97,10 +100,12 @@ describe('the functions on Lambda', { skip: ricAbsent() }, () => {
     for (const commit of commits) world.send('validate', { stage: 'validate', commit })
   }
 
+  let undisturbed: LambdaWorld | undefined
   let expected: Awaited<ReturnType<LambdaWorld['outcome']>> | undefined
 
   it('take a push from the webhook through every ring', async () => {
     const world = await deploy()
+    undisturbed = world
     assert.equal(await world.webhook('not the secret'), 401)
     await push(world)
     await world.settle()
@@ -114,8 +119,29 @@ describe('the functions on Lambda', { skip: ricAbsent() }, () => {
     assert.ok(world.deployment.functions.receive.output.includes('Executing'), 'the runtime client ran it')
   })
 
+  it('change nothing by the clock when all is delivered and fresh', async () => {
+    assert.ok(undisturbed !== undefined)
+    assert.deepEqual(await undisturbed.wake('reconcile'), { response: null })
+    await undisturbed.settle()
+    assert.deepEqual(await undisturbed.wake('refresh'), { response: { changed: false } })
+    assert.deepEqual(await undisturbed.outcome(), expected)
+  })
+
+  it('tell the people who pushed when an event is given up, and keep it', async () => {
+    assert.ok(undisturbed !== undefined)
+    const commit = 'd'.repeat(40)
+    const event = { stage: 'compile', commit, validated: `sha256:${'0'.repeat(64)}` }
+    for (let time = 0; time < 2; time++)
+      assert.deepEqual(await undisturbed.bury(event), { response: { batchItemFailures: [] } })
+    const { store } = undisturbed.deployment
+    const status = await storeStatuses(store).get(commit)
+    assert.deepEqual([status?.state, status?.stage], ['error', 'refused'])
+    const kept = await store.get(deadKey('compile', 'dead-1'), 10_000)
+    assert.deepEqual(JSON.parse(Buffer.from(kept?.bytes ?? []).toString()), event)
+  })
+
   for (let world = 0; world < WORLDS; world++) {
-    it(`end the same when events come again, in any order, and environments are killed (seed ${SEED + world})`, async () => {
+    it(`end the same when events come again, in any order, through kills and refusals (seed ${SEED + world})`, async () => {
       const disturbed = await deploy()
       await push(disturbed)
       await disturbed.settle(chancesOf(SEED + world))

@@ -25,7 +25,7 @@ const MAX_RAW_BYTES = 4096
 
 export type Sent = { stage: StageName; body: string; delayMs: number; sender: FunctionName }
 /** Around each call: `before` nothing has happened, `after` it has, and the caller does not know. */
-export type Gate = (when: 'before' | 'after', caller: FunctionName) => Promise<void>
+export type Gate = (when: 'before' | 'after') => Promise<'refuse' | undefined>
 
 type Key = { privateKey: KeyObject; publicKey: Uint8Array; seal: Buffer }
 type Body = Record<string, unknown>
@@ -34,7 +34,7 @@ class Refusal extends Error {}
 
 export class FakeAws {
   readonly sent: Sent[] = []
-  gate: Gate = async () => {}
+  gate: Gate = async () => undefined
   readonly #keys = new Map<string, Key>()
   readonly #server = createServer((request, response) => {
     this.#serve(request, response).catch(() => response.destroy())
@@ -86,15 +86,16 @@ export class FakeAws {
     const caller = callerOf(request)
     const body = JSON.parse((await buffer(request)).toString('utf8')) as Body
     const [, action] = String(request.headers['x-amz-target']).split('.')
-    await this.gate('before', caller)
+    const refused = (await this.gate('before')) === 'refuse'
     let answer: { status: number; body: Body }
     try {
+      if (refused) throw new Refusal('not now')
       answer = { status: 200, body: this.#act(caller, String(action), body) }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       answer = { status: 400, body: { __type: 'AccessDeniedException', message: error.message } }
     }
-    await this.gate('after', caller)
+    await this.gate('after')
     response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0' })
     response.end(JSON.stringify(answer.body))
   }

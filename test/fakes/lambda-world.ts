@@ -14,6 +14,7 @@ import type { StageName } from '../../pipelines/contract/events.ts'
 import { releaseTarget, targetKey } from '../../pipelines/contract/object-keys.ts'
 import { Release, type Report } from '../../pipelines/contract/release.ts'
 import { type LambdaDeployment, REPOSITORY, RINGS, SECRET } from './lambda-deployment.ts'
+import type { Gate } from './aws.ts'
 import type { Outcome } from './lambda-runtime.ts'
 
 const MAX_STEPS = 600
@@ -21,11 +22,14 @@ const POLL_MS = 5
 
 type Message = { id: string; stage: StageName; body: string; due: number; received: number }
 
-/** Where an environment is killed: as it has the event, around its nth call, or before anybody hears that it is done. */
-export type Kill = 'taken' | 'done' | { when: 'before' | 'after'; call: number }
+/**
+ * What befalls an invocation: its environment is killed as it has the event, around its nth call, or before
+ * anybody hears that it is done; or its nth call is refused.
+ */
+export type Mishap = 'taken' | 'done' | { when: 'before' | 'after' | 'refused'; call: number }
 /** What is left to chance; in order and undisturbed by default. */
-export type Chances = { pick(count: number): number; again(): boolean; kill(): Kill | undefined }
-const UNDISTURBED: Chances = { pick: () => 0, again: () => false, kill: () => undefined }
+export type Chances = { pick(count: number): number; again(): boolean; mishap(): Mishap | undefined }
+const UNDISTURBED: Chances = { pick: () => 0, again: () => false, mishap: () => undefined }
 
 export class LambdaWorld {
   readonly deployment: LambdaDeployment
@@ -73,10 +77,22 @@ export class LambdaWorld {
   }
 
   /** What a schedule wakes. */
-  async wake(name: 'reconcile' | 'refresh', chances = UNDISTURBED): Promise<Outcome> {
-    const outcome = await this.#invoke(name, {}, chances.kill())
+  async wake(name: 'reconcile' | 'refresh'): Promise<Outcome> {
+    const outcome = await this.#invoke(name, {})
     this.#takeSent()
     return outcome
+  }
+
+  /** An event that a dead-letter queue gives. */
+  bury(event: Parameters<typeof canonicalJson>[0]): Promise<Outcome> {
+    const message = {
+      id: 'dead-1',
+      stage: 'compile' as const,
+      body: canonicalJson(event),
+      due: 0,
+      received: 1,
+    }
+    return this.#invoke('bury', sqsEvent([message]))
   }
 
   /** Works until nothing waits. What fails or is killed comes again. */
@@ -123,7 +139,7 @@ export class LambdaWorld {
     const [first] = batch
     if (first === undefined) return
     for (const message of batch) message.received++
-    const outcome = await this.#invoke(first.stage, sqsEvent(batch), chances.kill())
+    const outcome = await this.#invoke(first.stage, sqsEvent(batch), chances.mishap())
     this.#takeSent()
     if (!('response' in outcome)) {
       assert.ok('killed' in outcome, `${first.stage} failed: ${JSON.stringify(outcome)}`)
@@ -136,22 +152,19 @@ export class LambdaWorld {
     }
   }
 
-  async #invoke(name: FunctionName, event: object, kill?: Kill): Promise<Outcome> {
+  async #invoke(name: FunctionName, event: object, mishap?: Mishap): Promise<Outcome> {
     const runtime = this.deployment.functions[name]
-    let left = typeof kill === 'object' ? kill.call : -1
     const end = () => {
       this.kills++
       return runtime.kill()
     }
-    this.deployment.aws.gate = async (when) => {
-      if (typeof kill === 'object' && when === kill.when && left-- === 0) await end()
-    }
+    this.deployment.aws.gate = gateOf(mishap, end)
     this.#invocations++
     const outcome = await runtime.invoke(event, FUNCTIONS[name].timeoutMs, () => {
-      if (kill === 'taken') void end()
+      if (mishap === 'taken') void end()
     })
-    this.deployment.aws.gate = async () => {}
-    if (kill !== 'done' || 'killed' in outcome) return outcome
+    this.deployment.aws.gate = gateOf(undefined, end)
+    if (mishap !== 'done' || 'killed' in outcome) return outcome
     await end()
     return { killed: true }
   }
@@ -209,6 +222,18 @@ export class LambdaWorld {
     if (file === undefined) return undefined
     const object = await store.get(targetKey(path, file.hashes['sha256'] ?? ''), file.length)
     return Release.parse(JSON.parse(Buffer.from(object?.bytes ?? []).toString()))
+  }
+}
+
+function gateOf(mishap: Mishap | undefined, end: () => Promise<void>): Gate {
+  if (typeof mishap !== 'object') return async () => undefined
+  let left = mishap.call
+  const at = mishap.when === 'after' ? 'after' : 'before'
+  return async (when) => {
+    if (when !== at || left-- !== 0) return undefined
+    if (mishap.when === 'refused') return 'refuse'
+    await end()
+    return undefined
   }
 }
 

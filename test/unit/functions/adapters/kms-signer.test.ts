@@ -73,18 +73,19 @@ describe('a signer whose key KMS has sealed', () => {
     ])
   })
 
-  const wrong: [string, () => object, string][] = [
-    ['another key', () => ({ Plaintext: otherKey() }), 'metadata-untrusted'],
-    ['no key', () => ({ Plaintext: bytes(48) }), 'metadata-untrusted'],
-    ['a key of another kind', () => ({ Plaintext: ecKey() }), 'metadata-untrusted'],
-    ['nothing', () => ({}), 'signer-unavailable'],
-    ['an error', () => assert.fail('AccessDeniedException'), 'signer-unavailable'],
+  const wrong: [string, () => object, string, RegExp][] = [
+    ['another key', () => ({ Plaintext: otherKey() }), 'metadata-untrusted', /another than/],
+    ['no key', () => ({ Plaintext: bytes(48) }), 'metadata-untrusted', /no Ed25519 key/],
+    ['a key of another kind', () => ({ Plaintext: ecKey() }), 'metadata-untrusted', /no Ed25519 key/],
+    ['nothing', () => ({}), 'signer-unavailable', /opened nothing/],
+    ['an error', () => assert.fail('AccessDeniedException'), 'signer-unavailable', /AccessDenied/],
   ]
-  for (const [what, says, code] of wrong) {
+  for (const [what, says, code, message] of wrong) {
     it(`is none when ${what} comes out`, async () => {
       const { kms } = kmsThat(says)
       await assert.rejects(kmsSealedSigner(kms, sealed, publicKey), (error) => {
         assert.ok(error instanceof Failure)
+        assert.match(error.message, message)
         assert.doesNotMatch(error.message, /BEGIN|0707/)
         return error.code === code
       })
