@@ -25,7 +25,7 @@ const MAX_RAW_BYTES = 4096
 
 export type Sent = { stage: StageName; body: string; delayMs: number; sender: FunctionName }
 /** Around each call: `before` nothing has happened, `after` it has, and the caller does not know. */
-export type Gate = (when: 'before' | 'after') => Promise<'refuse' | undefined>
+export type Gate = (when: 'before' | 'after', action: string) => Promise<'refuse' | undefined>
 
 type Key = { privateKey: KeyObject; publicKey: Uint8Array; seal: Buffer }
 type Body = Record<string, unknown>
@@ -86,7 +86,7 @@ export class FakeAws {
     const caller = callerOf(request)
     const body = JSON.parse((await buffer(request)).toString('utf8')) as Body
     const [, action] = String(request.headers['x-amz-target']).split('.')
-    const refused = (await this.gate('before')) === 'refuse'
+    const refused = (await this.gate('before', String(action))) === 'refuse'
     let answer: { status: number; body: Body }
     try {
       if (refused) throw new Refusal('not now')
@@ -95,7 +95,7 @@ export class FakeAws {
       if (!(error instanceof Refusal)) throw error
       answer = { status: 400, body: { __type: 'AccessDeniedException', message: error.message } }
     }
-    await this.gate('after')
+    await this.gate('after', String(action))
     response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0' })
     response.end(JSON.stringify(answer.body))
   }

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 
 const RIC = fileURLToPath(new URL('../../../infra/cloud/ric/node_modules/aws-lambda-ric/', import.meta.url))
 const API = '/2018-06-01/runtime/'
+const INVOCATION = /^\/2018-06-01\/runtime\/invocation\/([^/]+)\/(response|error)$/
 
 /** Why no function can run here, or false: what node:test takes as `skip`. */
 export const ricAbsent = (): string | false =>
@@ -148,11 +149,11 @@ export class LambdaRuntime {
       return
     }
     const body = (await buffer(request)).toString('utf8')
-    const [, id, kind] =
-      /^\/2018-06-01\/runtime\/(?:invocation\/([^/]+)|init)\/(response|error)$/.exec(path) ?? []
-    const current = this.#current ?? (id === undefined ? this.#waiting.shift() : undefined)
+    const [, id, kind] = INVOCATION.exec(path) ?? []
+    const current = this.#current
     response.writeHead(202).end('{}')
-    if (current === undefined || (id !== undefined && id !== current.id)) return
+    // A start that failed (init/error) ends the process, and with it the invocation that waits.
+    if (current === undefined || id !== current.id) return
     this.#current = undefined
     const said: unknown = body === '' ? undefined : JSON.parse(body)
     current.settle(kind === 'response' ? { response: said } : { error: said })

@@ -23,12 +23,19 @@ const POLL_MS = 5
 type Message = { id: string; stage: StageName; body: string; due: number; received: number }
 
 /**
- * What befalls an invocation: its environment is killed as it has the event, around its nth call, or before
- * anybody hears that it is done; or its nth call is refused.
+ * What befalls an invocation: its environment is killed as it has the event, around its first call of a kind,
+ * or before anybody hears that it is done; or all of its calls of a kind are refused.
  */
-export type Mishap = 'taken' | 'done' | { when: 'before' | 'after' | 'refused'; call: number }
+export type Mishap =
+  | 'taken'
+  | 'done'
+  | { when: 'before' | 'after' | 'refused'; call: 'SendMessage' | 'Sign' | 'Decrypt' }
 /** What is left to chance; in order and undisturbed by default. */
-export type Chances = { pick(count: number): number; again(): boolean; mishap(): Mishap | undefined }
+export type Chances = {
+  pick(count: number): number
+  again(): boolean
+  mishap(name: FunctionName): Mishap | undefined
+}
 const UNDISTURBED: Chances = { pick: () => 0, again: () => false, mishap: () => undefined }
 
 export class LambdaWorld {
@@ -139,7 +146,7 @@ export class LambdaWorld {
     const [first] = batch
     if (first === undefined) return
     for (const message of batch) message.received++
-    const outcome = await this.#invoke(first.stage, sqsEvent(batch), chances.mishap())
+    const outcome = await this.#invoke(first.stage, sqsEvent(batch), chances.mishap(first.stage))
     this.#takeSent()
     if (!('response' in outcome)) {
       assert.ok('killed' in outcome, `${first.stage} failed: ${JSON.stringify(outcome)}`)
@@ -227,13 +234,15 @@ export class LambdaWorld {
 
 function gateOf(mishap: Mishap | undefined, end: () => Promise<void>): Gate {
   if (typeof mishap !== 'object') return async () => undefined
-  let left = mishap.call
+  let isOver = false
   const at = mishap.when === 'after' ? 'after' : 'before'
-  return async (when) => {
-    if (when !== at || left-- !== 0) return undefined
+  return async (when, action) => {
+    if (isOver || when !== at || action !== mishap.call) return undefined
     if (mishap.when === 'refused') return 'refuse'
+    isOver = true
     await end()
-    return undefined
+    // What nobody waits for any more has not happened either.
+    return when === 'before' ? 'refuse' : undefined
   }
 }
 
