@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { ONLINE_ROLES } from '../../functions/trust/roles.ts'
+import { LOG_KEY, ONLINE_ROLES } from '../../functions/trust/roles.ts'
 import { HostConfig } from '../local/host-config.ts'
 
 /** Beside a function's code: this file, and the root of trust that `heddle trust init` wrote. */
@@ -20,6 +20,9 @@ const PublicKey = Base64.refine((bytes) => bytes.length === PUBLIC_KEY_BYTES, 'a
 
 /** Roles whose statements outgrow what KMS signs: their keys lie here, sealed under a KMS key of their own. */
 export const SEALED_ROLES = ['policy', 'release'] as const
+/** Whatever the functions sign with: the online roles, and the log, which is none. */
+export const SIGNERS = [...ONLINE_ROLES, LOG_KEY] as const
+export type SignerName = (typeof SIGNERS)[number]
 /** What lies here as a ciphertext of KMS. `webhook`: the active webhook secrets, one a line, newest first. */
 export const SEALED_PURPOSES = [...SEALED_ROLES, 'webhook'] as const
 export type SealedPurpose = (typeof SEALED_PURPOSES)[number]
@@ -41,10 +44,7 @@ export const Deployment = z.strictObject({
   /** Who may promote, pause, stop … */
   operators: z.array(z.strictObject({ name: z.string(), publicKey: PublicKey })).default([]),
   publicKeys: z.strictObject(
-    Object.fromEntries(ONLINE_ROLES.map((role) => [role, PublicKey])) as Record<
-      (typeof ONLINE_ROLES)[number],
-      typeof PublicKey
-    >,
+    Object.fromEntries(SIGNERS.map((name) => [name, PublicKey])) as Record<SignerName, typeof PublicKey>,
   ),
   sealed: z.strictObject({ policy: Base64, release: Base64, webhook: Base64 } satisfies Record<
     SealedPurpose,

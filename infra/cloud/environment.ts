@@ -1,11 +1,10 @@
 /** A function's environment: which store, queues and keys are its own. The CDK app writes it, the parts read it. */
 import { z } from 'zod'
-import type { OnlineRole } from '../../functions/trust/roles.ts'
 import type { StageName } from '../../pipelines/contract/events.ts'
-import type { SealedPurpose } from './deployment.ts'
+import type { SealedPurpose, SignerName } from './deployment.ts'
 
-/** Whatever KMS does for a function: sign for a role, or open what is sealed. */
-export type KeyName = OnlineRole | SealedPurpose
+/** Whatever KMS does for a function: sign, or open what is sealed. */
+export type KeyName = SignerName | SealedPurpose
 
 export const ENVIRONMENT = {
   /** `s3://<bucket>`, or `file://<directory>` where it runs outside of AWS. */

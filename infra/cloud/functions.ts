@@ -32,6 +32,7 @@ export type CloudFunction = {
 }
 
 const BLOBS = `${PREFIXES.blobs}*`
+const LOG = `${PREFIXES.log}*`
 const STATUSES = statusKey('*')
 const METADATA = `${PREFIXES.tuf}*`
 /** Nobody online writes roots, targets or code, so nobody online can put a file in the way of the next one. */
@@ -101,10 +102,11 @@ export const FUNCTIONS = {
   publish: {
     ...stage('publish'),
     memoryMb: SMALL_MB,
-    keys: ['policy', 'snapshot', 'timestamp'],
+    keys: ['policy', 'snapshot', 'timestamp', 'log'],
     sends: ['rollout'],
-    reads: [BLOBS, METADATA, STATUSES],
-    writes: [...listedBy('policy'), ...FRESHNESS, STATUSES],
+    reads: [BLOBS, METADATA, LOG, STATUSES],
+    // A proof is a blob.
+    writes: [BLOBS, ...listedBy('policy'), ...FRESHNESS, LOG, STATUSES],
     readsDeployment: true,
   },
   rollout: {

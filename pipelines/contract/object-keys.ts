@@ -8,6 +8,7 @@ export const PREFIXES = {
   tuf: 'tuf/',
   statuses: 'statuses/',
   rollout: 'rollout/',
+  log: 'log/',
   /** Events that were given up, for a person to look at. */
   dead: 'dead/',
 } as const

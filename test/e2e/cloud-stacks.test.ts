@@ -94,6 +94,7 @@ describe('the cloud stacks', () => {
       snapshot: ['publish', 'rollout', 'refresh'],
       timestamp: ['publish', 'rollout', 'refresh'],
       release: ['rollout'],
+      log: ['publish'],
     })
     for (const { id, Properties } of cloud.all('AWS::KMS::Key', cloud.foundation)) {
       const statements = (Properties['KeyPolicy'] as { Statement: { Principal: unknown }[] }).Statement
@@ -139,7 +140,12 @@ describe('the cloud stacks', () => {
     const grants = grantsIn(Properties['PolicyDocument']).map(
       ({ action, on }) => `${action} ${on.replace(/^Store[0-9A-F]*/, '')}`,
     )
-    assert.deepEqual(grants, ['s3:GetObject /tuf/*', 's3:GetObject /blobs/*', 's3:ListBucket '])
+    assert.deepEqual(grants, [
+      's3:GetObject /tuf/*',
+      's3:GetObject /blobs/*',
+      's3:GetObject /log/*',
+      's3:ListBucket ',
+    ])
   })
 
   for (const stage of STAGES) {

@@ -7,14 +7,13 @@ import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import type { ObjectStore } from '../../functions/ports.ts'
 import { begin } from '../../functions/trust/ceremony.ts'
 import type { Target } from '../../functions/trust/repository.ts'
-import { ONLINE_ROLES } from '../../functions/trust/roles.ts'
 import { BUNDLES } from '../../infra/cloud/bundle.ts'
-import { ROOT_FILE, SETTINGS_FILE } from '../../infra/cloud/deployment.ts'
+import { ROOT_FILE, SETTINGS_FILE, SIGNERS } from '../../infra/cloud/deployment.ts'
 import { ENVIRONMENT, keyVariable, queueVariable } from '../../infra/cloud/environment.ts'
 import { type CloudFunction, type FunctionName, functionsByName } from '../../infra/cloud/functions.ts'
 import type { Ring } from '../../pipelines/rollout/plan.ts'
 import { FakeAws } from './aws.ts'
-import { membersOf, tableOf } from './init-repository.ts'
+import { logTarget, membersOf, tableOf } from './init-repository.ts'
 import { type AllKeys, memoryKeys, systemClock } from './keys.ts'
 import { LambdaRuntime, ricProcess, type Start } from './lambda-runtime.ts'
 import { memorySigner } from '../../functions/adapters/dev-keys.ts'
@@ -47,11 +46,11 @@ export async function deployLambdas(
   const directory = await mkdtemp(join(tmpdir(), 'heddle-lambda-'))
   const aws = await FakeAws.open()
   const keys = memoryKeys()
-  for (const role of ONLINE_ROLES)
+  for (const role of SIGNERS)
     keys[role] = { signers: [memorySigner(aws.makeKey(role).privateKey)], threshold: 1 }
   aws.makeKey('webhook')
   const store = await openFsStore(join(directory, 'store'))
-  const root = await begin(tableOf(store, keys, systemClock), membersOf(keys), code)
+  const root = await begin(tableOf(store, keys, systemClock), membersOf(keys), [...code, logTarget(keys)])
   await writeSettings(join(directory, 'settings'), aws, keys, root)
   const shared = {
     [ENVIRONMENT.store]: `file://${join(directory, 'store')}`,
@@ -97,10 +96,7 @@ async function writeSettings(
   root: Uint8Array,
 ): Promise<void> {
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
-  const publicKeys = ONLINE_ROLES.map((role) => [
-    role,
-    text(keys[role].signers[0]?.publicKey ?? new Uint8Array()),
-  ])
+  const publicKeys = SIGNERS.map((role) => [role, text(keys[role].signers[0]?.publicKey ?? new Uint8Array())])
   const deployment = {
     repository: { name: REPOSITORY, branch: 'main' },
     builderId: 'https://heddle.dev/builder/test',

@@ -29,5 +29,5 @@ export const handler = rolloutHandler({
   operators: deployment.operators,
   plan: planOf(deployment),
   branch: deployment.repository.branch,
-  applied: { revision: null },
+  applied: { revision: null, known: null },
 })

@@ -2,24 +2,19 @@
 import { KMSClient } from '@aws-sdk/client-kms'
 import { kmsSealedSigner, kmsSigner, openSealed } from '../../../functions/adapters/kms-signer.ts'
 import type { Signer } from '../../../functions/ports.ts'
-import {
-  ONLINE_ROLES,
-  type OnlineKeys,
-  type OnlineRole,
-  type RoleKeys,
-} from '../../../functions/trust/roles.ts'
-import { type Deployment, SEALED_ROLES, type SealedPurpose } from '../deployment.ts'
+import type { OnlineKeys } from '../../../functions/trust/roles.ts'
+import { type Deployment, SEALED_ROLES, SIGNERS, type SealedPurpose, type SignerName } from '../deployment.ts'
 import { keyVariable, need, type Variables } from '../environment.ts'
 import { clientSettings } from './client-settings.ts'
 
-const isSealed = (role: OnlineRole): role is (typeof SEALED_ROLES)[number] =>
+const isSealed = (role: SignerName): role is (typeof SEALED_ROLES)[number] =>
   SEALED_ROLES.some((sealed) => sealed === role)
 
 /** A role without a key here is another function's: it has no signer. */
 export async function openKeys(variables: Variables, deployment: Deployment): Promise<OnlineKeys> {
   const kms = new KMSClient(clientSettings())
-  const keys: Partial<Record<OnlineRole, RoleKeys>> = {}
-  for (const role of ONLINE_ROLES) {
+  const keys: Partial<OnlineKeys> = {}
+  for (const role of SIGNERS) {
     const keyId = variables[keyVariable(role)]
     const signers = keyId === undefined ? [] : [await openSigner(kms, deployment, role, keyId)]
     keys[role] = { signers, threshold: 1 }
@@ -30,7 +25,7 @@ export async function openKeys(variables: Variables, deployment: Deployment): Pr
 async function openSigner(
   kms: KMSClient,
   { publicKeys, sealed }: Deployment,
-  role: OnlineRole,
+  role: SignerName,
   keyId: string,
 ): Promise<Signer> {
   if (!isSealed(role)) return kmsSigner(kms, keyId, publicKeys[role])

@@ -16,9 +16,8 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3'
 import type { Construct } from 'constructs'
-import { ONLINE_ROLES } from '../../../functions/trust/roles.ts'
 import { PREFIXES } from '../../../pipelines/contract/object-keys.ts'
-import { SEALED_PURPOSES } from '../deployment.ts'
+import { SEALED_PURPOSES, SIGNERS } from '../deployment.ts'
 import type { KeyName } from '../environment.ts'
 import { acceptWildcards } from './accept.ts'
 
@@ -42,7 +41,7 @@ export class FoundationStack extends Stack {
     this.bucket = this.#makeBucket()
     this.storeArn = this.exportValue(this.bucket.bucketArn, { name: STORE_EXPORT })
     const sealed = SEALED_PURPOSES.map((name) => [name, this.#sealingKey(name)])
-    const signing = ONLINE_ROLES.filter((role) => SEALED_PURPOSES.every((name) => name !== role))
+    const signing = SIGNERS.filter((role) => SEALED_PURPOSES.every((name) => name !== role))
     this.keys = Object.fromEntries([
       ...sealed,
       ...signing.map((role) => [role, this.#signingKey(role)]),
@@ -83,7 +82,7 @@ export class FoundationStack extends Stack {
   /** KMS signs with it; its private half has never been anywhere else. */
   #signingKey(role: KeyName): Key {
     return new Key(this, `Key-${role}`, {
-      description: `Heddle: signs TUF metadata as ${role}`,
+      description: `Heddle: signs as ${role}`,
       alias: `heddle/${role}`,
       keySpec: KeySpec.ECC_NIST_EDWARDS25519,
       keyUsage: KeyUsage.SIGN_VERIFY,
@@ -103,7 +102,7 @@ export class FoundationStack extends Stack {
   /** What a node's own role gets: to read what is signed, and nothing of how it came about. */
   #nodesRead(): void {
     const { bucket } = this
-    const patterns = [PREFIXES.tuf, PREFIXES.blobs].map((prefix) => `${prefix}*`)
+    const patterns = [PREFIXES.tuf, PREFIXES.blobs, PREFIXES.log].map((prefix) => `${prefix}*`)
     const policy = new ManagedPolicy(this, 'NodesRead', {
       description: 'Heddle: what a node reads',
       statements: [

@@ -4,7 +4,8 @@ import { storeStatuses } from '../../../../functions/adapters/store-statuses.ts'
 import { composeFunctions, type Functions, type Parts } from '../../../../functions/compose.ts'
 import type { ObjectStore, Queue } from '../../../../functions/ports.ts'
 import { Repository } from '../../../../functions/trust/repository.ts'
-import { ONLINE_ROLES, type OnlineKeys } from '../../../../functions/trust/roles.ts'
+import type { OnlineKeys } from '../../../../functions/trust/roles.ts'
+import { SIGNERS } from '../../../../infra/cloud/deployment.ts'
 import { type CloudFunction, FUNCTIONS, type FunctionName } from '../../../../infra/cloud/functions.ts'
 import { reconcile } from '../../../../infra/local/reconciler.ts'
 import type { StageName } from '../../../../pipelines/contract/events.ts'
@@ -55,7 +56,7 @@ function grantedQueue(name: FunctionName, queue: Queue, used: Used): Queue {
 /** Each key only where the table has it; the others' roles have no signer. */
 function grantedKeys(name: FunctionName, keys: OnlineKeys): OnlineKeys {
   const granted: readonly string[] = FUNCTIONS[name].keys
-  const entries = ONLINE_ROLES.map((role) => [
+  const entries = SIGNERS.map((role) => [
     role,
     granted.includes(role) ? keys[role] : { signers: [], threshold: 1 },
   ])
