@@ -2,6 +2,8 @@
 import type { ShadowReport, ShadowSample as Sample } from '../pipelines/contract/release.ts'
 import { MAX_SHADOW_SAMPLES } from '../pipelines/contract/release.ts'
 import type { Workload } from '../pipelines/policy/model.ts'
+import { type Intents, isIntended } from '../pipelines/policy/intents.ts'
+import { readManifest } from './cache.ts'
 import { knownWorkloads } from './known-workloads.ts'
 import type { Node } from './node.ts'
 import type { KernelVerdict, ShadowFacts, ShadowSample } from './ports.ts'
@@ -16,17 +18,21 @@ export async function shadowReport(node: Node): Promise<ShadowReport | null> {
   if (state.shadow === null) return null
   const known = knownWorkloads(await node.workloads.list(), await node.registry.list())
   const facts = await node.kernel.shadow.read()
-  return shadowIn({ facts, state, workloads: [...known.own, ...known.announced], now: node.clock.now() })
+  const { intents } = await readManifest(node.disk, state.shadow.artifact)
+  const workloads = [...known.own, ...known.announced]
+  return shadowIn({ facts, state, intents, workloads, now: node.clock.now() })
 }
 
 /** Null = no candidate is asked, or by another generation than the one that is enforced. `now` of the node's clock. */
 export function shadowIn(look: {
   facts: ShadowFacts | null
   state: State
+  /** What the candidate's policies mean to refuse. */
+  intents: Intents
   workloads: readonly Workload[]
   now: number
 }): ShadowReport | null {
-  const { facts, state, workloads, now } = look
+  const { facts, state, intents, workloads, now } = look
   const { enforced, shadow, identities } = state
   if (shadow === null || enforced === null) return null
   if (facts?.active !== enforced.slot || facts.candidate !== shadow.slot) return null
@@ -36,8 +42,17 @@ export function shadowIn(look: {
     artifact: shadow.artifact,
     beside: enforced.artifact,
     ...facts.counts,
+    unintended: unintendedOf(facts, intents),
     samples: chosen(facts.samples).map((sample) => inWords(sample, { names, identities, now })),
   }
+}
+
+/** What is not kept of new denies is taken to be like what is. */
+function unintendedOf({ counts, samples }: ShadowFacts, intents: Intents): number {
+  const denies = samples.filter(({ kind }) => kind === 'new-deny')
+  if (denies.length === 0) return counts.newDenies
+  const strange = denies.filter(({ request }) => request === null || !isIntended(intents, request))
+  return Math.ceil((counts.newDenies * strange.length) / denies.length)
 }
 
 /** The newest of each kind in turn: where one is frequent, the rare one is what is looked for. */

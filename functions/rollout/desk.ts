@@ -3,6 +3,7 @@ import { MAX_COMMAND_CHARACTERS } from '../../pipelines/contract/events.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { RolloutPlan } from '../../pipelines/rollout/plan.ts'
 import { progress } from '../../pipelines/rollout/progress.ts'
+import { type ShadowSum, shadowRing, shadowSum } from '../../pipelines/rollout/shadows.ts'
 import type { RolloutState } from '../../pipelines/rollout/state.ts'
 import type { Clock, ObjectStore, Queue } from '../ports.ts'
 import type { RoleKeys } from '../trust/roles.ts'
@@ -27,6 +28,8 @@ type View = Pick<
   schema: 'heddle.rollout-view/1'
   rings: ReturnType<typeof progress>
   frozenUntil: number | null
+  /** What the next ring's nodes have found of the release; null = there is no such ring. */
+  shadow: ShadowSum | null
 }
 
 export type RolloutDesk = {
@@ -43,7 +46,9 @@ export function rolloutDesk(ports: DeskPorts): RolloutDesk {
       const rings = progress(state, ports.plan)
       const until = frozenUntil(ports.plan.freezes, ports.clock.now().getTime())
       const told = { revision, current, ended, denied, stopped, commanded, completed }
-      return { schema: 'heddle.rollout-view/1', ...told, rings, frozenUntil: until }
+      const ring = shadowRing(state, ports.plan)
+      const shadow = ring === undefined || current === null ? null : shadowSum(state, ring, current)
+      return { schema: 'heddle.rollout-view/1', ...told, rings, frozenUntil: until, shadow }
     },
     async command(envelope) {
       if (envelope.length > MAX_COMMAND_CHARACTERS) {

@@ -6,7 +6,7 @@
 import { canonicalJson } from '../../pipelines/contract/canonical-json.ts'
 import { PAYLOAD_TYPES } from '../../pipelines/contract/dsse.ts'
 import type { EventOf } from '../../pipelines/contract/events.ts'
-import { rolloutEndKey } from '../../pipelines/contract/object-keys.ts'
+import { rolloutEndKey, shadowTarget } from '../../pipelines/contract/object-keys.ts'
 import { begin } from '../../pipelines/rollout/begin.ts'
 import { obey } from '../../pipelines/rollout/command.ts'
 import type { RolloutPlan } from '../../pipelines/rollout/plan.ts'
@@ -132,11 +132,14 @@ async function apply(ports: RolloutPorts, state: RolloutState, before: RolloutSt
   const known = before && statementsOf(before, plan)
   if (known === null || canonicalJson(statements) !== canonicalJson(known)) {
     const put = await targetsOf(statements, director)
-    const changed = await repository.update(() => ({ release: { put } }))
+    const shadowed = new Set(statements.shadows.map(({ ring }) => ring))
+    const drop = plan.rings.flatMap(({ name }) => (shadowed.has(name) ? [] : [shadowTarget(name)]))
+    const changed = await repository.update(() => ({ release: { put, drop } }))
     // Nodes of the other rings would look in vain, at the very moment when this ring needs the store.
-    const same = (ring: string) =>
-      canonicalJson(before?.released[ring] ?? null) === canonicalJson(state.released[ring] ?? null)
-    const told = plan.rings.filter(({ name }) => before === null || !same(name))
+    const toldOf = ({ releases, shadows }: typeof statements, name: string) =>
+      canonicalJson([...releases, ...shadows].filter(({ ring }) => ring === name))
+    const same = (ring: string) => known !== null && toldOf(known, ring) === toldOf(statements, ring)
+    const told = plan.rings.filter(({ name }) => !same(name))
     if (changed) for (const { name } of told) await bus.hint(name)
   }
   for (const ended of state.ended) if (!before?.ended.some(isThat(ended))) await record(ports, ended)

@@ -12,10 +12,13 @@ const INK: Record<string, Ink> = {
   'rolled-back': 'red',
   aborted: 'red',
   superseded: 'dim',
+  'new-deny': 'red',
+  'new-allow': 'yellow',
 }
 const ink = (word: string) => paint(INK[word] ?? 'dim', word)
 
-export function tellRollout({ current, rings, ended, denied, stopped, frozenUntil }: DeskView): string {
+export function tellRollout(view: DeskView): string {
+  const { current, rings, ended, denied, stopped, frozenUntil, shadow } = view
   const lines: string[] = []
   if (stopped !== null) lines.push(`${paint('red', 'STOPPED')} by ${stopped.by}: ${stopped.why}`)
   if (frozenUntil !== null) lines.push(`frozen until ${new Date(frozenUntil).toISOString()}`)
@@ -28,6 +31,7 @@ export function tellRollout({ current, rings, ended, denied, stopped, frozenUnti
     for (const { ring, state, enforced, nodes } of rings)
       lines.push(`  ${ring.padEnd(16)} ${ink(state)} ${enforced} of ${nodes}`)
   }
+  if (shadow !== null && shadow.compared > 0) lines.push(...shadowLines(shadow))
   for (const each of ended.slice(-TOLD).reverse()) {
     const when = new Date(each.endedAt).toISOString()
     const why = each.why === '' ? '' : `: ${each.why}`
@@ -36,4 +40,24 @@ export function tellRollout({ current, rings, ended, denied, stopped, frozenUnti
   if (denied.length > 0)
     lines.push(`${denied.length} artifact${denied.length === 1 ? ' is' : 's are'} denied`)
   return lines.map((line) => `${line}\n`).join('')
+}
+
+/** Samples told at most. */
+const SAMPLES = 5
+
+function shadowLines({
+  compared,
+  newDenies,
+  unintended,
+  newAllows,
+  samples,
+}: NonNullable<DeskView['shadow']>) {
+  const counts = `${newDenies} would be refused (${unintended} of them undeclared), ${newAllows} let in`
+  return [
+    `  in shadow: ${compared} verdicts compared: ${counts}`,
+    ...samples.slice(0, SAMPLES).map(({ kind, source, destination, request }) => {
+      const asked = request === null ? '' : ` ${request.method} ${request.path}`
+      return `    ${ink(kind)} ${source} -> ${destination}${asked}`
+    }),
+  ]
 }

@@ -106,6 +106,7 @@ async function operator(name: string, { keys }: { keys: string }): Promise<void>
 }
 
 const DOES: Record<Verb, string> = {
+  shadow: 'let the next ring judge by it too, without effect, while it waits',
   promote: 'let the ring go without the rest of its soak and its checks',
   pause: 'let no more nodes take the release',
   resume: 'end a pause',

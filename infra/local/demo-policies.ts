@@ -16,7 +16,7 @@ export const TENANTS = `tenants:
 export const goodPolicy = (extra = ''): string => reading('/public/.*', extra)
 
 /** Well-formed, and not what its author meant: orders are not read any more. */
-export const harmfulPolicy = (): string => reading('/public/items.*', '')
+export const harmfulPolicy = (why: string): string => `# ${why}\n${reading('/public/items.*', '')}`
 
 const reading = (paths: string, extra: string): string => `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy

@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: the whole pipe on this machine, in eight scenes, with measured
+ * `npm run demo`: the whole pipe on this machine, in nine scenes, with measured
  * times. Exit 1 when a promise was not kept, 2 when it could not be shown.
  *
  *     demo.js [--dir DIR] [--soak-ms N]
@@ -10,6 +10,7 @@ import { searchSbin } from './sbin.ts'
 import { auditNode } from './scene-audit.ts'
 import { pushBrokenPolicies } from './scene-broken.ts'
 import { pushHarmfulPolicy } from './scene-harm.ts'
+import { shadowHarmfulPolicy } from './scene-shadow.ts'
 import { pushRoute } from './scene-route.ts'
 import { pushGoodPolicy, tellLoss } from './scene-push.ts'
 import { type Stack, up } from './stack.ts'
@@ -34,6 +35,9 @@ async function play(stack: Stack, timeline: Timeline): Promise<void> {
   timeline.scene('an artifact tampered with in the store, and an older release replayed')
   await tamperWithArtifact(stack, timeline)
   await replayOlderRelease(stack, timeline, older)
+
+  timeline.scene('a harmful policy in shadow: what it would have refused, and nobody notices')
+  await shadowHarmfulPolicy(stack, timeline)
 
   timeline.scene('git push of a harmful policy: the first ring trips its gate, and goes back by itself')
   await pushHarmfulPolicy(stack, timeline)

@@ -10,7 +10,10 @@ const DEADLINE_MS = 30_000
 
 export async function pushHarmfulPolicy(stack: Stack, timeline: Timeline): Promise<void> {
   const before = new Map(stack.nodes.map((node) => [node.name, enforcedBy(node)]))
-  const push = await stack.cloud.clone.push({ [POLICY_FILE]: harmfulPolicy() }, 'Let web read items')
+  const push = await stack.cloud.clone.push(
+    { [POLICY_FILE]: harmfulPolicy('once more') },
+    'Let web read items',
+  )
   timeline.quote(push.said)
   const ended = await within(DEADLINE_MS, () =>
     rolloutOf(stack.cloud.store)?.ended.find((each) => each.commit === push.commit),

@@ -1,13 +1,21 @@
 /** What a candidate found beside what this node enforces, for people. `heddle node stats --json` has it as data. */
 import { fileWorkloads } from '../../agent/adapters/file-workloads.ts'
+import { readManifest } from '../../agent/cache.ts'
 import { shadowIn } from '../../agent/shadow-report.ts'
 import type { ShadowReport, ShadowSample } from '../../pipelines/contract/release.ts'
 import type { Subject } from './subject.ts'
 
 /** Null = no candidate looks on. Of workloads only this node's own are told by name. */
-export async function viewShadow({ kernel, state, workloadsFile }: Subject): Promise<ShadowReport | null> {
+export async function viewShadow({
+  kernel,
+  state,
+  disk,
+  workloadsFile,
+}: Subject): Promise<ShadowReport | null> {
+  if (state.shadow === null) return null
   const workloads = await fileWorkloads(workloadsFile).list()
-  return shadowIn({ facts: await kernel.shadow.read(), state, workloads, now: Date.now() })
+  const { intents } = await readManifest(disk, state.shadow.artifact)
+  return shadowIn({ facts: await kernel.shadow.read(), state, intents, workloads, now: Date.now() })
 }
 
 export function shadowText(shadow: ShadowReport): string {

@@ -110,6 +110,8 @@ export const ShadowReport = z.strictObject({
   /** Verdicts: on requests, on connections that are refused, on datagrams. */
   agree: Count,
   newDenies: Count,
+  /** Of those, what no policy of the candidate declares, by the share of it among what is kept of them. */
+  unintended: Count,
   newAllows: Count,
   /** Refused by both, with another status. */
   other: Count,

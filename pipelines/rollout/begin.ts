@@ -98,6 +98,7 @@ const FRESH = {
   why: '',
   held: null,
   promoted: null,
+  shadowed: null,
 } as const
 
 function named(number: number, { commit, artifact }: What): Named {

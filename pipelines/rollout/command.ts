@@ -4,9 +4,10 @@ import { Digest } from '../contract/artifact.ts'
 import { revert } from './begin.ts'
 import { canRevert } from './decide.ts'
 import type { RolloutPlan } from './plan.ts'
+import { shadowRing } from './shadows.ts'
 import { append, type By, type Current, isDenied, KEPT, type Named, type RolloutState } from './state.ts'
 
-export const VERBS = ['promote', 'pause', 'resume', 'abort', 'rollback', 'stop', 'start'] as const
+export const VERBS = ['shadow', 'promote', 'pause', 'resume', 'abort', 'rollback', 'stop', 'start'] as const
 
 export const RolloutCommand = z.strictObject({
   schema: z.literal('heddle.command/1'),
@@ -59,7 +60,12 @@ function apply(state: RolloutState, plan: RolloutPlan, order: Order): RolloutSta
   return steer(state, plan, { current, said, verb: command.verb, now })
 }
 
-type Steering = { current: Current; said: By; verb: 'promote' | 'pause' | 'resume' | 'abort'; now: number }
+type Steering = {
+  current: Current
+  said: By
+  verb: 'shadow' | 'promote' | 'pause' | 'resume' | 'abort'
+  now: number
+}
 
 function steer(state: RolloutState, plan: RolloutPlan, steering: Steering): RolloutState | string {
   const { current, said, verb, now } = steering
@@ -70,6 +76,10 @@ function steer(state: RolloutState, plan: RolloutPlan, steering: Steering): Roll
       return current.held === null
         ? `rollout ${current.id} is not paused by an operator`
         : { ...state, current: { ...current, held: null } }
+    case 'shadow':
+      return shadowRing(state, plan) === undefined
+        ? 'the ring has taken it already, or runs nothing to compare it with'
+        : { ...state, current: { ...current, shadowed: said } }
     case 'promote':
       return { ...state, current: { ...current, promoted: said } }
     case 'abort': {

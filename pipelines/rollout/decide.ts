@@ -31,7 +31,8 @@ export function decide(state: RolloutState, plan: RolloutPlan, moment: Moment): 
   const { current } = state
   const ring = current === null ? undefined : plan.rings[current.at]
   if (current === null || current.state === 'done' || ring === undefined) return hold('')
-  const [gravest] = judge(state, plan, current, moment.now)
+  const found = judge(state, plan, current, moment.now)
+  const [gravest] = found
   if (gravest?.verdict === 'trip') {
     const why = `gate ${gravest.gate}: ${gravest.why}`
     return canRevert(state, plan, current)
@@ -46,6 +47,8 @@ export function decide(state: RolloutState, plan: RolloutPlan, moment: Moment): 
   const waits = awaitNodes(state, ring, current)
   if (waits !== undefined) return waits
   const told = state.released[ring.name]?.number === current.number ? state.released[ring.name]?.nodes : 0
+  const shadow = found.find(({ gate, verdict }) => gate === 'shadow' && verdict === 'hold')
+  if (!told && shadow !== undefined) return hold(`in shadow in ${ring.name}: ${shadow.why}`)
   const more = nextTurn(plan, ring, current, told ?? 0)
   if (more > (told ?? 0)) return blocked ?? { kind: 'advance', to: 'turn', nodes: more }
   return leaveRing(plan, current, { ring, told: told ?? 0, blocked, gate: gravest?.why, now: moment.now })

@@ -5,6 +5,7 @@
 import type { Measures } from '../contract/release.ts'
 import { percentile } from './latency.ts'
 import { type Check, type Gates, healthyOf, type Ring, type RolloutPlan } from './plan.ts'
+import { shadowRing, shadowSum } from './shadows.ts'
 import { type Current, enforces, hasFailed, type NodeFact, type RolloutState } from './state.ts'
 
 export const GATES = [
@@ -17,6 +18,7 @@ export const GATES = [
   'lost',
   'traffic',
   'check',
+  'shadow',
 ] as const
 export type Gate = (typeof GATES)[number]
 
@@ -31,6 +33,7 @@ export function judge(state: RolloutState, plan: RolloutPlan, current: Current, 
   const found = [...sickNodes(state, taken, current, plan.gates, now)]
   if (current.kind === 'release') {
     found.push(...harm(state, plan, current), ...checks(state, plan.gates.checks, current))
+    found.push(...shadowed(state, plan, current))
   }
   const rank = { trip: 0, pause: 1, hold: 2 }
   return found.sort((a, b) => rank[a.verdict] - rank[b.verdict])
@@ -112,6 +115,25 @@ function* slowness({ p99: limit }: Gates, changed: Sums, others: Sums | undefine
   } else if (limit.times !== undefined && before !== undefined && now > before * limit.times) {
     yield trip('p99', `${milliseconds(now)}, ${milliseconds(before)} where nothing has changed`)
   }
+}
+
+/** Asked before the ring takes it, where there is something to compare it with. */
+function* shadowed(state: RolloutState, plan: RolloutPlan, current: Current): Generator<Finding> {
+  const { shadow: limits } = plan.gates
+  const ring = shadowRing(state, plan)
+  if (limits === undefined || ring === undefined) return
+  const seen = shadowSum(state, ring, current)
+  if (seen.compared < limits.minimumSamples) {
+    const why = `${seen.compared} of ${limits.minimumSamples} verdicts compared so far`
+    yield { gate: 'shadow', verdict: 'hold', why }
+    return
+  }
+  const denies = share(seen.unintended, seen.compared)
+  if (limits.newDenies !== undefined && denies > limits.newDenies)
+    yield trip('shadow', `${percent(denies)} of the verdicts would refuse what is let in now`)
+  const allows = share(seen.newAllows, seen.compared)
+  if (limits.newAllows !== undefined && allows > limits.newAllows)
+    yield trip('shadow', `${percent(allows)} of the verdicts would let in what is refused now`)
 }
 
 /** An answer counts for the rollout that it was asked about. */

@@ -66,12 +66,16 @@ export const Gates = z.strictObject({
   p99: z.strictObject({ mostMs: z.number().gt(0).optional(), times: z.number().gt(1).optional() }).optional(),
   /** Endpoints that were taken out of service for their errors. */
   trips: z.strictObject({ most: z.int().min(0) }).optional(),
-  /** What the candidate would have refused, or let in, as shares of what a shadow compared. */
+  /**
+   * Before a ring takes a release, its nodes let it judge beside what they run, without effect: what it
+   * would have refused, or let in, as shares of what was compared.
+   */
   shadow: z
     .strictObject({
+      /** Refusals that no policy declares. */
       newDenies: Share.optional(),
       newAllows: Share.optional(),
-      minimumSamples: z.int().min(0),
+      minimumSamples: z.int().min(1),
     })
     .optional(),
   /** A node that has been silent for so long has lost its signal. */

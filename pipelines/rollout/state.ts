@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { Digest } from '../contract/artifact.ts'
-import { LAST_TURN, Measures, Report, RingName } from '../contract/release.ts'
+import { LAST_TURN, Measures, Report, RingName, ShadowReport } from '../contract/release.ts'
 
 export const Named = z.strictObject({ id: z.string(), number: z.int(), commit: z.string(), artifact: Digest })
 export type Named = z.infer<typeof Named>
@@ -40,6 +40,8 @@ const Current = Named.extend({
   held: By.nullable(),
   /** An operator lets this ring go without the rest of its soak. */
   promoted: By.nullable(),
+  /** An operator lets the ring that is next judge beside what it runs, without effect. */
+  shadowed: By.nullable(),
 })
 export type Current = z.infer<typeof Current>
 
@@ -73,6 +75,7 @@ export const NodeFact = Report.pick({
   /** Milliseconds, as in Report. */
   flip: z.number().nullable(),
   measures: Measures.nullable(),
+  shadow: ShadowReport.nullable(),
 })
 export type NodeFact = z.infer<typeof NodeFact>
 

@@ -132,7 +132,7 @@ function finish(state: RolloutState, plan: RolloutPlan, current: Current, now: n
 }
 
 function factOf(report: Report, { gates }: RolloutPlan, now: number): NodeFact {
-  const { ring, at, sequence, outcome, number, artifact, failure, timings, measures } = report
+  const { ring, at, sequence, outcome, number, artifact, failure, timings, measures, shadow } = report
   const code = failure?.code ?? null
   const flip = timings['flip'] ?? null
   // Of a fleet's buckets the state would be megabytes: kept where a gate asks for them.
@@ -148,6 +148,7 @@ function factOf(report: Report, { gates }: RolloutPlan, now: number): NodeFact {
     heard: now,
     flip,
     measures: kept,
+    shadow,
   }
 }
 

@@ -216,6 +216,7 @@ export class LambdaWorld {
           failure: null,
           timings: {},
           measures: null,
+          shadow: null,
         }
         this.send('rollout', { stage: 'rollout', cause: { kind: 'report', report } })
       }
