@@ -57,11 +57,13 @@ export async function fleetWorld(most: number, say: (line: string) => void): Pro
   const end = () => void close().finally(() => process.exit(EXIT_BY_SIGNAL))
   let closing: Promise<void> | undefined
   const close = () => {
-    closing ??= closeAll(undo)
-    for (const signal of SIGNALS) process.off(signal, end)
+    closing ??= closeAll(undo).finally(() => {
+      for (const signal of SIGNALS) process.off(signal, end)
+    })
     return closing
   }
-  for (const signal of SIGNALS) process.once(signal, end)
+  // Until all is closed: execa ends the process at a signal that nobody listens to any more.
+  for (const signal of SIGNALS) process.on(signal, end)
   try {
     return await open(dir, { most, say, close, undo: (each) => void undo.push(each) })
   } catch (error) {
