@@ -1,8 +1,9 @@
 /** What the functions need from the world: roles of a few methods each. */
 import type { Manifest } from '../pipelines/contract/artifact.ts'
 import type { BusMember } from '../pipelines/contract/bus-members.ts'
-import type { CommitStatus } from '../pipelines/contract/commit-status.ts'
+import type { CommitStatus, Finding } from '../pipelines/contract/commit-status.ts'
 import type { DeliveryEvent } from '../pipelines/contract/events.ts'
+import type { Review } from '../pipelines/contract/provenance.ts'
 import type { Report } from '../pipelines/contract/release.ts'
 import type { RolloutEnd } from '../pipelines/rollout/state.ts'
 import type { Loaded } from '../pipelines/languages/policy-files.ts'
@@ -55,6 +56,50 @@ export interface Forge {
   read(commit: string): Promise<CommitFacts>
   /** True when `ancestor` is `commit` or lies in its history. */
   contains(commit: string, ancestor: string): Promise<boolean>
+}
+
+/** Who sent a webhook. */
+export interface WebhookSignatures {
+  /** The body as text when an active secret has signed these very bytes; else undefined. */
+  opened(body: Uint8Array, signature: string | undefined): Promise<string | undefined>
+}
+
+/** A pull request of now. `commit` is its head, `branch` what it wants to be merged into. */
+export type Pull = { number: number; commit: string; branch: string; open: boolean; merged: boolean }
+
+/** Pull requests of the policy repository; a forge without them knows none. */
+export interface Pulls {
+  /** Undefined = no such pull request. Throws Failure('forge-unavailable'), as all of these. */
+  pull(number: number): Promise<Pull | undefined>
+  /** Those that wait to be merged into the branch, the latest changed first, at most 100. */
+  open(branch: string): Promise<Pull[]>
+  /** The last commit that both have in their history. */
+  base(one: string, other: string): Promise<string | undefined>
+}
+
+/** Who let a commit onto the branch. */
+export interface Reviews {
+  /** Undefined = this forge knows no reviews. Throws Failure('forge-unavailable'). */
+  review(commit: string, branch: string): Promise<Review | undefined>
+}
+
+/** A check of a commit. `key` names what it is about and what it says: an equal one is not posted again. */
+export type Check = {
+  name: string
+  commit: string
+  key: string
+  conclusion: 'success' | 'failure' | 'neutral'
+  title: string
+  summary: string
+  findings: readonly Finding[]
+}
+
+/** What the forge shows to people. Nobody waits for it; each may be posted again. Throws Failure('forge-unavailable'). */
+export interface Posts {
+  status(commit: string, status: Pick<CommitStatus, 'state' | 'description'>): Promise<void>
+  check(check: Check): Promise<void>
+  /** Our one comment on the pull request becomes this text. */
+  comment(pull: number, text: string): Promise<void>
 }
 
 /** Where the people who pushed look for the answer. */

@@ -5,13 +5,19 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { DeliveryEvent, type EventOf, type StageName } from '../pipelines/contract/events.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
+import { type Plans, refusedPlan } from './plans.ts'
 import type { Statuses } from './ports.ts'
 import { failureStatus } from './statuses.ts'
 
 export type SqsHandler = (event: SQSEvent) => Promise<SQSBatchResponse>
 
 /** The port of this edge beside the stage's own. `log` gets one line for an operator. */
-export type EdgePorts = { statuses: Statuses; log: (line: string) => void }
+export type EdgePorts = {
+  statuses: Statuses
+  /** Of stages that see pull requests. */
+  plans?: Plans
+  log: (line: string) => void
+}
 
 /** The same for a stage that takes all events of a batch in one go: all of them succeed, or all come again. */
 export function sqsBatchHandler<S extends StageName>(
@@ -63,13 +69,23 @@ export function sqsHandler<S extends StageName>(
 async function settle(ports: EdgePorts, event: DeliveryEvent, error: unknown): Promise<void> {
   if (!(error instanceof Failure) || error.disposition === 'retry') throw error
   ports.log(`${event.stage}: ${error.code}: ${error.message}`)
-  await giveUp(ports.statuses, event, error)
+  await giveUp(ports, event, error)
 }
 
-/** The last word on an event that nobody will try again. */
-export async function giveUp(statuses: Statuses, event: DeliveryEvent, failure: Failure): Promise<void> {
+/** The last word on an event that nobody will try again. About a post that failed there is nobody to tell. */
+export async function giveUp(
+  { statuses, plans }: Pick<EdgePorts, 'statuses' | 'plans'>,
+  event: DeliveryEvent,
+  failure: Failure,
+): Promise<void> {
+  if (event.stage === 'post') return
+  const status = failureStatus(failure)
+  // A pull request's commit has no delivery to tell of, and may be one that is delivered.
+  if (event.stage === 'plan' || (event.stage === 'validate' && event.pull !== undefined)) {
+    return plans?.keep(refusedPlan({ pull: event.pull as number, commit: event.commit }, status))
+  }
   const commit = event.stage === 'rollout' ? publishedCommit(event) : event.commit
-  if (commit !== undefined) await statuses.post(commit, failureStatus(failure))
+  if (commit !== undefined) await statuses.post(commit, status)
 }
 
 function publishedCommit(event: EventOf<'rollout'>): string | undefined {

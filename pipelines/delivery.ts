@@ -1,4 +1,4 @@
-/** Delivery: the stages behind the webhook as data, in the order in which a commit passes them. */
+/** Delivery: the stages behind the webhook as data, in the order in which a commit passes them; plan and post stand aside. */
 import type { StageName } from './contract/events.ts'
 
 export type StageLimits = {
@@ -14,6 +14,9 @@ export const DELIVERY: Record<StageName, StageLimits> = {
   sign: { timeoutMs: 30_000, attempts: 8 },
   publish: { timeoutMs: 60_000, attempts: 8 },
   rollout: { timeoutMs: 60_000, attempts: 12 },
+  plan: { timeoutMs: 120_000, attempts: 8 },
+  /** Nobody waits for a post, and a forge may be away for hours: 1000 is the most that SQS gives, 8 hours. */
+  post: { timeoutMs: 120_000, attempts: 1000 },
 }
 
 const FIRST_RETRY_MS = 100

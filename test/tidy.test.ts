@@ -22,7 +22,7 @@ const typescript = code.filter((path) => path.endsWith('.ts'))
 const c = code.filter((path) => /\.[ch]$/.test(path))
 
 const TOP_FOLDERS = ['pipelines', 'functions', 'agent', 'bpf', 'infra', 'test']
-const STAGES = ['receive', 'validate', 'compile', 'sign', 'publish', 'rollout']
+const STAGES = ['receive', 'validate', 'compile', 'sign', 'publish', 'rollout', 'plan', 'post']
 
 /** The ABI is one header by decision: whoever reads it needs all of it. */
 const LONGER: Record<string, number> = {

@@ -4,7 +4,7 @@
  */
 import { readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommitStatus, isFurther } from '../../pipelines/contract/commit-status.ts'
+import { CommitStatus, following, isFurther } from '../../pipelines/contract/commit-status.ts'
 import type { Statuses } from '../ports.ts'
 import { makeDirectory, removeLeftovers, syncDirectory, writeTemporary } from './durable-file.ts'
 import { withLock } from './file-lock.ts'
@@ -34,7 +34,8 @@ export async function openFileStatuses(directory: string): Promise<Statuses> {
       withLock(join(directory, '.lock'), LOCK_TRIES, async () => {
         const current = await get(commit)
         if (current !== undefined && !isFurther(status, current)) return
-        await rename(await writeTemporary(temporary, Buffer.from(JSON.stringify(status))), pathOf(commit))
+        const content = Buffer.from(JSON.stringify(following(status, current)))
+        await rename(await writeTemporary(temporary, content), pathOf(commit))
         await syncDirectory(directory)
       }),
   }

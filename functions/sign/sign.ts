@@ -26,6 +26,7 @@ export async function sign(ports: SignPorts, event: EventOf<'sign'>): Promise<vo
 /** Without build times: the same commit gives the same statement, so that a repeated build changes nothing. */
 function provenanceOf(validated: Validated, artifact: Digest, builderId: string): Provenance {
   const { repository, commit, author, committed } = validated.source
+  const { review } = validated
   return {
     _type: 'https://in-toto.io/Statement/v1',
     subject: [{ name: policyTarget(artifact), digest: { sha256: hexOf(artifact) } }],
@@ -34,7 +35,7 @@ function provenanceOf(validated: Validated, artifact: Digest, builderId: string)
       buildDefinition: {
         buildType: BUILD_TYPE,
         externalParameters: { repository, commit },
-        internalParameters: { author, committed },
+        internalParameters: { author, committed, ...(review === undefined ? {} : { review }) },
         resolvedDependencies: validated.materials.map(({ path, digest }) => ({
           uri: `git+${repository}@${commit}#${path}`,
           digest: { sha256: hexOf(digest) },

@@ -9,7 +9,7 @@ import { gitForge } from '../../functions/adapters/git-forge.ts'
 import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { composeFunctions } from '../../functions/compose.ts'
 import type { Clock, Compiler } from '../../functions/ports.ts'
-import { giveUp, type SqsHandler } from '../../functions/sqs.ts'
+import type { SqsHandler } from '../../functions/sqs.ts'
 import { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { prepareRepository } from './bare-repository.ts'
@@ -65,7 +65,7 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
   const desk = { rollout: functions.rollout, receive: functions.receive, statuses }
   const server = await listen(config.port, desk)
   const local = config.socket === null ? undefined : await listenAt(config.socket, desk)
-  const reconcile = reconciler({ forge, statuses, queue, branch, log }, config.reconcileMs)
+  const reconcile = reconciler({ reconcile: functions.reconcile, log }, config.reconcileMs)
   const port = (server.address() as AddressInfo).port
   await write(config.portFile, Buffer.from(`${port}\n`))
   log(`functions listen on 127.0.0.1:${port}`)
@@ -84,8 +84,7 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
 
   async function tellDead(body: string): Promise<void> {
     const event = DeliveryEvent.parse(JSON.parse(body))
-    await giveUp(
-      statuses,
+    await functions.giveUp(
       event,
       new Failure('delivery-exhausted', `${event.stage} did not succeed; see the log`),
     )

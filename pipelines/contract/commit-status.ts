@@ -1,6 +1,10 @@
 /** Commit status: how far a commit has come, for the people who pushed it. */
 import { z } from 'zod'
 import { Digest } from './artifact.ts'
+import { FAILURES, type FailureCode } from './failures.ts'
+
+/** Findings that a commit is told of; who has more begins with these. */
+export const MAX_FINDINGS = 1000
 
 /** What is wrong in a policy file, where, and what to write instead. */
 export const Finding = z.strictObject({
@@ -42,12 +46,16 @@ export const CommitStatus = z.strictObject({
   state: z.enum(['pending', 'success', 'failure', 'error']),
   stage: z.enum(STAGES),
   description: z.string().max(1024),
-  findings: z.array(Finding).max(1000),
+  findings: z.array(Finding).max(MAX_FINDINGS),
   artifact: Digest.nullable(),
   release: z.int().nullable(),
   /** Revision of the rollout's state that this tells of; orders statuses of one rollout. */
   revision: z.int().nullable(),
   rings: z.array(RingProgress),
+  /** The head that was delivered before and that a forced push took off the branch for this one. */
+  replaces: z.string().optional(),
+  /** Code of the failure that ended the way, where it was one. */
+  code: z.enum(Object.keys(FAILURES) as [FailureCode, ...FailureCode[]]).optional(),
 })
 export type CommitStatus = z.infer<typeof CommitStatus>
 
@@ -60,4 +68,10 @@ export function isFurther(next: CommitStatus, current: CommitStatus): boolean {
   if (current.revision !== null) return next.revision !== null && next.revision >= current.revision
   if (next.revision !== null || current.state === 'error') return true
   return STAGES.indexOf(next.stage) >= STAGES.indexOf(current.stage)
+}
+
+/** `next` in the place of `current`. That the branch was forced is true of the commit for good. */
+export function following(next: CommitStatus, current: CommitStatus | undefined): CommitStatus {
+  const replaces = next.replaces ?? current?.replaces
+  return replaces === undefined ? next : { ...next, replaces }
 }

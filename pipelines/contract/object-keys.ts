@@ -27,6 +27,10 @@ export function deadKey(stage: string, id: string): string {
   return `${PREFIXES.dead}${stage}/${id}.json`
 }
 
+/** Compare-and-swap pointers: the head that was delivered last, and the newest plan of a pull request. */
+export const HEAD_KEY = 'delivery/head.json'
+export const planKey = (pull: number): string => `plans/${pull}.json`
+
 /** TUF metadata by file name: `timestamp.json`, `3.release.json`. */
 export function metadataKey(fileName: string): string {
   return `${PREFIXES.tuf}${fileName}`

@@ -4,11 +4,17 @@
  */
 import { z } from 'zod'
 
-/** What the forge said about a change when it was built (who let it in). */
-const Review = z.strictObject({
+/** What the forge said about a change when it was built: who let it in, and which rule asked for it. */
+export const Review = z.strictObject({
+  /** The pull request that the commit came by; null = pushed without one. */
+  pull: z.int().nullable(),
+  /** Its last commit when it was merged. */
+  head: z.string().nullable(),
   rule: z.string(),
-  approvals: z.array(z.strictObject({ by: z.string(), commit: z.string() })),
+  /** `outdated`: of an older commit than the one that was merged, so of something else. */
+  approvals: z.array(z.strictObject({ by: z.string(), commit: z.string(), outdated: z.boolean() })),
 })
+export type Review = z.infer<typeof Review>
 
 export const Provenance = z.strictObject({
   _type: z.literal('https://in-toto.io/Statement/v1'),

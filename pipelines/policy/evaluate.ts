@@ -44,7 +44,8 @@ function portsMatch(ports: Ports[] | null, connection: Connection): boolean {
   )
 }
 
-function ruleApplies(rule: Rule, connection: Connection): boolean {
+/** Does the rule speak of this connection? Its requests are judged by `http`. */
+export function ruleApplies(rule: Rule, connection: Connection): boolean {
   const { peers, ports } = rule
   const { peer, peerAddress } = connection
   return (

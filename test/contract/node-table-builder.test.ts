@@ -114,7 +114,7 @@ async function compileStage(name: string, tables: (delivery: number) => TableBui
     sent.resolve = resolve
   })
   const stages = {
-    ...{ validate: idle, publish: idle, rollout: idle },
+    ...{ validate: idle, publish: idle, rollout: idle, plan: idle, post: idle },
     compile: compileHandler({ store, queue, statuses, compiler, log: () => {} }),
     sign: async ({ Records }: { Records: { body: string }[] }) => {
       sent.resolve(Records[0]?.body ?? '')

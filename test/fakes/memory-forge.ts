@@ -1,5 +1,5 @@
 import type { Forge, Statuses } from '../../functions/ports.ts'
-import { type CommitStatus, isFurther } from '../../pipelines/contract/commit-status.ts'
+import { type CommitStatus, following, isFurther } from '../../pipelines/contract/commit-status.ts'
 
 export type MemoryForge = Forge & {
   /** Makes a commit; `parent` undefined = a first one. Returns its id. */
@@ -47,7 +47,7 @@ export function memoryStatuses(): Statuses & { posted: Map<string, CommitStatus>
     get: async (commit) => posted.get(commit),
     async post(commit, status) {
       const current = posted.get(commit)
-      if (current === undefined || isFurther(status, current)) posted.set(commit, status)
+      if (current === undefined || isFurther(status, current)) posted.set(commit, following(status, current))
     },
   }
 }

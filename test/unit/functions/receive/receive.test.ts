@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { describe, it } from 'node:test'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import { octokitSignatures } from '../../../../functions/adapters/octokit-signatures.ts'
+import { NO_PULLS } from '../../../../functions/no-forge.ts'
 import { receiveHandler } from '../../../../functions/receive/handler.ts'
 import { MAX_BODY_BYTES } from '../../../../functions/receive/receive.ts'
 import type { DeliveryEvent } from '../../../../pipelines/contract/events.ts'
@@ -29,7 +31,10 @@ function world(secrets = ['new', 'old']) {
       queued.push(event)
     },
   }
-  const handler = receiveHandler({ forge, queue, repository: 'acme/policies', branch: HEAD, secrets })
+  const pulls = NO_PULLS
+  const signatures = octokitSignatures(secrets)
+  const delivered = { repository: 'acme/policies', branch: HEAD }
+  const handler = receiveHandler({ forge, pulls, queue, signatures, ...delivered })
   const send = async ({
     body = JSON.stringify(PUSH),
     event = 'push',
@@ -71,6 +76,7 @@ describe('receive', () => {
     ['a stranger’s secret', { secret: 'guess' }],
     ['the empty secret', { secret: '' }],
     ['a cut signature', { signature: `sha256=${'a'.repeat(63)}` }],
+    ['an empty body', { body: '' }],
     ['SHA-1', { signature: `sha1=${createHmac('sha1', 'new').update(JSON.stringify(PUSH)).digest('hex')}` }],
     [
       'a signature of another body',
@@ -127,7 +133,7 @@ describe('receive', () => {
     )
   })
 
-  for (const body of ['', 'null', '{', '{"ref":1}', '{"ref":"refs/heads/main"}', '[]']) {
+  for (const body of ['null', '{', '{"ref":1}', '{"ref":"refs/heads/main"}', '[]']) {
     it(`answers 400 to the signed body ${JSON.stringify(body)}`, async () => {
       assert.equal(await world().send({ body }), 400)
     })

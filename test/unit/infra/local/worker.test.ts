@@ -33,7 +33,7 @@ afterEach(async () => {
 })
 
 function start(compile: SqsHandler): void {
-  const stages = { validate: done, sign: done, publish: done, rollout: done, compile }
+  const stages = { validate: done, sign: done, publish: done, rollout: done, plan: done, post: done, compile }
   const onDead = async (body: string) => {
     dead.push(body)
   }
