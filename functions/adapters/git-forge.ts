@@ -5,15 +5,16 @@
 import { execa } from 'execa'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { CommitFacts, Forge, RepositoryFile } from '../ports.ts'
+import {
+  type ListedEntry,
+  MAX_TOTAL_BYTES,
+  POLICY_ROOTS,
+  type PolicyEntry,
+  policyEntries,
+} from './policy-entries.ts'
 
 const COMMIT = /^[0-9a-f]{40}$|^[0-9a-f]{64}$/
 const BRANCH = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$/
-/** What of a commit is policy: everything else in the repository is somebody else's. */
-const POLICY_ROOTS = ['policies', 'tenants.yaml']
-const POLICY_FILE = /^(policies\/.*\.ya?ml|tenants\.yaml)$/
-const MAX_FILES = 5000
-const MAX_FILE_BYTES = 1024 * 1024
-const MAX_TOTAL_BYTES = 64 * 1024 * 1024
 /** Bytes of a listing: long paths times files, whatever else lies below policies/. */
 const MAX_LISTING_BYTES = 8 * 1024 * 1024
 const TIMEOUT_MS = 20_000
@@ -26,8 +27,6 @@ const ENVIRONMENT = {
   GIT_TERMINAL_PROMPT: '0',
   GIT_OPTIONAL_LOCKS: '0',
 }
-
-type Entry = { oid: string; bytes: number; path: string }
 
 export function gitForge(repository: string): Forge {
   const git = (args: string[], limit = MAX_LISTING_BYTES, input?: string) =>
@@ -54,7 +53,7 @@ export function gitForge(repository: string): Forge {
         throw new Failure('forge-unavailable', `git can't read commit ${commit}`)
       }
       const [author = '', committed = ''] = text(facts.stdout).trimEnd().split('\0')
-      const entries = parseListing(text(listing.stdout))
+      const entries = policyEntries(parseListing(text(listing.stdout)))
       const limit = MAX_TOTAL_BYTES + entries.length * 128
       const objects = await git(['cat-file', '--batch'], limit, entries.map(({ oid }) => `${oid}\n`).join(''))
       return { commit, author, committed, files: parseBatch(objects.stdout, entries) } satisfies CommitFacts
@@ -87,30 +86,17 @@ async function run(
   }
 }
 
-/** `<mode> <type> <oid> <size>\t<path>\0` … A link could name any file of this machine: refused. */
-function parseListing(listing: string): Entry[] {
-  const entries: Entry[] = []
-  let total = 0
-  for (const line of listing.split('\0')) {
+/** `<mode> <type> <oid> <size>\t<path>\0` … */
+function parseListing(listing: string): ListedEntry[] {
+  return listing.split('\0').map((line) => {
     const [, mode = '', oid = '', size = '', path = ''] =
       /^(\d+) \w+ ([0-9a-f]+) +(\d+|-)\t(.*)$/s.exec(line) ?? []
-    if (!POLICY_FILE.test(path)) continue
-    if (!mode.startsWith('100')) {
-      throw new Failure('unsupported-feature', `${path} is a link or a submodule, not a file`)
-    }
-    const bytes = Number(size)
-    total += bytes
-    if (bytes > MAX_FILE_BYTES)
-      throw new Failure('limit-exceeded', `${path} is larger than ${MAX_FILE_BYTES} bytes`)
-    entries.push({ oid, bytes, path })
-  }
-  if (entries.length > MAX_FILES) throw new Failure('limit-exceeded', `more than ${MAX_FILES} policy files`)
-  if (total > MAX_TOTAL_BYTES) throw new Failure('limit-exceeded', `policies exceed ${MAX_TOTAL_BYTES} bytes`)
-  return entries
+    return { mode, oid, bytes: Number(size), path }
+  })
 }
 
 /** `<oid> blob <size>\n<content>\n` for each asked object, in the order of asking. */
-function parseBatch(output: Buffer, entries: readonly Entry[]): RepositoryFile[] {
+function parseBatch(output: Buffer, entries: readonly PolicyEntry[]): RepositoryFile[] {
   let at = 0
   return entries.map(({ oid, bytes, path }) => {
     const header = `${oid} blob ${bytes}\n`

@@ -23,6 +23,7 @@ export const FAILURES = {
   'webhook-malformed': 'reject',
   'webhook-too-large': 'reject',
   'forge-unavailable': 'retry',
+  'forge-refused': 'reject',
   // compile
   'compiler-failed': 'alarm',
   'work-interrupted': 'retry',
