@@ -43,6 +43,7 @@ export async function startFunctions(stack: Foundation, nats: Nats, soakMs: numb
   const custody = custodyOfStack(stack.dir)
   const config: HostConfig = {
     repository: { path: join(dir, 'policies.git'), name: 'local/policies', branch: BRANCH },
+    github: null,
     store: custody.store,
     keys: custody.online,
     queue: join(dir, 'queue'),

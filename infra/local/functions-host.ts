@@ -3,6 +3,7 @@
  * SIGTERM ends it after the events in hand; kill -9 loses nothing.
  */
 import { parseArgs } from 'node:util'
+import { Failure } from '../../pipelines/contract/failures.ts'
 import { checkoutCompiler } from '../trust/checkout-code.ts'
 import { startHost } from './host.ts'
 import { readHostConfig } from './host-config.ts'
@@ -12,7 +13,11 @@ if (values.config === undefined) {
   console.error('usage: functions-host --config FILE')
   process.exit(2)
 }
-const config = await readHostConfig(values.config)
+const config = await readHostConfig(values.config).catch((error: unknown) => {
+  if (!(error instanceof Failure)) throw error
+  console.error([`${error.code}: ${error.message}`, ...error.detail].join('\n  '))
+  process.exit(2)
+})
 const host = await startHost(config, checkoutCompiler())
 
 let ending = false

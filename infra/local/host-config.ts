@@ -15,6 +15,20 @@ export const HostConfig = z.strictObject({
     name: z.string().default('local/policies'),
     branch: z.string().default('main'),
   }),
+  /**
+   * GitHub in the place of the bare repository: `repository.name` is then owner/name there, and
+   * `repository.path` a directory for what is known of its commits.
+   */
+  github: z
+    .strictObject({
+      appId: z.int().min(1),
+      installationId: z.int().min(1),
+      /** PEM, as GitHub gives it for the app. */
+      privateKeyFile: z.string(),
+      baseUrl: z.url({ protocol: /^https?$/ }).default('https://api.github.com'),
+    })
+    .nullable()
+    .default(null),
   /** Directories, made when they are not there. */
   store: z.string(),
   /** The online keys, which this host signs with; `heddle trust init` makes them. */
@@ -62,14 +76,15 @@ export const HostConfig = z.strictObject({
 })
 export type HostConfig = z.infer<typeof HostConfig>
 
-/** Reads the file and makes its paths absolute. Throws on anything unknown or missing. */
+/** Reads the file and makes its paths absolute. Throws Failure('schema-violation') with each place that is wrong. */
 export async function readHostConfig(file: string): Promise<HostConfig> {
-  const config = HostConfig.parse(JSON.parse(await readFile(file, 'utf8')))
+  const config = parseHostConfig(file, await readFile(file, 'utf8'))
   const at = (path: string) => resolve(dirname(file), path)
-  const { repository, nats } = config
+  const { repository, github, nats } = config
   return {
     ...config,
     repository: { ...repository, path: at(repository.path) },
+    github: github === null ? null : { ...github, privateKeyFile: at(github.privateKeyFile) },
     store: at(config.store),
     keys: at(config.keys),
     queue: at(config.queue),
@@ -91,6 +106,20 @@ function atHome({ credentials, tls, ...nats }: NatsConfig, at: (path: string) =>
     ...(credentials === undefined ? {} : { credentials: at(credentials) }),
     ...(files === undefined ? {} : { tls: files }),
   }
+}
+
+/** Places and reasons, never values: a key may stand in the wrong field. */
+function parseHostConfig(file: string, text: string): HostConfig {
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch {
+    throw new Failure('schema-violation', `${file} is no JSON`)
+  }
+  const parsed = HostConfig.safeParse(content)
+  if (parsed.success) return parsed.data
+  const detail = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`)
+  throw new Failure('schema-violation', `${file} is no configuration of the functions`, { detail })
 }
 
 /** Statuses lie in the bare repository, which they are about. */

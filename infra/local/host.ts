@@ -5,15 +5,14 @@ import type { AddressInfo } from 'node:net'
 import { openOnlineKeys, readOperators } from '../../functions/adapters/dev-keys.ts'
 import { openFileStatuses } from '../../functions/adapters/file-statuses.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
-import { gitForge } from '../../functions/adapters/git-forge.ts'
 import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { composeFunctions } from '../../functions/compose.ts'
 import type { Clock, Compiler } from '../../functions/ports.ts'
 import type { SqsHandler } from '../../functions/sqs.ts'
 import { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
-import { prepareRepository } from './bare-repository.ts'
 import { openDiskQueue } from './disk-queue.ts'
+import { openForge } from './host-forge.ts'
 import { type HostConfig, planOf, statusDirectory } from './host-config.ts'
 import { reportInbox } from './report-inbox.ts'
 import { reconciler } from './reconciler.ts'
@@ -32,9 +31,8 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
   const trustedRoot = await readTrustedRoot(config.rootFile)
   const keys = await openOnlineKeys(config.keys)
   const store = await openFsStore(config.store)
-  await prepareRepository(config)
+  const forge = await openForge(config, log)
   const statuses = await openFileStatuses(statusDirectory(config))
-  const forge = gitForge(config.repository.path)
   const { bus, renewing }: HostBus = await openBus(config.nats, { store, clock, log })
   const { name: repository, branch } = config.repository
   const secrets = await readSecrets(config.secretFile)
@@ -42,7 +40,7 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
   const functions = composeFunctions({
     store,
     queue,
-    forge,
+    ...forge,
     statuses,
     bus,
     clock,

@@ -3,12 +3,16 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after } from 'node:test'
 import { execa } from 'execa'
+import { octokitParts } from '../../functions/adapters/octokit-parts.ts'
 import { gitForge } from '../../functions/adapters/git-forge.ts'
 import { AUTHOR_ENVIRONMENT } from '../../infra/local/git.ts'
 import { memoryForge } from '../fakes/memory-forge.ts'
+import { githubServer } from '../fakes/github-server.ts'
 import { forgeContract, type TestRepository } from './forge.ts'
 
 const directories: string[] = []
+const ends: (() => Promise<void>)[] = []
+after(() => Promise.all(ends.map((end) => end())))
 after(() => Promise.all(directories.map((path) => rm(path, { recursive: true, force: true }))))
 
 forgeContract('memory', async () => {
@@ -44,5 +48,15 @@ forgeContract('git', async (): Promise<TestRepository> => {
       if (commit === undefined) await git('update-ref', '-d', 'refs/heads/main')
       else await git('update-ref', 'refs/heads/main', commit)
     },
+  }
+})
+
+forgeContract('github', async (): Promise<TestRepository> => {
+  const server = await githubServer()
+  ends.push(server.close)
+  return {
+    forge: octokitParts(server.settings).forge,
+    commit: async (files, parent) => server.repository.commit(files, parent),
+    push: async (commit) => server.repository.push(commit),
   }
 })
