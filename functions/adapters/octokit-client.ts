@@ -23,6 +23,8 @@ export type GithubSettings = {
   log: (line: string) => void
   /** Milliseconds of the second in which GitHub counts its waits; a test's are shorter. */
   secondMs?: number
+  /** Milliseconds that a request may take, its answer read to the end. */
+  requestMs?: number
 }
 
 export type Parameters = Record<string, unknown>
@@ -47,7 +49,6 @@ export interface GithubClient {
 const RETRIES = 2
 /** Seconds of a rate limit that are waited for here. */
 const MAX_WAIT_SECONDS = 5
-/** A request, its answer read to the end. */
 const REQUEST_MS = 10_000
 /** The largest answer is a tree, of which GitHub gives 7 MB. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
@@ -96,7 +97,8 @@ export function githubClient(settings: GithubSettings): GithubClient {
   }
 }
 
-function open({ appId, privateKey, installationId, baseUrl, log, secondMs = 1000 }: GithubSettings) {
+function open({ appId, privateKey, installationId, baseUrl, log, ...times }: GithubSettings) {
+  const { secondMs = 1000, requestMs = REQUEST_MS } = times
   const quiet = () => {}
   const waits = (what: string) => (seconds: number, options: object, _: unknown, tries: number) => {
     const { method, url } = options as { method: string; url: string }
@@ -111,7 +113,7 @@ function open({ appId, privateKey, installationId, baseUrl, log, secondMs = 1000
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     authStrategy: installationAuth,
     auth: { appId, privateKey, installationId },
-    request: { fetch: boundedFetch, retries: RETRIES },
+    request: { fetch: boundedFetch(requestMs) },
     retry: { retries: RETRIES, retryAfterBaseValue: secondMs },
     throttle: {
       id: `${appId}/${installationId}/${baseUrl}`,
@@ -156,17 +158,19 @@ type Parameters_<F extends (...args: never[]) => unknown> = F extends (options: 
   : never
 
 /** fetch within the limits; a body that ends early is an error, not a shorter answer. */
-async function boundedFetch(url: string, options: RequestInit): Promise<Response> {
-  const response = await fetch(url, { ...options, signal: AbortSignal.timeout(REQUEST_MS) })
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > MAX_ANSWER_BYTES) throw new Error(`the answer has more than ${MAX_ANSWER_BYTES} bytes`)
-    chunks.push(chunk)
+function boundedFetch(requestMs: number) {
+  return async (url: string, options: RequestInit): Promise<Response> => {
+    const response = await fetch(url, { ...options, signal: AbortSignal.timeout(requestMs) })
+    const chunks: Uint8Array[] = []
+    let length = 0
+    for await (const chunk of response.body ?? []) {
+      length += chunk.length
+      if (length > MAX_ANSWER_BYTES) throw new Error(`the answer has more than ${MAX_ANSWER_BYTES} bytes`)
+      chunks.push(chunk)
+    }
+    const { status, headers } = response
+    return new Response(chunks.length === 0 ? null : Buffer.concat(chunks), { status, headers })
   }
-  const { status, headers } = response
-  return new Response(chunks.length === 0 ? null : Buffer.concat(chunks), { status, headers })
 }
 
 type Answered = { status: number | undefined; lacksPermission: boolean }
