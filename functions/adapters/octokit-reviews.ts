@@ -57,7 +57,7 @@ async function mergedPull(github: GithubClient, commit: string, branch: string) 
 }
 
 /** The last word of each person counts: an approval that was dismissed, or taken back, is none. */
-export function approvalsOf(opinions: readonly Opinion[], head: string): Review['approvals'] {
+function approvalsOf(opinions: readonly Opinion[], head: string): Review['approvals'] {
   const last = new Map<string, Opinion>()
   // They come in the order in which they were given.
   for (const opinion of opinions) {

@@ -5,6 +5,9 @@ import { Failure } from '../../pipelines/contract/failures.ts'
 export const POLICY_FOLDER = 'policies'
 export const POLICY_ROOTS = [POLICY_FOLDER, 'tenants.yaml']
 const POLICY_FILE = /^(policies\/.*\.ya?ml|tenants\.yaml)$/
+
+export const isPolicyFile = (path: string): boolean => POLICY_FILE.test(path)
+
 const MAX_FILES = 5000
 const MAX_FILE_BYTES = 1024 * 1024
 export const MAX_TOTAL_BYTES = 64 * 1024 * 1024
@@ -19,7 +22,7 @@ export function policyEntries(listed: readonly ListedEntry[]): PolicyEntry[] {
   let total = 0
   for (const { mode, oid, bytes, path } of listed) {
     // As a folder that is a link it would count as no policies at all, which opens everything.
-    if (!POLICY_FILE.test(path) && !(path === POLICY_FOLDER && !mode.startsWith('04'))) continue
+    if (!isPolicyFile(path) && !(path === POLICY_FOLDER && !mode.startsWith('04'))) continue
     // A link could name any file of the machine that reads it.
     if (!mode.startsWith('100') || path === POLICY_FOLDER) {
       throw new Failure('unsupported-feature', `${path} is a link, a submodule or of the wrong kind`)

@@ -14,7 +14,8 @@ const MAX_SPAN = 200
 const RANK = { closed: 0, requests: 1, open: 2 } as const
 const WORDS = { closed: 'closed', requests: 'only named requests', open: 'open' } as const
 
-export function planText(record: PlanRecord): string {
+/** Of a pull request's commit, or of a work tree. */
+export function planText(record: Omit<PlanRecord, 'schema' | 'pull'>): string {
   const { commit, state, description, findings, against, plan } = record
   const mark = state === 'success' ? '✅' : '❌'
   const lines = [`### Heddle plan`, '', `${mark} ${span(commit.slice(0, 12))}: ${span(description)}`]
@@ -56,11 +57,11 @@ function comparison(against: PlanRecord['against'], plan: Plan | null): string[]
     ),
     ...limits(unnamed),
     'Opens and closes are what the policies say of workloads with just these labels; what no changed policy',
-    'names is as it was.',
+    'names is as it was. Requests are compared as they are written: one that closes may be part of one that opens.',
   ]
 }
 
-export function opensOrCloses({ before, after, opened, closed }: Effect): {
+function opensOrCloses({ before, after, opened, closed }: Effect): {
   opens: boolean
   closes: boolean
 } {

@@ -12,8 +12,8 @@ import { sha256Hex } from '../trust/metadata.ts'
 import { planText } from './plan-text.ts'
 
 /** Names of the checks; branch protection asks for them by name. */
-export const DELIVERY_CHECK = 'heddle/delivery'
-export const PLAN_CHECK = 'heddle/plan'
+const DELIVERY_CHECK = 'heddle/delivery'
+const PLAN_CHECK = 'heddle/plan'
 /** Posts of one event while news keeps coming; the queue gives the event again after that. */
 const MAX_ROUNDS = 5
 

@@ -17,8 +17,8 @@ const MAX_REQUESTS = 20
 const WORLD = '192.0.2.1'
 
 /** open: every byte passes. requests: some requests pass. closed: no connection. */
-export const Reach = z.enum(['open', 'requests', 'closed'])
-export type Reach = z.infer<typeof Reach>
+const Reach = z.enum(['open', 'requests', 'closed'])
+type Reach = z.infer<typeof Reach>
 
 export const Effect = z.strictObject({
   subject: z.string(),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -238,5 +238,25 @@ describe('heddle explain', () => {
     const { status, stderr } = heddle('explain', '-f', 'bad.yaml', '--request', 'GET /', '--to', 'app=api')
     assert.equal(status, 1)
     assert.match(stderr, /^schema-violation: .*\n {2}bad\.yaml:6:3: /)
+  })
+
+  test('plans a work tree against a commit, and says what opens', () => {
+    const repository = join(folder, 'repository')
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', '-C', repository, ...args])
+    mkdirSync(join(repository, 'policies'), { recursive: true })
+    git('init', '-q', '-b', 'main')
+    writeFileSync(join(repository, 'policies/api.yaml'), POLICY)
+    git('add', '-A')
+    git('commit', '-q', '-m', 'first')
+    writeFileSync(join(repository, 'policies/api.yaml'), POLICY.replace('path: /public', 'path: /admin'))
+    const { status, stdout } = heddle('plan', '-r', 'repository', '--against', 'main', '--json')
+    const { plan } = JSON.parse(stdout) as { plan: { effects: { opened: string[]; closed: string[] }[] } }
+    assert.equal(status, 0)
+    assert.deepEqual(
+      plan.effects.map(({ opened, closed }) => [opened, closed]),
+      [[['GET /admin'], ['GET /public']]],
+    )
+    assert.equal(heddle('plan', '-r', 'repository').status, 2)
   })
 })

@@ -13,7 +13,8 @@ import { memoryForge } from '../../../fakes/memory-forge.ts'
 
 type Payload = Record<string, unknown> & { repository?: { full_name: string } }
 type Definition = { name: string; examples: Payload[] }
-const EXAMPLES = createRequire(import.meta.url)('@octokit/webhooks-examples') as Definition[]
+const require = createRequire(import.meta.url)
+const EXAMPLES = require('@octokit/webhooks-examples') as Definition[]
 const SECRETS = ['newer', 'older']
 const OURS = 'Codertocat/Hello-World'
 
