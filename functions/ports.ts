@@ -45,7 +45,7 @@ export interface Clock {
 
 /** A file of a commit, already within its limits. */
 export type RepositoryFile = { path: string; bytes: Uint8Array }
-/** `committed` is ISO 8601. */
+/** `committed` is ISO 8601 in UTC: the manifest has it, and is the same from whichever forge it was read. */
 export type CommitFacts = { commit: string; author: string; committed: string; files: RepositoryFile[] }
 
 /** The repository of policies: what it says is asked, never taken from a webhook. */

@@ -5,6 +5,7 @@
 import { execa } from 'execa'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { CommitFacts, Forge, RepositoryFile } from '../ports.ts'
+import { commitDate } from './commit-date.ts'
 import {
   type ListedEntry,
   MAX_TOTAL_BYTES,
@@ -52,7 +53,8 @@ export function gitForge(repository: string): Forge {
       if (facts.exitCode !== 0 || listing.exitCode !== 0) {
         throw new Failure('forge-unavailable', `git can't read commit ${commit}`)
       }
-      const [author = '', committed = ''] = text(facts.stdout).trimEnd().split('\0')
+      const [author = '', date = ''] = text(facts.stdout).trimEnd().split('\0')
+      const committed = commitDate(date)
       const entries = policyEntries(parseListing(text(listing.stdout)))
       const limit = MAX_TOTAL_BYTES + entries.length * 128
       const objects = await git(['cat-file', '--batch'], limit, entries.map(({ oid }) => `${oid}\n`).join(''))

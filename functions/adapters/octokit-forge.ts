@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { CommitFacts, Forge, RepositoryFile } from '../ports.ts'
+import { commitDate } from './commit-date.ts'
 import type { GithubClient } from './octokit-client.ts'
 import {
   MAX_TOTAL_BYTES,
@@ -63,11 +64,12 @@ export function octokitForge(github: GithubClient): Forge {
       const facts = await github.ask('GET /repos/{owner}/{repo}/git/commits/{commit}', { commit }, Commit)
       const entries = policyEntries(await listing(github, facts.tree.sha))
       const { name, email } = facts.author
+      const committed = commitDate(facts.committer.date)
       const files = await readAll(entries, (entry) => readBlob(github, entry, kept))
       return {
         commit,
         author: `${name} <${email}>`,
-        committed: facts.committer.date,
+        committed,
         files,
       } satisfies CommitFacts
     },

@@ -6,6 +6,7 @@ import { gitForge } from '../../functions/adapters/git-forge.ts'
 import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { getJson } from '../../functions/blobs.ts'
 import { compile } from '../../functions/compile/build-artifact.ts'
+import { NO_PULLS, NO_REVIEWS } from '../../functions/no-forge.ts'
 import type { Compiler, ObjectStore, Queue, Statuses } from '../../functions/ports.ts'
 import { validate } from '../../functions/validate/validate.ts'
 import { type Digest, Manifest } from '../../pipelines/contract/artifact.ts'
@@ -53,7 +54,8 @@ export async function rebuild(
   const ports = { store: workshop, queue, statuses, compiler: from.compiler, branch: 'main', repository }
   // Which branch the commit is on was decided when it was delivered.
   const forge = { ...gitForge(from.repository), head: async () => commit }
-  await validate({ ...ports, forge, reader: nodePolicyReader() }, { stage: 'validate', commit })
+  const nobody = { pulls: NO_PULLS, reviews: NO_REVIEWS }
+  await validate({ ...ports, ...nobody, forge, reader: nodePolicyReader() }, { stage: 'validate', commit })
   const valid = sent.pop()
   if (valid?.stage !== 'compile') throw refused(commit, posted.at(-1))
   await compile(ports, valid)

@@ -12,6 +12,7 @@ import { ARTIFACT_ATTACKS } from './artifact-attacks.ts'
 import { type Attack, compiledPath, withoutCheck } from './attack.ts'
 import { DEATHS_AND_FAULTS } from './faults.ts'
 import { FORGE_ATTACKS } from './forge-attacks.ts'
+import { GITHUB_ATTACKS } from './github-attacks.ts'
 import { type Build, copyBuild } from './mutant.ts'
 import { METADATA_ATTACKS } from './metadata-attacks.ts'
 import { RELEASE_ATTACKS } from './release-attacks.ts'
@@ -25,6 +26,7 @@ const ATTACKS: readonly Attack[] = [
   ...ARTIFACT_ATTACKS,
   ...RELEASE_ATTACKS,
   ...FORGE_ATTACKS,
+  ...GITHUB_ATTACKS,
   ...DEATHS_AND_FAULTS,
 ]
 const skip = process.env['HEDDLE_DEEP'] === '1' ? false : 'a build without each check: npm run test:deep'

@@ -6,8 +6,8 @@ const DELIVERY = 'unit/functions/delivery'
 
 const readsHeadBack: Cut = {
   in: 'functions/receive/receive.ts',
-  cut: 'await ports.forge.head(ports.branch)',
-  put: 'JSON.parse(Buffer.from(webhook.body).toString()).after',
+  cut: 'return queueHead(ports)',
+  put: 'return queueHead({ ...ports, forge: { head: async () => JSON.parse(body).after } })',
 }
 
 /** Signatures instead of keys. */
@@ -28,9 +28,9 @@ export const FORGE_ATTACKS: readonly Attack[] = [
     ],
     without: [
       {
-        in: 'functions/receive/receive.ts',
-        cut: 'if (!isSigned(webhook.body, webhook.signature, ports.secrets))',
-        put: 'if (false)',
+        in: 'functions/adapters/octokit-signatures.ts',
+        cut: 'return signed ? text : undefined',
+        put: 'return text',
       },
     ],
   },
@@ -38,7 +38,9 @@ export const FORGE_ATTACKS: readonly Attack[] = [
     attack: 'forged webhook: a secret that everybody knows',
     file: RECEIVE,
     tests: ['answers 401 to the empty secret, and queues nothing'],
-    without: [{ in: 'functions/receive/webhook-signature.ts', cut: "if (secret === '')", put: 'if (false)' }],
+    without: [
+      { in: 'functions/adapters/octokit-signatures.ts', cut: ".filter((secret) => secret !== '')", put: '' },
+    ],
   },
   {
     attack: 'replayed webhook; forced push',
@@ -61,9 +63,9 @@ export const FORGE_ATTACKS: readonly Attack[] = [
     tests: ['accepts both active secrets while one is replaced'],
     without: [
       {
-        in: 'functions/receive/webhook-signature.ts',
-        cut: 'for (const secret of secrets)',
-        put: 'for (const secret of secrets.slice(0, 1))',
+        in: 'functions/adapters/octokit-signatures.ts',
+        cut: 'for (const webhooks of active)',
+        put: 'for (const webhooks of active.slice(0, 1))',
       },
     ],
   },

@@ -63,7 +63,10 @@ function sourceOf({ artifact, commit }: Told, known: Artifact | undefined) {
     commit,
     repository: known?.repository ?? '',
     author: known?.author ?? null,
-    approvals: review?.approvals.map(({ by, commit: at }) => `${by} at ${at}`) ?? null,
+    approvals:
+      review?.approvals.map(
+        ({ by, commit: at, outdated }) => `${by} at ${at}${outdated ? ', outdated' : ''}`,
+      ) ?? null,
     rule: review?.rule ?? null,
   }
 }
