@@ -2,6 +2,7 @@
 import type { DeliveryEvent, StageName } from '../pipelines/contract/events.ts'
 import type { Failure } from '../pipelines/contract/failures.ts'
 import type { RolloutPlan } from '../pipelines/rollout/plan.ts'
+import { nodeTableBuilder } from './adapters/node-table-builder.ts'
 import { octokitSignatures } from './adapters/octokit-signatures.ts'
 import { compileHandler } from './compile/handler.ts'
 import { namedLogWriter } from './log/named-log.ts'
@@ -87,7 +88,7 @@ export function composeFunctions(parts: Parts): Functions {
         director: parts.keys.release,
         applied: { revision: null, known: null },
       }),
-      plan: planHandler(ports),
+      plan: planHandler({ ...ports, tables: nodeTableBuilder() }),
       post: postHandler({ ...ports, posts: posts ?? NO_POSTS }),
     },
     giveUp: (event, failure) => giveUp(ports, event, failure),

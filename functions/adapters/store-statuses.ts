@@ -1,5 +1,5 @@
 /** Commit statuses in the object store, one object a commit, changed by compare-and-swap. */
-import { CommitStatus, isFurther } from '../../pipelines/contract/commit-status.ts'
+import { CommitStatus, following, isFurther } from '../../pipelines/contract/commit-status.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import { statusKey } from '../../pipelines/contract/object-keys.ts'
 import type { ObjectStore, Statuses } from '../ports.ts'
@@ -20,10 +20,11 @@ export function storeStatuses(store: ObjectStore): Statuses {
   return {
     get: async (commit) => (await read(commit))?.status,
     async post(commit, status) {
-      const bytes = new Uint8Array(Buffer.from(JSON.stringify(status)))
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const current = await read(commit)
         if (current !== undefined && !isFurther(status, current.status)) return
+        const content = JSON.stringify(following(status, current?.status))
+        const bytes = new Uint8Array(Buffer.from(content))
         try {
           await store.replace(statusKey(commit), bytes, current?.version)
           return

@@ -8,10 +8,11 @@ import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { planOf } from '../../pipelines/policy/plan.ts'
 import { getJson } from '../blobs.ts'
 import { type Plans, refusedPlan } from '../plans.ts'
-import type { Compiler, ObjectStore } from '../ports.ts'
+import type { ObjectStore, TableBuilder } from '../ports.ts'
 import { failureStatus } from '../statuses.ts'
 
-export type PlanPorts = { store: ObjectStore; compiler: Compiler; plans: Plans }
+/** Tables are all that is of this commit in a program: whether they fit is known without a compiler. */
+export type PlanPorts = { store: ObjectStore; tables: TableBuilder; plans: Plans }
 
 /** Throws Failure('artifact-missing' | 'store-unavailable' | 'forge-unavailable' | 'work-interrupted'). */
 export async function plan(ports: PlanPorts, event: EventOf<'plan'>): Promise<void> {
@@ -21,26 +22,26 @@ export async function plan(ports: PlanPorts, event: EventOf<'plan'>): Promise<vo
     const description = `${errors} ${errors === 1 ? 'error' : 'errors'}; it would be refused`
     return ports.plans.keep(refusedPlan(event, { state: 'failure', description, findings }))
   }
-  const size = await compiledSize(ports.compiler, set)
-  if (typeof size !== 'number') {
-    return ports.plans.keep(refusedPlan(event, { ...size, findings: [...findings, ...size.findings] }))
+  const words = await tableWords(ports.tables, set)
+  if (typeof words !== 'number') {
+    return ports.plans.keep(refusedPlan(event, { ...words, findings: [...findings, ...words.findings] }))
   }
   await ports.plans.keep({
     schema: 'heddle.plan/1',
     pull: event.pull,
     commit: event.commit,
     state: 'success',
-    description: `${set.policies.length + set.routes.length} policies are valid, compiled to ${size} bytes`,
+    description: `${set.policies.length + set.routes.length} policies are valid, ${words} words of tables`,
     findings,
     against: base && { commit: base.commit, behind: base.behind },
     plan: base === null || base.set === null ? null : planOf(base.set, set),
   } satisfies PlanRecord)
 }
 
-/** Bytes of the program; or why there is none, which delivery would say as well. Nothing of it is kept. */
-async function compiledSize(compiler: Compiler, set: PolicySet): Promise<number | CommitStatus> {
+/** Words of the tables; or why there are none, which delivery would say as well. Nothing of them is kept. */
+async function tableWords(tables: TableBuilder, set: PolicySet): Promise<number | CommitStatus> {
   try {
-    return (await compiler.compile(set)).elf.length
+    return (await tables.build(set)).words
   } catch (error) {
     if (!(error instanceof Failure) || error.disposition !== 'reject') throw error
     return failureStatus(error)

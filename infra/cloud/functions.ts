@@ -3,7 +3,7 @@
  * their roles, and the tests are made from this one table, so that a grant has one place.
  */
 import type { StageName } from '../../pipelines/contract/events.ts'
-import { deadKey, metadataKey, PREFIXES, statusKey } from '../../pipelines/contract/object-keys.ts'
+import { deadKey, HEAD_KEY, metadataKey, PREFIXES, statusKey } from '../../pipelines/contract/object-keys.ts'
 import { DELIVERY } from '../../pipelines/delivery.ts'
 import type { KeyName } from './environment.ts'
 
@@ -34,6 +34,7 @@ export type CloudFunction = {
 const BLOBS = `${PREFIXES.blobs}*`
 const LOG = `${PREFIXES.log}*`
 const STATUSES = statusKey('*')
+const PLANS = `${PREFIXES.plans}*`
 const METADATA = `${PREFIXES.tuf}*`
 /** Nobody online writes roots, targets or code, so nobody online can put a file in the way of the next one. */
 const FRESHNESS = [metadataKey('*.snapshot.json'), metadataKey('timestamp.json')]
@@ -74,8 +75,8 @@ export const FUNCTIONS = {
     memoryMb: LARGE_MB,
     keys: [],
     sends: ['compile'],
-    reads: [STATUSES],
-    writes: [BLOBS, STATUSES],
+    reads: [STATUSES, HEAD_KEY],
+    writes: [BLOBS, STATUSES, HEAD_KEY],
     asksForge: true,
     readsDeployment: true,
     programs: ['policy-reader-program'],
@@ -118,6 +119,26 @@ export const FUNCTIONS = {
     writes: [...listedBy('release'), ...FRESHNESS, STATUSES, `${PREFIXES.rollout}*`],
     asksForge: true,
     readsDeployment: true,
+  },
+  // A repository without pull requests has none to plan, and nowhere to post to.
+  plan: {
+    ...stage('plan'),
+    memoryMb: LARGE_MB,
+    keys: [],
+    sends: ['post'],
+    reads: [BLOBS, PLANS],
+    writes: [PLANS],
+    readsDeployment: false,
+    programs: ['table-builder-program'],
+  },
+  post: {
+    ...stage('post'),
+    memoryMb: SMALL_MB,
+    keys: [],
+    sends: [],
+    reads: [STATUSES, PLANS],
+    writes: [],
+    readsDeployment: false,
   },
   reconcile: {
     trigger: { kind: 'schedule', minutes: 1 },

@@ -9,6 +9,9 @@ export const PREFIXES = {
   statuses: 'statuses/',
   rollout: 'rollout/',
   log: 'log/',
+  /** Which head was delivered last. */
+  delivery: 'delivery/',
+  plans: 'plans/',
   /** Events that were given up, for a person to look at. */
   dead: 'dead/',
 } as const
@@ -28,8 +31,8 @@ export function deadKey(stage: string, id: string): string {
 }
 
 /** Compare-and-swap pointers: the head that was delivered last, and the newest plan of a pull request. */
-export const HEAD_KEY = 'delivery/head.json'
-export const planKey = (pull: number): string => `plans/${pull}.json`
+export const HEAD_KEY = `${PREFIXES.delivery}head.json`
+export const planKey = (pull: number): string => `${PREFIXES.plans}${pull}.json`
 
 /** TUF metadata by file name: `timestamp.json`, `3.release.json`. */
 export function metadataKey(fileName: string): string {

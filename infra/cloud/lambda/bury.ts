@@ -28,7 +28,7 @@ async function bury({ messageId, body }: SQSRecord): Promise<void> {
   const event = DeliveryEvent.parse(JSON.parse(body))
   const failure = new Failure('delivery-exhausted', `${event.stage} did not succeed; see the log`)
   // First told, then kept: killed in between, it is told twice and not never.
-  await giveUp(statuses, event, failure)
+  await giveUp({ statuses }, event, failure)
   await store.create(deadKey(event.stage, messageId), new Uint8Array(Buffer.from(body)))
   log(`bury: gave up on ${event.stage} ${messageId}`)
 }

@@ -1,4 +1,6 @@
 /** Behind the HTTP API: a webhook says that something may have happened. */
+import { octokitSignatures } from '../../../functions/adapters/octokit-signatures.ts'
+import { NO_PULLS } from '../../../functions/no-forge.ts'
 import { receiveHandler } from '../../../functions/receive/handler.ts'
 import { readDeployment } from '../deployment.ts'
 import { ENVIRONMENT, need } from '../environment.ts'
@@ -16,5 +18,6 @@ export const handler = receiveHandler({
   forge: await openForge(process.env),
   repository,
   branch,
-  secrets,
+  pulls: NO_PULLS,
+  signatures: octokitSignatures(secrets),
 })

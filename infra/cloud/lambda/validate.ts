@@ -1,4 +1,5 @@
 import { nodePolicyReader } from '../../../functions/adapters/node-policy-reader.ts'
+import { NO_PULLS, NO_REVIEWS } from '../../../functions/no-forge.ts'
 import { validateHandler } from '../../../functions/validate/handler.ts'
 import { readDeployment } from '../deployment.ts'
 import { ENVIRONMENT, need } from '../environment.ts'
@@ -12,6 +13,8 @@ const { name: repository, branch } = deployment.repository
 export const handler = validateHandler({
   ...here,
   forge: await openForge(process.env),
+  pulls: NO_PULLS,
+  reviews: NO_REVIEWS,
   reader: nodePolicyReader(),
   repository,
   branch,

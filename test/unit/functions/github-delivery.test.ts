@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { octokitParts } from '../../../functions/adapters/octokit-parts.ts'
+import { composeFunctions } from '../../../functions/compose.ts'
 import type { Posts } from '../../../functions/ports.ts'
 import { signatureOf } from '../../../functions/receive/webhook-signature.ts'
 import { Failure } from '../../../pipelines/contract/failures.ts'
@@ -34,9 +35,12 @@ let server: GithubServer
 let world: World
 beforeEach(async () => {
   server = await githubServer()
-  world = await deliveryWorld(keys, octokitParts(server.settings))
+  world = await worldOn(octokitParts(server.settings))
 })
 afterEach(() => server.close())
+
+const worldOn = (forge: ReturnType<typeof octokitParts>) =>
+  deliveryWorld(keys, (parts) => composeFunctions({ ...parts, ...forge }))
 
 async function hook(event: string, payload: object): Promise<number | undefined> {
   const body = Buffer.from(JSON.stringify(payload))
@@ -248,7 +252,7 @@ describe('a forge that takes no posts', () => {
       await down()
       return parts.posts.status(commit, told)
     }
-    world = await deliveryWorld(keys, { ...parts, posts: { ...parts.posts, status } })
+    world = await worldOn({ ...parts, posts: { ...parts.posts, status } })
     const first = await delivered()
     assert.equal((await released()).commit, first)
     assert.equal(server.repository.statuses.get(first)?.at(-1)?.state, 'success')

@@ -7,7 +7,6 @@ import { Repository } from '../../../../functions/trust/repository.ts'
 import type { OnlineKeys } from '../../../../functions/trust/roles.ts'
 import { SIGNERS } from '../../../../infra/cloud/deployment.ts'
 import { type CloudFunction, FUNCTIONS, type FunctionName } from '../../../../infra/cloud/functions.ts'
-import { reconcile } from '../../../../infra/local/reconciler.ts'
 import type { StageName } from '../../../../pipelines/contract/events.ts'
 import { DELIVERY } from '../../../../pipelines/delivery.ts'
 import { deliveryWorld } from '../../../fakes/delivery-world.ts'
@@ -97,15 +96,15 @@ describe('the grants of the cloud’s functions', () => {
         stage,
         composeFunctions(grantedParts(stage, parts, used)).stages[stage],
       ])
-      const { receive, rollout } = composeFunctions(grantedParts('receive', parts, used))
-      return { receive, rollout, stages: Object.fromEntries(stages) as Functions['stages'] }
+      const received = composeFunctions(grantedParts('receive', parts, used))
+      return { ...received, stages: Object.fromEntries(stages) as Functions['stages'] }
     }
     const world = await deliveryWorld(undefined, compose)
     const commit = world.forge.commit({ ...policy('api'), ...policy('web') })
     world.forge.push(commit)
     assert.ok(opened !== undefined)
     const scheduled = grantedParts('reconcile', opened, used)
-    await reconcile(scheduled)
+    await composeFunctions(scheduled).reconcile()
     await world.settle()
     assert.equal((await storeStatuses(world.store).get(commit))?.stage, 'done')
 
@@ -121,6 +120,13 @@ describe('the grants of the cloud’s functions', () => {
       'receive sends validate',
       'sign reads statuses/*.json',
       'sign writes statuses/*.json',
+      // Nor is there a pull request.
+      'plan sends post',
+      'plan reads blobs/*',
+      'plan reads plans/*',
+      'plan writes plans/*',
+      'post reads statuses/*.json',
+      'post reads plans/*',
       'bury reads statuses/*.json',
       'bury writes statuses/*.json',
       'bury writes dead/*/*.json',
