@@ -33,7 +33,10 @@ export async function firstRing(
 }
 
 async function rollBack(stack: Stack, round: number): Promise<number> {
-  const push = await stack.cloud.clone.push({ [POLICY_FILE]: harmfulPolicy('round') }, `Harm of round ${round}`)
+  const push = await stack.cloud.clone.push(
+    { [POLICY_FILE]: harmfulPolicy('round') },
+    `Harm of round ${round}`,
+  )
   const { endedAt } = await ended(stack, push.commit, 'rolled-back')
   const home = await within(DEADLINE_MS, () => {
     const state = rolloutOf(stack.cloud.store)
