@@ -4,7 +4,6 @@ import type { Attack } from './attack.ts'
 const FAULTS = 'crash/faults'
 const DISK_FULL = 'crash/disk-full'
 const RUNNING = 'a running agent takes a release on a disk that is full, from each of its acts on'
-const FRESH = 'a fresh agent takes a release on a disk that is full, from each of its acts on'
 const STORE = 'a store is written to on a disk that is full: whole or not there, nothing left behind'
 
 export const DEATHS_AND_FAULTS: readonly Attack[] = [
@@ -61,14 +60,6 @@ export const DEATHS_AND_FAULTS: readonly Attack[] = [
         cut: 'await node.state.update({ sequence: reserved + SEQUENCE_BATCH }).catch(',
         put: 'await node.state.update({ sequence: reserved + SEQUENCE_BATCH }).then(',
       },
-    ],
-  },
-  {
-    attack: 'disk full: what has no space is called untrusted',
-    file: DISK_FULL,
-    tests: [FRESH],
-    without: [
-      { in: 'agent/trust/metadata.ts', cut: 'if (cause instanceof PersistError)', put: 'if (false)' },
     ],
   },
   {

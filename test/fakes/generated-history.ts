@@ -220,7 +220,10 @@ const fileOf = (version: number, bytes: Uint8Array): File => ({
 function provenanceOf(hex: string, commit: string): object {
   const internalParameters = {
     author: 'Policy Author <author@example.test>',
-    review: { rule: 'two of the owners', approvals: [{ by: 'reviewer', commit }] },
+    review: {
+      ...{ pull: 7, head: commit, rule: 'two of the owners' },
+      approvals: [{ by: 'reviewer', commit, outdated: false }],
+    },
   }
   return {
     _type: 'https://in-toto.io/Statement/v1',

@@ -32,7 +32,7 @@ test('what the director wants is loaded, asked and reported, and nothing of it i
   assert.equal(report.failure, null)
   assert.deepEqual([enforcedTables(), shadowTables()], [tables('one'), tables('two')])
   assert.equal(content().shadow?.active, content().active?.slot)
-  const nothing = { agree: 0, newDenies: 0, newAllows: 0, other: 0, unseen: 0, samples: [] }
+  const nothing = { agree: 0, newDenies: 0, unintended: 0, newAllows: 0, other: 0, unseen: 0, samples: [] }
   assert.deepEqual(report.shadow, { number: 2, artifact: two, beside: one, ...nothing })
 })
 
