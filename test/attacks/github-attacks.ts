@@ -2,10 +2,10 @@
 import type { Attack } from './attack.ts'
 
 const PAYLOADS = 'unit/functions/receive/webhooks-examples'
-const DELIVERY = 'unit/functions/github-delivery'
-const FORGE = 'unit/functions/adapters/octokit-forge'
-const POSTS = 'unit/functions/adapters/octokit-posts'
-const REVIEWS = 'unit/functions/adapters/octokit-reviews'
+const DELIVERY = 'contract/github-delivery'
+const FORGE = 'contract/octokit-forge'
+const POSTS = 'contract/octokit-posts'
+const REVIEWS = 'contract/octokit-reviews'
 const POST = 'unit/functions/post'
 
 export const GITHUB_ATTACKS: readonly Attack[] = [

@@ -38,6 +38,7 @@ const CASES: Case[] = [
     what: 'an abort at any time',
     rings: two,
     happens: { commits: ['a', 'b'], commands: ['abort'], faults: 0 },
+    deep: true,
   },
   {
     what: 'a rollback at any time',

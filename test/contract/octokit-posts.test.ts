@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { octokitParts } from '../../../../functions/adapters/octokit-parts.ts'
-import type { Check, Posts } from '../../../../functions/ports.ts'
-import type { Finding } from '../../../../pipelines/contract/commit-status.ts'
-import { Failure } from '../../../../pipelines/contract/failures.ts'
-import { type GithubServer, githubServer } from '../../../fakes/github-server.ts'
+import { octokitParts } from '../../functions/adapters/octokit-parts.ts'
+import type { Check, Posts } from '../../functions/ports.ts'
+import type { Finding } from '../../pipelines/contract/commit-status.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import { type GithubServer, githubServer } from '../fakes/github-server.ts'
 
 const COMMIT = 'c'.repeat(40)
 let server: GithubServer

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { octokitParts } from '../../../../functions/adapters/octokit-parts.ts'
-import type { Forge } from '../../../../functions/ports.ts'
-import { Failure } from '../../../../pipelines/contract/failures.ts'
-import type { FakeFile } from '../../../fakes/github-repository.ts'
-import { type Fault, type GithubServer, githubServer } from '../../../fakes/github-server.ts'
+import { octokitParts } from '../../functions/adapters/octokit-parts.ts'
+import type { Forge } from '../../functions/ports.ts'
+import { Failure } from '../../pipelines/contract/failures.ts'
+import type { FakeFile } from '../fakes/github-repository.ts'
+import { type Fault, type GithubServer, githubServer } from '../fakes/github-server.ts'
 
 let server: GithubServer
 let forge: Forge

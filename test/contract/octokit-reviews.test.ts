@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { octokitParts } from '../../../../functions/adapters/octokit-parts.ts'
-import type { FakeReview, GithubRepository } from '../../../fakes/github-repository.ts'
-import { type GithubServer, githubServer } from '../../../fakes/github-server.ts'
+import { octokitParts } from '../../functions/adapters/octokit-parts.ts'
+import type { FakeReview, GithubRepository } from '../fakes/github-repository.ts'
+import { type GithubServer, githubServer } from '../fakes/github-server.ts'
 
 let server: GithubServer
 beforeEach(async () => {
