@@ -2,15 +2,13 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../../pipelines/contract/failures.ts'
+import { isObjectKey } from '../../pipelines/contract/object-keys.ts'
 import type { Store } from '../ports.ts'
-
-/** Names as the writer makes them; nothing that could leave the directory. */
-const KEY = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/
 
 export function fsStore(root: string): Store {
   return {
     async get(key, maxBytes) {
-      if (!KEY.test(key)) throw new Failure('store-unavailable', `${key} is no object key`)
+      if (!isObjectKey(key)) throw new Failure('store-unavailable', `${key} is no object key`)
       try {
         return await readBounded(join(root, key), key, maxBytes)
       } catch (cause) {

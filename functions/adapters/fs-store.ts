@@ -6,13 +6,11 @@ import { createHash } from 'node:crypto'
 import { link, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from '../../pipelines/contract/failures.ts'
+import { isObjectKey } from '../../pipelines/contract/object-keys.ts'
 import type { ObjectStore, StoredObject } from '../ports.ts'
 import { makeDirectory, removeLeftovers, syncDirectory, writeTemporary } from './durable-file.ts'
 import { withLock } from './file-lock.ts'
 
-/** No dots first, no empty parts: a key can't leave the directory or meet our own files. */
-const KEY = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/
-const MAX_KEY_LENGTH = 512
 const MAX_REPLACED_BYTES = 64 * 1024 * 1024
 /** Times 2 ms: how long a replace waits for another process's. */
 const LOCK_TRIES = 2500
@@ -78,7 +76,7 @@ class FsStore implements ObjectStore {
   }
 
   #path(key: string): string {
-    if (key.length > MAX_KEY_LENGTH || !KEY.test(key)) throw new RangeError(`not an object key: ${key}`)
+    if (!isObjectKey(key)) throw new RangeError(`not an object key: ${key}`)
     return join(this.#root, key)
   }
 }

@@ -32,6 +32,10 @@ export const FAILURES = {
   'store-unavailable': 'retry',
   'store-conflict': 'retry',
   'store-too-large': 'alarm',
+  // Credentials, a policy: somebody who may must say yes.
+  'store-denied': 'retry',
+  // The bucket does not keep what Heddle needs kept: conditions, versions, locks.
+  'store-unfit': 'alarm',
   'bus-unavailable': 'retry',
   // operators
   'command-untrusted': 'reject',

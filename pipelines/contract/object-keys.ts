@@ -16,6 +16,12 @@ export const PREFIXES = {
   dead: 'dead/',
 } as const
 
+/** No dots first, no empty parts: a key can't leave a directory or meet a store's own files. */
+const KEY = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/
+const MAX_KEY_LENGTH = 512
+
+export const isObjectKey = (key: string): boolean => key.length <= MAX_KEY_LENGTH && KEY.test(key)
+
 /** Content-addressed and create-only: ELFs, manifests, provenance envelopes. */
 export function blobKey(digest: Digest): string {
   return `${PREFIXES.blobs}sha256/${hexOf(digest)}`
