@@ -9,6 +9,7 @@ import { natsBus } from './adapters/nats-bus.ts'
 import { natsLink } from './adapters/nats-link.ts'
 import { natsRegistry } from './adapters/nats-registry.ts'
 import { silentRegistry } from './adapters/silent-registry.ts'
+import { readerAddress } from '../pipelines/contract/store-address.ts'
 import type { NodeConfig } from './config.ts'
 import { type Disk, openDisk } from './disk.ts'
 import type { Clock, Node } from './node.ts'
@@ -26,7 +27,7 @@ export async function openNode(
 ): Promise<Node> {
   const disk = openDisk(config.stateDirectory)
   const pinnedRoot = await readFile(config.root, 'utf8')
-  const store = config.store.startsWith('/') ? fsStore(config.store) : httpStore(config.store)
+  const store = await openStore(config.store)
   return {
     name: config.node,
     ring: config.ring,
@@ -49,6 +50,21 @@ export async function openNode(
     reported: null,
     said: null,
     log,
+  }
+}
+
+async function openStore(address: string): Promise<Store> {
+  const where = readerAddress(address)
+  switch (where.kind) {
+    case 'directory':
+      return fsStore(where.path)
+    case 'http':
+      return httpStore(where.url)
+    case 's3': {
+      // Its SDK is memory that an agent on files or http does not pay.
+      const { s3Store } = await import('./adapters/s3-store.ts')
+      return s3Store(where)
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { Failure } from '../pipelines/contract/failures.ts'
+import { readerAddress } from '../pipelines/contract/store-address.ts'
 import { NodeName, RingName } from '../pipelines/contract/release.ts'
 import { Zone } from '../pipelines/policy/model.ts'
 import { readLocated } from './adapters/located-yaml.ts'
@@ -14,8 +15,14 @@ export const NodeConfig = z.strictObject({
   ring: RingName,
   /** The ring whose signed success this node asks for first; null in the first ring. */
   previousRing: RingName.nullable(),
-  /** Directory of the object store, or its http(s) URL. */
-  store: z.union([Path, z.url({ protocol: /^https?$/ })]),
+  /** Where the object store is: a directory, https://host/path, or s3://bucket/prefix (store-address.ts). */
+  store: z.string().superRefine((text, context) => {
+    try {
+      readerAddress(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Failure).message })
+    }
+  }),
   stateDirectory: Path,
   /**
    * Mount point of the BPF file system that holds this node's pins. libbpf makes an underscore

@@ -134,7 +134,10 @@ export class S3Store implements ObjectStore {
     if (again === undefined && other === undefined) return
     const { bucket, versioning } = this.#address
     const how = versioning ? 'a bucket without versions may (versioning=off)' : 'choose another server'
-    throw new Failure('store-unfit', `the server of bucket ${bucket} ignores If-None-Match or If-Match: ${how}`)
+    throw new Failure(
+      'store-unfit',
+      `the server of bucket ${bucket} ignores If-None-Match or If-Match: ${how}`,
+    )
   }
 
   #lock(): Pick<PutObjectCommandInput, 'ObjectLockMode' | 'ObjectLockRetainUntilDate'> {

@@ -128,7 +128,10 @@ type Answer = { statusCode: number; body: unknown }
 /** The SDK reads errors and documents to their end: here they have one. Objects are bounded by who asked. */
 async function boundDocument(answer: Answer, isObject: boolean): Promise<void> {
   if (isObject && answer.statusCode < 300) return
-  const bytes = await collect(answer.body, MAX_DOCUMENT_BYTES, 'an answer of the object store')
+  // Its own kind of error: whether the request was done is not known.
+  const bytes = await collect(answer.body, MAX_DOCUMENT_BYTES, 'the answer').catch((cause: Error) => {
+    throw new Error(cause.message, { cause })
+  })
   answer.body = Readable.from([bytes])
 }
 

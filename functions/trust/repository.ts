@@ -8,6 +8,7 @@
  * before leaves numbered files that nothing points at; the next one takes the next free number. A
  * writer that loses the race reads again and does its change again.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MetaFile, Metadata, Snapshot, TargetFile, Targets, Timestamp } from '@tufjs/models'
 import type { Json } from '../../pipelines/contract/canonical-json.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -31,8 +32,12 @@ export type View = (role: DelegatedRoleName) => ReadonlyMap<string, { custom: Re
 
 /** Lost races before we say so; every loss means that somebody else got something done. */
 const MAX_ATTEMPTS = 32
+/** A loser pauses at most 2 to the power of this as long as its attempt took: 16 may be at it. */
+const MAX_SPREAD = 4
 /** Orphans of dead writers to step over. */
 const MAX_SKIPPED_VERSIONS = 1000
+/** Steps of 1, 2, 4 and so on over numbers that losers have taken: these reach a million. */
+const MAX_STEPS = 20
 
 /**
  * `trustedRoot`: root.json that the authority's chain of roots begins at. `keys`: a listed role without
@@ -60,12 +65,16 @@ export class Repository {
    */
   async update(change: (view: View) => Change): Promise<boolean> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const began = performance.now()
       const current = await loadCurrent(this.#store, this.#keys)
       const wanted = change((role) => viewOf(current.roles[role].signed))
       try {
         return await this.#commit(current, wanted)
       } catch (error) {
         if (!(error instanceof Failure && error.code === 'store-conflict')) throw error
+        // Losers that come back together lose together, and step over each other's numbers.
+        const spread = 2 ** Math.min(attempt, MAX_SPREAD)
+        await sleep(Math.random() * spread * (performance.now() - began))
       }
     }
     throw new Failure('store-conflict', `lost ${MAX_ATTEMPTS} races for the repository`)
@@ -134,7 +143,7 @@ export class Repository {
 
   #writeRole(role: ListedRole, version: number, targets: Record<string, TargetFile>) {
     const expires = expiry(this.#clock.now(), LIFETIME_MS[role])
-    return writeNumbered(this.#store, role, version, (next) =>
+    return writeAbove(this.#store, role, version, (next) =>
       sign(
         new Metadata(new Targets({ version: next, specVersion: SPEC_VERSION, expires, targets })),
         this.#keys[role].signers,
@@ -145,7 +154,7 @@ export class Repository {
   #writeSnapshot(current: Current, meta: Record<string, MetaFile>): Promise<MetaFile> {
     const expires = expiry(this.#clock.now(), LIFETIME_MS.snapshot)
     const { signers } = this.#keys.snapshot
-    return writeNumbered(this.#store, 'snapshot', current.snapshot?.signed.version ?? 0, (version) =>
+    return writeAbove(this.#store, 'snapshot', current.snapshot?.signed.version ?? 0, (version) =>
       sign(new Metadata(new Snapshot({ version, specVersion: SPEC_VERSION, expires, meta })), signers),
     )
   }
@@ -185,19 +194,44 @@ export async function writeTarget(store: ObjectStore, { path, bytes }: Target): 
   await store.create(targetKey(path, sha256Hex(bytes)), bytes)
 }
 
-/** Creates `<n>.<role>.json` under the first free number above `last`. */
+type Make = (version: number) => Promise<Uint8Array>
+
+/** Creates `<n>.<role>.json` under the first free number above `last`: readers walk from one to the next. */
 export async function writeNumbered(
   store: ObjectStore,
   role: string,
   last: number,
-  make: (version: number) => Promise<Uint8Array>,
+  make: Make,
 ): Promise<MetaFile> {
   for (let version = last + 1; version <= last + MAX_SKIPPED_VERSIONS; version++) {
-    const bytes = await make(version)
-    if ((await store.create(metadataKey(`${version}.${role}.json`), bytes)) === 'exists') continue
-    return new MetaFile({ version, length: bytes.length, hashes: { sha256: sha256Hex(bytes) } })
+    const file = await createNumbered(store, role, version, make)
+    if (file !== undefined) return file
   }
   throw new Failure('store-conflict', `no free number for ${role} after ${last}`)
+}
+
+/**
+ * The same under some free number above `last`, for roles that readers find by name: many writers at once leave
+ * many numbers taken, and to try each of them would cost each writer a request for every other one.
+ */
+async function writeAbove(store: ObjectStore, role: string, last: number, make: Make): Promise<MetaFile> {
+  for (let step = 0, version = last + 1; step < MAX_STEPS; version += 2 ** step++) {
+    const file = await createNumbered(store, role, version, make)
+    if (file !== undefined) return file
+  }
+  throw new Failure('store-conflict', `no free number for ${role} after ${last}`)
+}
+
+/** Undefined = the number is taken. */
+async function createNumbered(
+  store: ObjectStore,
+  role: string,
+  version: number,
+  make: Make,
+): Promise<MetaFile | undefined> {
+  const bytes = await make(version)
+  if ((await store.create(metadataKey(`${version}.${role}.json`), bytes)) === 'exists') return undefined
+  return new MetaFile({ version, length: bytes.length, hashes: { sha256: sha256Hex(bytes) } })
 }
 
 function viewOf(signed: Targets): ReturnType<View> {

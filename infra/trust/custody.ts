@@ -7,7 +7,6 @@ import { dirname, join, resolve } from 'node:path'
 import { checkRoot, type RootFacts } from '../../agent/trust/pin.ts'
 import { addKey, ensureKeys, openSigners, readPublicKeys } from '../../functions/adapters/dev-keys.ts'
 import { makeDirectory, syncDirectory, writeTemporary } from '../../functions/adapters/durable-file.ts'
-import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import type { Clock } from '../../functions/ports.ts'
 import { newest, readAuthority, readRoots } from '../../functions/trust/authority.ts'
 import { begin, extend, restart, signCode } from '../../functions/trust/ceremony.ts'
@@ -28,9 +27,10 @@ import { readLogTarget } from '../../functions/log/named-log.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { LogTarget } from '../../pipelines/contract/log.ts'
 import { type RotatedLog, rotateLog, withLog } from './log-keys.ts'
+import { openStore } from '../store/open-store.ts'
 
 export type Custody = {
-  /** Directory of the object store. */
+  /** Address of the object store (pipelines/contract/store-address.ts). */
   store: string
   /** The trusted root: written by `init`, read by everything else, pinned by nodes. */
   root: string
@@ -83,7 +83,7 @@ export async function statusOfTrust(
   custody: Pick<Custody, 'store' | 'root'>,
   save?: string,
 ): Promise<TrustStatus & { log: LogTarget | null }> {
-  const store = await openFsStore(custody.store)
+  const store = await openStore(custody.store, clock)
   const trusted = await readFile(custody.root)
   const log = (await readLogTarget(store, trusted)) ?? null
   const status = { ...(await trustStatus(store, trusted, clock)), log }
@@ -151,7 +151,7 @@ async function freshKeys(
 
 async function tableOf({ store, offline }: Custody): Promise<Table> {
   const keyring = (await Promise.all(offline.map((directory) => openSigners(directory)))).flat()
-  return { store: await openFsStore(store), clock, keyring }
+  return { store: await openStore(store, clock), clock, keyring }
 }
 
 const isOffline = (role: RoleName): boolean => (OFFLINE_ROLES as readonly RoleName[]).includes(role)

@@ -24,10 +24,8 @@ export type S3Address = {
   /** False = the bucket need not keep versions: for servers that keep conditions only without them. */
   versioning: boolean
 }
-export type StoreAddress =
-  | { kind: 'directory'; path: string }
-  | { kind: 'http'; url: string }
-  | S3Address
+export type WriterAddress = { kind: 'directory'; path: string } | S3Address
+export type StoreAddress = WriterAddress | { kind: 'http'; url: string }
 
 /** What any reader may say, and what only who writes has to know. */
 const READER = ['region', 'endpoint', 'credentials']
@@ -44,24 +42,29 @@ const MAX_LOCK_DAYS = 36_500
 /** Where a server that is not AWS has no regions, requests are signed for this one. */
 const ANY_REGION = 'us-east-1'
 
-/** Throws Failure('schema-violation') that says what to write instead. */
-export function parseStoreAddress(text: string, as: 'reader' | 'writer'): StoreAddress {
-  if (text.startsWith('/')) return { kind: 'directory', path: text }
-  if (HTTP.test(text)) {
-    if (as === 'reader') return { kind: 'http', url: text }
-    throw refused(text, 'nobody can write there: say a directory or s3://bucket')
-  }
-  if (text.startsWith('s3:')) return s3Address(text, as)
-  const choices = as === 'reader' ? ', https://host/path' : ''
-  throw refused(text, `say an absolute directory${choices} or s3://bucket/prefix?region=…`)
+/** For who only reads. Throws Failure('schema-violation') that says what to write instead. */
+export function readerAddress(text: string): StoreAddress {
+  if (HTTP.test(text)) return { kind: 'http', url: text }
+  return common(text, READER, 'https://host/path, ')
 }
 
-function s3Address(text: string, as: 'reader' | 'writer'): S3Address {
+/** For who writes as well: he says what the bucket must keep. Throws as readerAddress does. */
+export function writerAddress(text: string): WriterAddress {
+  return common(text, [...READER, ...WRITER], '')
+}
+
+function common(text: string, known: readonly string[], others: string): WriterAddress {
+  if (text.startsWith('/')) return { kind: 'directory', path: text }
+  if (text.startsWith('s3:')) return s3Address(text, known)
+  throw refused(text, `say an absolute directory, ${others}or s3://bucket/prefix?region=…`)
+}
+
+function s3Address(text: string, known: readonly string[]): S3Address {
   const [, bucket = '', path = '', query = ''] = S3.exec(text) ?? []
   if (!BUCKET.test(bucket)) throw refused(text, 'say s3://bucket or s3://bucket/prefix')
   const folder = path.replace(/^\/|\/$/g, '')
   if (folder !== '' && !isObjectKey(folder)) throw refused(text, `${folder} is no prefix of keys`)
-  const said = parameters(text, query, as === 'reader' ? READER : [...READER, ...WRITER])
+  const said = parameters(text, query, known)
   const take = (name: string, pattern: RegExp, form: string) => {
     const value = said.get(name)
     if (value === undefined || pattern.test(value)) return value
