@@ -32,8 +32,8 @@ export type View = (role: DelegatedRoleName) => ReadonlyMap<string, { custom: Re
 
 /** Lost races before we say so; every loss means that somebody else got something done. */
 const MAX_ATTEMPTS = 32
-/** A loser pauses at most 2 to the power of this as long as its attempt took: 16 may be at it. */
-const MAX_SPREAD = 4
+/** A loser pauses at most 2 to the power of this as long as its attempt took: for 20 at once it is enough. */
+const MAX_SPREAD = 3
 /** Orphans of dead writers to step over. */
 const MAX_SKIPPED_VERSIONS = 1000
 /** Steps of 1, 2, 4 and so on over numbers that losers have taken: these reach a million. */

@@ -93,7 +93,8 @@ ${may('allow profile osd', 'allow profile osd')}`
 
 /**
  * One copy of everything, one placement group a pool. The monitor is told not to wait for more to decide upon:
- * with its own interval of a second each of the pools costs two.
+ * with its own interval of a second each of the pools costs two. Without tcp_nodelay each answer with a body waits
+ * 40 ms for the acknowledgement of its head.
  */
 function configuration({ directory, host, port, monitorPort }: Radosgw): string {
   return `[global]
@@ -125,7 +126,7 @@ osd_pool_default_pg_autoscale_mode = off
 osd_crush_chooseleaf_type = 0
 osd_objectstore = memstore
 memstore_device_bytes = ${OBJECT_MEMORY}
-rgw_frontends = beast endpoint=${host}:${port}
+rgw_frontends = beast endpoint=${host}:${port} tcp_nodelay=1
 rgw_thread_pool_size = 64
 rgw_enable_gc_threads = false
 rgw_enable_lc_threads = false
