@@ -1,18 +1,40 @@
-/** The store as whoever checks it reads it: a directory or a web address, every object bounded. */
+/** The store as whoever checks it reads it: a directory, a web address or a bucket, every object bounded. */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { httpStore } from '../../agent/adapters/http-store.ts'
 import type { Store } from '../../agent/ports.ts'
 import type { ObjectStore } from '../../functions/ports.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
+import { isObjectKey } from '../../pipelines/contract/object-keys.ts'
+import { readerAddress, type S3Address, writerAddress } from '../../pipelines/contract/store-address.ts'
+import { absoluteAddress } from '../store/open-store.ts'
 
-/** Names as the writer makes them; nothing that could leave the directory. */
-const KEY = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/
 /** Bytes: nearly every object of a history fits, and is read by one call. */
 const FIRST_READ = 262_144
 
 export function openStore(address: string): Store {
-  return /^https?:/.test(address) ? httpStore(address) : directoryStore(resolve(address))
+  // What who writes says of a bucket is no matter here: one address serves all commands.
+  const absolute = absoluteAddress(address)
+  const where = absolute.startsWith('http') ? readerAddress(absolute) : writerAddress(absolute)
+  switch (where.kind) {
+    case 'directory':
+      return directoryStore(where.path)
+    case 'http':
+      return httpStore(where.url)
+    case 's3':
+      return bucketStore(where)
+  }
+}
+
+/** The SDK is loaded with the first question. */
+function bucketStore(address: S3Address): Store {
+  let store: Promise<Store> | undefined
+  return {
+    async get(key, maxBytes) {
+      store ??= import('../../agent/adapters/s3-store.ts').then(({ s3Store }) => s3Store(address))
+      return (await store).get(key, maxBytes)
+    },
+  }
 }
 
 /** For what the functions' side reads with; nothing here is ever written, so versions have no name. */
@@ -33,7 +55,7 @@ function directoryStore(root: string): Store {
   let buffer = Buffer.alloc(FIRST_READ)
   return {
     async get(key, maxBytes) {
-      if (!KEY.test(key)) throw new Failure('store-unavailable', `${key} is no object key`)
+      if (!isObjectKey(key)) throw new Failure('store-unavailable', `${key} is no object key`)
       let file: number
       try {
         file = openSync(join(root, key), 'r')

@@ -3,6 +3,8 @@
 const TESTS = ['test', 'node24']
 /** Who builds or runs what runs on Lambda. */
 export const CLOUD = [...TESTS, 'cloud']
+/** Who asks for an S3 server: others do without its 90 MB. */
+export const S3 = 's3'
 const ALL = ['demo', 'dev', 'bench', ...TESTS]
 const CHECKS = [...ALL, 'check', 'generate']
 const LLVM_ARCHITECTURE = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
@@ -42,6 +44,20 @@ export const NEEDS = [
     why: 'hints to nodes, reports from nodes',
   },
   { package: 'openssl', command: 'openssl', for: [...ALL, 'unit'], why: 'certificates of the bus' },
+  {
+    package: 'ceph-mon',
+    command: 'ceph-mon',
+    service: 'ceph-crash',
+    for: [S3, ...TESTS],
+    why: 'Ceph: keeps the map of a real S3 server',
+  },
+  {
+    package: 'ceph-osd',
+    command: 'ceph-osd',
+    for: [S3, ...TESTS],
+    why: 'Ceph: keeps its objects, in memory',
+  },
+  { package: 'radosgw', command: 'radosgw', for: [S3, ...TESTS], why: 'Ceph: the S3 server itself' },
   { package: 'git', command: 'git', for: [...ALL, 'unit'], why: 'the policy repository' },
   {
     package: 'libclang-rt-22-dev',

@@ -5,14 +5,16 @@
  * nothing. Plain JavaScript without dependencies: it runs before there are any.
  * All it says goes to stderr, so that `npm run -s bench` prints only its JSON.
  *
- *     node infra/ci/set-up.mjs demo|dev|test|node24|bench|check|generate|unit|cloud|build
+ *     node infra/ci/set-up.mjs demo|dev|test|node24|bench|check|generate|unit|cloud|build [PROGRAM ARGUMENT…]
+ *
+ * PROGRAM is run when all is there: so what its arguments ask for is known before (`npm run demo -- --store s3`).
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { CLOUD, NEEDS } from './debian-packages.mjs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { CLOUD, NEEDS, S3 } from './debian-packages.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE_MINIMUM = [20, 19]
@@ -67,8 +69,8 @@ function run(command, args, environment = {}) {
   return result.status === 0
 }
 
-async function installDebianPackages(purpose) {
-  const isNeeded = (need) => need.for.includes(purpose) && isMissing(need)
+async function installDebianPackages(purposes) {
+  const isNeeded = (need) => need.for.some((each) => purposes.includes(each)) && isMissing(need)
   const missing = NEEDS.filter(isNeeded)
   if (missing.length === 0) return
   for (const need of missing) say(`missing ${need.package}: ${need.why}`)
@@ -182,6 +184,17 @@ function compile(purpose) {
   if (!run(join(ROOT, 'node_modules/.bin/tsc'), ['-b', ...project])) stop('compiling failed, see above')
 }
 
+/** `--store s3` or `--store=s3`. */
+const asksForS3 = (options) =>
+  options.some((each, index) => each === '--store=s3' || (each === '--store' && options[index + 1] === 's3'))
+
+/** In this process: signals and exit code are its own. */
+async function runProgram(path, options) {
+  const file = join(ROOT, path)
+  process.argv = [process.execPath, file, ...options]
+  await import(pathToFileURL(file).href)
+}
+
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   const [wantMajor, wantMinor] = NODE_MINIMUM
@@ -190,10 +203,11 @@ function checkNode() {
   }
 }
 
-const purpose = process.argv[2] ?? 'build'
+const [purpose = 'build', program, ...options] = process.argv.slice(2)
 checkNode()
-await installDebianPackages(purpose)
+await installDebianPackages(asksForS3(options) ? [purpose, S3] : [purpose])
 installNpmPackages(ROOT, 'the npm packages of package-lock.json')
 if (purpose === 'node24') installSecondNode()
 if (CLOUD.includes(purpose)) installLambdaTools()
 compile(purpose)
+if (program !== undefined) await runProgram(program, options)

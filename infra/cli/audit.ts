@@ -65,7 +65,7 @@ export function register(program: Command): void {
     .description('follow running programs back to the commit, or every rollout through the signed history')
     .option('--config <file>', "the node's configuration")
     .option('--stack <directory>', 'a local stack that the node belongs to, or whose history it is')
-    .option('--store <address>', 'object store: a directory or an http(s) address')
+    .option('--store <address>', 'object store: a directory, http(s)://… or s3://bucket/prefix?…')
     .option('--root <file>', 'the trusted root.json that the history begins at')
     .option('--ring <name>', 'only this ring of the history')
     .option('--at <time>', 'what rings, or the node, were told to run at that time (ISO 8601)', timeOf)

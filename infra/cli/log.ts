@@ -134,7 +134,7 @@ export function register(program: Command): void {
     log
       .command(name)
       .description(text)
-      .requiredOption('--store <address>', 'object store: a directory or an http(s) address')
+      .requiredOption('--store <address>', 'object store: a directory, http(s)://… or s3://bucket/prefix?…')
       .option('--root <file>', "the trusted root.json, which leads to the log's keys")
       .option('--key <key>', "the log's key, name+hash+key, instead of the root")
       .option('--json', 'print JSON, one object a line')

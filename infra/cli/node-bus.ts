@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import { JWT_LIFE_MS } from '../../functions/bus/renewal.ts'
 import { UserKey } from '../../pipelines/contract/bus-members.ts'
 import { NodeName, RingName } from '../../pipelines/contract/release.ts'
 import { admitNode, type Membership, publishMembers, revokeNode } from '../nats/members.ts'
 import { removeMember, writeMember } from '../node/members-file.ts'
+import { absoluteAddress, openStore } from '../store/open-store.ts'
 import { UsageError } from './usage.ts'
 
 type BusFlags = { bus: string; store: string; members?: string }
@@ -45,7 +45,11 @@ async function admit(node: string, flags: AdmitFlags): Promise<void> {
 
 /** What the node shows is in the store when this command ends; the functions renew it from then on. */
 async function publish({ bus, store }: BusFlags): Promise<void> {
-  await publishMembers(resolve(bus), await openFsStore(resolve(store)), JWT_LIFE_MS)
+  await publishMembers(
+    resolve(bus),
+    await openStore(absoluteAddress(store), { now: () => new Date() }),
+    JWT_LIFE_MS,
+  )
 }
 
 /** `shop`, `shop/app=cart,tier=db`, or `*` for any namespace. */
@@ -82,7 +86,7 @@ export function register(program: Command): void {
       .argument('<node>', 'name of the node')
       .description(text)
       .requiredOption('--bus <path>', 'directory with keys and members of the bus; servers here are told')
-      .requiredOption('--store <path>', 'object store: what the node shows to the bus lies there')
+      .requiredOption('--store <address>', 'object store: what the node shows to the bus lies there')
   command('admit', 'let a node speak on the bus with this key, and with no other that it had')
     .requiredOption('--ring <ring>', 'ring that it belongs to')
     .requiredOption('--nkey <key>', 'its public key, as enroll prints it')

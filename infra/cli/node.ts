@@ -11,6 +11,7 @@ import { parseStats, statsText } from '../node/stats.ts'
 import { shadowText, viewShadow } from '../node/shadow.ts'
 import { servicesText, supportOf, viewServices } from '../node/services.ts'
 import { openSubject } from '../node/subject.ts'
+import { absoluteAddress } from '../store/open-store.ts'
 import { UsageError } from './usage.ts'
 
 type EnrollFlags = {
@@ -42,7 +43,7 @@ async function enrollNode(flags: EnrollFlags): Promise<void> {
     node: flags.name,
     ring: flags.ring,
     previousRing: flags.previousRing ?? null,
-    store: /^https?:/.test(flags.store) ? flags.store : resolve(flags.store),
+    store: absoluteAddress(flags.store),
     rootFile: resolve(flags.root),
     natsUrl: flags.nats ?? null,
     ...(flags.natsCa === undefined ? {} : { natsCa: resolve(flags.natsCa) }),
@@ -124,7 +125,10 @@ export function register(program: Command): void {
     .requiredOption('--name <node>', 'name of the node')
     .requiredOption('--ring <ring>', 'ring that it belongs to')
     .option('--previous-ring <ring>', 'ring that must have succeeded before')
-    .requiredOption('--store <path or url>', 'object store')
+    .requiredOption(
+      '--store <address>',
+      'object store: a directory, https://host/path, or s3://bucket/prefix?region=…&credentials=FILE',
+    )
     .requiredOption('--root <file>', 'root.json to pin')
     .option('--nats <urls>', 'bus, servers with commas between; without it the node only looks by its timer')
     .option('--nats-ca <file>', "who signs the bus's servers: both ends show certificates then")

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { LOG_KEY, type KeyName, OFFLINE_ROLES, type OfflineRole, ROLES } from '../../functions/trust/roles.ts'
 import type { RoleStatus } from '../../functions/trust/trust-status.ts'
+import { absoluteAddress } from '../store/open-store.ts'
 import { checkoutCode } from '../trust/checkout-code.ts'
 import {
   type Custody,
@@ -32,7 +33,7 @@ function custodyOf(where: Where): Custody {
   const stack = where.stack === undefined ? undefined : custodyOfStack(where.stack)
   const named = (option: 'store' | 'root' | 'online') => {
     const given = where[option]
-    if (given !== undefined) return resolve(given)
+    if (given !== undefined) return option === 'store' ? absoluteAddress(given) : resolve(given)
     if (stack !== undefined) return stack[option]
     throw new UsageError(`say --${option}, or --stack for a local one`)
   }
@@ -177,7 +178,7 @@ export function register(program: Command): void {
       .command(name)
       .description(text)
       .option('--stack <directory>', 'a local stack, which knows all four of these')
-      .option('--store <directory>', 'object store')
+      .option('--store <address>', 'object store: a directory, or s3://bucket/prefix?region=…')
       .option('--root <file>', 'the trusted root.json')
       .option('--offline <directories...>', 'where offline keys are; new ones are made in the first')
       .option('--online <directory>', "public keys of the functions' roles")

@@ -24,7 +24,7 @@ export function register(program: Command): void {
     .command('verify')
     .argument('<artifact>', 'its digest, sha256:…', artifactArgument)
     .description('verify one artifact: metadata, signatures, program, code, log; names the first break')
-    .requiredOption('--store <address>', 'object store: a directory or an http(s) address')
+    .requiredOption('--store <address>', 'object store: a directory, http(s)://… or s3://bucket/prefix?…')
     .requiredOption('--root <file>', 'the trusted root.json')
     .option('--json', 'print the chain as JSON')
     .action(verify)

@@ -2,7 +2,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import { JWT_LIFE_MS } from '../../functions/bus/renewal.ts'
 import { CommitStatus } from '../../pipelines/contract/commit-status.ts'
 import { ensureOperator } from '../../functions/adapters/dev-keys.ts'
@@ -15,6 +14,8 @@ import { Clone } from './git.ts'
 import { type HostConfig, statusDirectory } from './host-config.ts'
 import type { Nats } from './nats.ts'
 import type { Enrolment } from './nodes.ts'
+import { type StackStore, type StoreKind, startObjectStore } from './object-store.ts'
+import { openStore } from '../store/open-store.ts'
 import { launch, type Running, untilReady } from './process.ts'
 import { SERVICE_PORT } from './service.ts'
 
@@ -29,22 +30,26 @@ const operatorsOfStack = (directory: string): string => join(directory, 'operato
 
 export type Cloud = {
   functions: Running
-  /** Directory of the object store. */
-  store: string
+  store: StackStore
   clone: Clone
   enrolment: Enrolment
   /** What people see of a commit; undefined = nothing yet. */
   statusOf(commit: string): CommitStatus | undefined
 }
 
-export async function startFunctions(stack: Foundation, nats: Nats, soakMs: number): Promise<Cloud> {
+export async function startFunctions(
+  stack: Foundation,
+  nats: Nats,
+  { soakMs, store: kind }: { soakMs: number; store: StoreKind },
+): Promise<Cloud> {
   const dir = join(stack.dir, 'cloud')
   mkdirSync(dir)
+  const store = await startObjectStore(kind, stack, dir)
   const custody = custodyOfStack(stack.dir)
   const config: HostConfig = {
     repository: { path: join(dir, 'policies.git'), name: 'local/policies', branch: BRANCH },
     github: null,
-    store: custody.store,
+    store: store.writer,
     keys: custody.online,
     queue: join(dir, 'queue'),
     nats: { url: nats.url, ...nats.functions, jwtLifeMs: JWT_LIFE_MS },
@@ -64,7 +69,7 @@ export async function startFunctions(stack: Foundation, nats: Nats, soakMs: numb
   }
   await initTrust(custody, await checkoutCode())
   await ensureOperator(operatorsOfStack(stack.dir), OPERATOR)
-  await nats.publish(await openFsStore(config.store))
+  await nats.publish(await openStore(custody.store, { now: () => new Date() }))
   const file = join(dir, 'functions.json')
   writeFileSync(file, JSON.stringify(config, null, 2))
   const functions = launch({
@@ -83,9 +88,9 @@ export async function startFunctions(stack: Foundation, nats: Nats, soakMs: numb
   const clone = new Clone(join(stack.dir, 'policies'), BRANCH)
   await clone.start(config.repository.path, stack.cloud.namespace)
   const files = { root: config.rootFile, workloads: workloadsFile, services: servicesFile }
-  const enrolment = { store: config.store, ...files, nats }
+  const enrolment = { store: store.reader, ...files, nats }
   const statusOf = (commit: string) => readStatus(join(statusDirectory(config), `${commit}.json`))
-  return { functions, store: config.store, clone, enrolment, statusOf }
+  return { functions, store, clone, enrolment, statusOf }
 }
 
 function readStatus(file: string): CommitStatus | undefined {

@@ -2,9 +2,8 @@
  * `npm run demo`: the whole pipe on this machine, in nine scenes, with measured
  * times. Exit 1 when a promise was not kept, 2 when it could not be shown.
  *
- *     demo.js [--dir DIR] [--soak-ms N]
+ *     demo.js [--dir DIR] [--soak-ms N] [--nats-cluster N] [--store files|s3]
  */
-import { parseArgs } from 'node:util'
 import { freshnessOf, replayOlderRelease, tamperWithArtifact } from './scene-attack.ts'
 import { searchSbin } from './sbin.ts'
 import { auditNode } from './scene-audit.ts'
@@ -13,21 +12,20 @@ import { pushHarmfulPolicy } from './scene-harm.ts'
 import { shadowHarmfulPolicy } from './scene-shadow.ts'
 import { pushRoute } from './scene-route.ts'
 import { pushGoodPolicy, tellLoss } from './scene-push.ts'
+import { stackArguments } from './stack-options.ts'
 import { type Stack, up } from './stack.ts'
 import { openTimeline, type Timeline } from './timeline.ts'
 import { downOnSignals } from './signals.ts'
 
-const { values } = parseArgs({
-  options: {
-    dir: { type: 'string', default: '.heddle/demo' },
-    'soak-ms': { type: 'string', default: '1000' },
-  },
+const options = stackArguments('npm run demo: the whole pipe on this machine, in scenes', {
+  dir: '.heddle/demo',
+  soakMs: 1000,
 })
 
 async function play(stack: Stack, timeline: Timeline): Promise<void> {
   timeline.scene('git push of a good policy: ring by ring, on live connections')
   await pushGoodPolicy(stack, timeline)
-  const older = freshnessOf(stack)
+  const older = await freshnessOf(stack)
 
   timeline.scene('git push of broken policies: refused by name, nodes do not notice')
   await pushBrokenPolicies(stack, timeline)
@@ -65,10 +63,10 @@ const timeline = openTimeline(
   () => performance.now(),
 )
 searchSbin()
-downOnSignals(values.dir)
+downOnSignals(options.dir)
 try {
   timeline.scene('a local stack: five nodes in three rings')
-  const stack = await up({ dir: values.dir, soakMs: Number(values['soak-ms']), say: timeline.note })
+  const stack = await up({ ...options, say: timeline.note })
   try {
     await play(stack, timeline)
   } finally {

@@ -1,21 +1,18 @@
 /**
  * `npm run dev`: the same stack as the demo's, up until Ctrl-C.
  *
- *     dev.js [--dir DIR] [--soak-ms N] [--nats-cluster SERVERS]
+ *     dev.js [--dir DIR] [--soak-ms N] [--nats-cluster N] [--store files|s3]
  */
 import { relative } from 'node:path'
-import { parseArgs } from 'node:util'
 import { goodPolicy, POLICY_FILE } from './demo-policies.ts'
 import { searchSbin } from './sbin.ts'
 import { downOnSignals } from './signals.ts'
+import { stackArguments } from './stack-options.ts'
 import { type Stack, up } from './stack.ts'
 
-const { values } = parseArgs({
-  options: {
-    dir: { type: 'string', default: '.heddle/dev' },
-    'soak-ms': { type: 'string', default: '3000' },
-    'nats-cluster': { type: 'string', default: '1' },
-  },
+const options = stackArguments('npm run dev: the same stack as the demo, up until Ctrl-C', {
+  dir: '.heddle/dev',
+  soakMs: 3000,
 })
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -40,13 +37,8 @@ The stack is up until Ctrl-C. In another terminal, from here, as root:
 }
 
 searchSbin()
-downOnSignals(values.dir)
-const stack = await up({
-  dir: values.dir,
-  soakMs: Number(values['soak-ms']),
-  natsServers: Number(values['nats-cluster']),
-  say,
-})
+downOnSignals(options.dir)
+const stack = await up({ ...options, say })
 const push = await stack.cloud.clone.push(
   { [POLICY_FILE]: goodPolicy() },
   'Let web read and upload below /public',

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
+import { absoluteAddress } from '../store/open-store.ts'
 import { JWT_LIFE_MS } from '../../functions/bus/renewal.ts'
 import { openFreeze } from '../../functions/rollout/freezes.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
@@ -29,7 +30,7 @@ export const HostConfig = z.strictObject({
     })
     .nullable()
     .default(null),
-  /** Directories, made when they are not there. */
+  /** Address of the object store (pipelines/contract/store-address.ts); a directory is made when it is not there. */
   store: z.string(),
   /** The online keys, which this host signs with; `heddle trust init` makes them. */
   keys: z.string(),
@@ -85,7 +86,7 @@ export async function readHostConfig(file: string): Promise<HostConfig> {
     ...config,
     repository: { ...repository, path: at(repository.path) },
     github: github === null ? null : { ...github, privateKeyFile: at(github.privateKeyFile) },
-    store: at(config.store),
+    store: absoluteAddress(config.store, dirname(file)),
     keys: at(config.keys),
     queue: at(config.queue),
     nats: nats && atHome(nats, at),

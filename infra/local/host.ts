@@ -4,13 +4,13 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { openOnlineKeys, readOperators } from '../../functions/adapters/dev-keys.ts'
 import { openFileStatuses } from '../../functions/adapters/file-statuses.ts'
-import { openFsStore } from '../../functions/adapters/fs-store.ts'
 import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { composeFunctions } from '../../functions/compose.ts'
 import type { Clock, Compiler } from '../../functions/ports.ts'
 import type { SqsHandler } from '../../functions/sqs.ts'
 import { DeliveryEvent } from '../../pipelines/contract/events.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
+import { openStore } from '../store/open-store.ts'
 import { openDiskQueue } from './disk-queue.ts'
 import { openForge } from './host-forge.ts'
 import { type HostConfig, planOf, statusDirectory } from './host-config.ts'
@@ -30,7 +30,7 @@ export async function startHost(config: HostConfig, compiler: Compiler): Promise
   const queue = await openDiskQueue(config.queue, clock)
   const trustedRoot = await readTrustedRoot(config.rootFile)
   const keys = await openOnlineKeys(config.keys)
-  const store = await openFsStore(config.store)
+  const store = await openStore(config.store, clock)
   const forge = await openForge(config, log)
   const statuses = await openFileStatuses(statusDirectory(config))
   const { bus, renewing }: HostBus = await openBus(config.nats, { store, clock, log })

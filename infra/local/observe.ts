@@ -6,24 +6,28 @@ import { type Placement, State } from '../../agent/state.ts'
 import { Envelope } from '../../pipelines/contract/dsse.ts'
 import { RolloutState } from '../../pipelines/rollout/state.ts'
 import type { LocalNode } from './nodes.ts'
+import type { StackStore } from './object-store.ts'
 
 const POLL_MS = 10
 
 /** Resolves with the first defined answer, or undefined when none came in time. */
-export async function within<T>(milliseconds: number, ask: () => T | undefined): Promise<T | undefined> {
+export async function within<T>(
+  milliseconds: number,
+  ask: () => T | undefined | Promise<T | undefined>,
+): Promise<T | undefined> {
   const deadline = performance.now() + milliseconds
   for (;;) {
-    const answer = ask()
+    const answer = await ask()
     if (answer !== undefined || performance.now() > deadline) return answer
     await sleep(POLL_MS)
   }
 }
 
 /** What the director decided so far; undefined before the first rollout. */
-export function rolloutOf(store: string): RolloutState | undefined {
-  const file = join(store, 'rollout/state.json')
-  if (!existsSync(file)) return undefined
-  const { payload } = Envelope.parse(JSON.parse(readFileSync(file, 'utf8')))
+export async function rolloutOf(store: Pick<StackStore, 'read'>): Promise<RolloutState | undefined> {
+  const stored = await store.read('rollout/state.json')
+  if (stored === undefined) return undefined
+  const { payload } = Envelope.parse(JSON.parse(stored.toString('utf8')))
   return RolloutState.parse(JSON.parse(Buffer.from(payload, 'base64').toString('utf8')))
 }
 

@@ -2,8 +2,7 @@
  * Scene: the object store is in the enemy's hands. An artifact is tampered with
  * while a release travels, and later the store is set back to an older release.
  */
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { Manifest } from '../../pipelines/contract/artifact.ts'
 import { blobKey, metadataKey } from '../../pipelines/contract/object-keys.ts'
 import { BROKEN_FILE, POLICY_FILE, SECOND_POLICY } from './demo-policies.ts'
@@ -15,12 +14,13 @@ import type { Stack } from './stack.ts'
 import type { Timeline } from './timeline.ts'
 
 const DEADLINE_MS = 15_000
+const TIMESTAMP = metadataKey('timestamp.json')
 
 /** A second release travels; in every ring its nodes first find a changed byte in the artifact. */
 export async function tamperWithArtifact(stack: Stack, timeline: Timeline): Promise<void> {
   signal([...stack.agents.values()], 'SIGSTOP')
   timeline.note('every agent is stopped (SIGSTOP): the kernels go on judging without them')
-  const number = (rolloutOf(stack.cloud.store)?.current?.number ?? 0) + 1
+  const number = ((await rolloutOf(stack.cloud.store))?.current?.number ?? 0) + 1
   const pushed = stack.cloud.clone.push(
     { [POLICY_FILE]: SECOND_POLICY, [BROKEN_FILE]: null },
     'Let web read reports; remove the broken policy',
@@ -29,14 +29,14 @@ export async function tamperWithArtifact(stack: Stack, timeline: Timeline): Prom
   for (const { name, nodes } of RINGS) {
     const released = await within(DEADLINE_MS, () => releasedTo(stack, name, number))
     if (released === undefined) throw new Error(`release ${number} never reached ${name}`)
-    const elf = elfOf(stack, released)
-    const honest = readFileSync(elf)
-    writeFileSync(elf, changedInTheMiddle(honest))
+    const elf = await elfOf(stack, released)
+    const honest = await stolen(stack, elf)
+    await stack.cloud.store.overwrite(elf, changedInTheMiddle(honest))
     const members = stack.nodes.filter((node) => nodes.includes(node.name))
     await expectRefusals(members, 'artifact-tampered', timeline, () =>
       signal(agentsOf(stack, members), 'SIGCONT'),
     )
-    writeFileSync(elf, honest)
+    await stack.cloud.store.overwrite(elf, honest)
     const took = await within(
       DEADLINE_MS,
       () => members.every((node) => enforcedBy(node)?.number === number) || undefined,
@@ -50,28 +50,32 @@ export async function tamperWithArtifact(stack: Stack, timeline: Timeline): Prom
   await pushed
   const done = await within(
     DEADLINE_MS,
-    () => rolloutOf(stack.cloud.store)?.current?.state === 'done' || undefined,
+    async () => (await rolloutOf(stack.cloud.store))?.current?.state === 'done' || undefined,
   )
   timeline.promise(done === true, `release ${number} is enforced in every ring`)
 }
 
 /** Freshness metadata of an earlier moment is put back, as a thief of the bucket would. */
 export async function replayOlderRelease(stack: Stack, timeline: Timeline, older: Buffer): Promise<void> {
-  const timestamp = join(stack.cloud.store, metadataKey('timestamp.json'))
-  const honest = `${timestamp}.honest`
   const runs = stack.nodes.map((node) => enforcedBy(node)?.generation)
   // The functions would repair what the thief does; here the thief is alone with the agents.
   signal([stack.cloud.functions], 'SIGSTOP')
-  copyFileSync(timestamp, honest)
-  await expectRefusals(stack.nodes, 'metadata-rollback', timeline, () => writeFileSync(timestamp, older))
-  copyFileSync(honest, timestamp)
+  const honest = await freshnessOf(stack)
+  await expectRefusals(stack.nodes, 'metadata-rollback', timeline, () =>
+    stack.cloud.store.overwrite(TIMESTAMP, older),
+  )
+  await stack.cloud.store.overwrite(TIMESTAMP, honest)
   signal([stack.cloud.functions], 'SIGCONT')
   const still = stack.nodes.map((node) => enforcedBy(node)?.generation)
   timeline.promise(JSON.stringify(runs) === JSON.stringify(still), 'every node goes on with what it ran')
 }
 
-export function freshnessOf(stack: Stack): Buffer {
-  return readFileSync(join(stack.cloud.store, metadataKey('timestamp.json')))
+export const freshnessOf = (stack: Stack): Promise<Buffer> => stolen(stack, TIMESTAMP)
+
+async function stolen(stack: Stack, key: string): Promise<Buffer> {
+  const bytes = await stack.cloud.store.read(key)
+  if (bytes === undefined) throw new Error(`${key} is not in the store`)
+  return bytes
 }
 
 /** Do it, and expect a new report with this code in the journal of every one of the nodes. */
@@ -79,10 +83,10 @@ async function expectRefusals(
   nodes: LocalNode[],
   code: string,
   timeline: Timeline,
-  act: () => void,
+  act: () => void | Promise<void>,
 ): Promise<void> {
   const known = nodes.map((node) => reportsOf(node).length)
-  act()
+  await act()
   for (const [index, node] of nodes.entries()) {
     const refused = (report: JournalReport) => report.outcome === 'refused' && report.code === code
     const report = await within(DEADLINE_MS, () => reportsOf(node).slice(known[index]).find(refused))
@@ -95,15 +99,15 @@ async function expectRefusals(
 
 const lastLines = (node: LocalNode) => readFileSync(node.log, 'utf8').split('\n').slice(-6).join('\n')
 
-function releasedTo(stack: Stack, ring: string, number: number): string | undefined {
-  const release = rolloutOf(stack.cloud.store)?.released[ring]
+async function releasedTo(stack: Stack, ring: string, number: number): Promise<string | undefined> {
+  const release = (await rolloutOf(stack.cloud.store))?.released[ring]
   return release?.number === number ? release.artifact : undefined
 }
 
-/** File of the ELF that a manifest names. */
-function elfOf(stack: Stack, artifact: string): string {
-  const manifest = readFileSync(join(stack.cloud.store, blobKey(artifact)), 'utf8')
-  return join(stack.cloud.store, blobKey(Manifest.parse(JSON.parse(manifest)).elf.digest))
+/** Key of the ELF that a manifest names. */
+async function elfOf(stack: Stack, artifact: string): Promise<string> {
+  const manifest = await stolen(stack, blobKey(artifact))
+  return blobKey(Manifest.parse(JSON.parse(manifest.toString('utf8'))).elf.digest)
 }
 
 function changedInTheMiddle(bytes: Buffer): Buffer {

@@ -1,13 +1,11 @@
 /** Scene: broken policies are refused at the push, by file, line and what to write; nothing else happens. */
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { BROKEN, BROKEN_FILE } from './demo-policies.ts'
 import { enforcedBy } from './observe.ts'
 import type { Stack } from './stack.ts'
 import type { Timeline } from './timeline.ts'
 
 export async function pushBrokenPolicies(stack: Stack, timeline: Timeline): Promise<void> {
-  const before = published(stack)
+  const before = await published(stack)
   for (const { what, text, code, line } of BROKEN) {
     const push = await stack.cloud.clone.push({ [BROKEN_FILE]: text }, `Try ${what}`)
     timeline.note(`push of ${what}, answered in ${Math.round(push.milliseconds)} ms`)
@@ -24,12 +22,15 @@ export async function pushBrokenPolicies(stack: Stack, timeline: Timeline): Prom
       'the commit status says the same, and what to write instead',
     )
   }
-  timeline.promise(published(stack) === before, 'nothing was published, and no node runs anything else')
+  timeline.promise(
+    (await published(stack)) === before,
+    'nothing was published, and no node runs anything else',
+  )
 }
 
 /** Everything that a node could take, and everything that nodes run, in one comparable word. */
-function published(stack: Stack): string {
-  const targets = readdirSync(join(stack.cloud.store, 'tuf'), { recursive: true, encoding: 'utf8' })
+async function published(stack: Stack): Promise<string> {
+  const targets = await stack.cloud.store.list('tuf')
   const runs = stack.nodes.map((node) => enforcedBy(node)?.generation ?? 0)
   return JSON.stringify([targets.filter((name) => !name.includes('timestamp')).sort(), runs])
 }

@@ -15,16 +15,16 @@ export async function pushHarmfulPolicy(stack: Stack, timeline: Timeline): Promi
     'Let web read items',
   )
   timeline.quote(push.said)
-  const ended = await within(DEADLINE_MS, () =>
-    rolloutOf(stack.cloud.store)?.ended.find((each) => each.commit === push.commit),
+  const ended = await within(DEADLINE_MS, async () =>
+    (await rolloutOf(stack.cloud.store))?.ended.find((each) => each.commit === push.commit),
   )
   if (ended === undefined) throw new Error('the harmful release has not ended')
   timeline.promise(
     ended.outcome === 'rolled-back' && ended.ring === RINGS[0]?.name,
     `${ended.ring}: ${ended.why}; taken back ${ended.endedAt - ended.begunAt} ms after the rollout began`,
   )
-  const home = await within(DEADLINE_MS, () => {
-    const state = rolloutOf(stack.cloud.store)
+  const home = await within(DEADLINE_MS, async () => {
+    const state = await rolloutOf(stack.cloud.store)
     return state?.current?.kind === 'rollback' && state.current.state === 'done' ? state : undefined
   })
   const facts = RINGS[0]?.nodes.map((node) => home?.nodes[node]) ?? []

@@ -24,9 +24,9 @@ export async function pushGoodPolicy(stack: Stack, timeline: Timeline): Promise<
     .then((push) => {
       pushed = push
     })
-  const number = (rolloutOf(stack.cloud.store)?.current?.number ?? 0) + 1
-  const done = await within(ROLLOUT_DEADLINE_MS, () => {
-    tellReports(stack, timeline, told, { started, number })
+  const number = ((await rolloutOf(stack.cloud.store))?.current?.number ?? 0) + 1
+  const done = await within(ROLLOUT_DEADLINE_MS, async () => {
+    await tellReports(stack, timeline, told, { started, number })
     const status = pushed === undefined ? undefined : stack.cloud.statusOf(pushed.commit)
     return status?.stage === 'done' || status?.state === 'failure' ? status : undefined
   })
@@ -43,13 +43,13 @@ function lastWords(stack: Stack): string {
 }
 
 /** One line for each node when it enforces, with what it measured itself. */
-function tellReports(
+async function tellReports(
   stack: Stack,
   timeline: Timeline,
   told: Set<string>,
   { started, number }: { started: number; number: number },
-): void {
-  for (const [node, report] of Object.entries(rolloutOf(stack.cloud.store)?.nodes ?? {})) {
+): Promise<void> {
+  for (const [node, report] of Object.entries((await rolloutOf(stack.cloud.store))?.nodes ?? {})) {
     if (report.outcome !== 'enforced' || report.number !== number || told.has(node)) continue
     told.add(node)
     const { flip } = report

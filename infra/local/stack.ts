@@ -14,6 +14,7 @@ import { NODE_NAMES } from './fleet.ts'
 import { type Foundation, layFoundation } from './foundation.ts'
 import { startNats } from './nats.ts'
 import { within } from './observe.ts'
+import type { StoreKind } from './object-store.ts'
 import { enrol, type LocalNode, startAgent, startNode, startRelay } from './nodes.ts'
 import { launch, type Running, untilReady } from './process.ts'
 import { SERVICE_PORT } from './service.ts'
@@ -43,11 +44,17 @@ export type StackOptions = {
   load?: boolean
   /** Servers of the bus; one without it. */
   natsServers?: number
+  /** Where objects are: a directory; or a bucket of a real S3 server. */
+  store?: StoreKind
   say: (text: string) => void
 }
 
 /** How soon a node looks by itself in the demo: hints make it faster, this makes it sure. */
 const DEMO_POLL_MS = 1_000
+const STORE_WORDS: Record<StoreKind, string> = {
+  files: 'an object store',
+  s3: "a bucket of Ceph's radosgw",
+}
 const BASELINE_DEADLINE_MS = 60_000
 
 /** Brings everything up, or takes down what it began and throws. Needs root. */
@@ -64,15 +71,20 @@ export async function up(options: StackOptions): Promise<Stack> {
 }
 
 async function build(foundation: Foundation, options: StackOptions): Promise<Stack> {
-  const { soakMs, pollMs = DEMO_POLL_MS, load = true, natsServers = 1, say } = options
+  const { soakMs, pollMs = DEMO_POLL_MS, load = true, natsServers = 1, store = 'files', say } = options
   const nats = await startNats(foundation, natsServers)
   say(`nats-server, a JWT and a certificate for everybody, at ${nats.url}`)
   const [cloud, nodes] = await Promise.all([
-    startFunctions(foundation, nats, soakMs),
+    startFunctions(foundation, nats, { soakMs, store }),
     Promise.all(foundation.nodes.map((host, index) => startNode(foundation, NODE_NAMES[index] ?? '', host))),
   ])
-  say('functions in one process, an object store, a bare git repository with its hook')
-  const processes = [...nats.processes, cloud.functions, ...nodes.map((node) => node.service)]
+  say(`functions in one process, ${STORE_WORDS[store]}, a bare git repository with its hook`)
+  const processes = [
+    ...nats.processes,
+    ...cloud.store.processes,
+    cloud.functions,
+    ...nodes.map((node) => node.service),
+  ]
   const agents = new Map<string, Running>()
   const relays = new Map<string, Running>()
   for (const node of nodes) {

@@ -25,6 +25,8 @@ export class Bucket {
 
   constructor({ user, bucket, endpoint, socket }: Owner) {
     this.#name = bucket
+    // The pinned version is one that supports this Node; its word about the next ones is for who upgrades it.
+    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
     this.#client = new S3Client({
       endpoint,
       region: 'us-east-1',

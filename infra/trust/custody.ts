@@ -2,6 +2,7 @@
  * Who keeps which keys, as directories: the offline ones, which may lie on several media that an
  * operator brings together for one command, and the online one, of which only the public halves are read.
  */
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { checkRoot, type RootFacts } from '../../agent/trust/pin.ts'
@@ -42,11 +43,15 @@ export type Custody = {
   origin?: string | undefined
 }
 
+/** Where a local stack says its store's address for commands on this machine, if it is no directory of its own. */
+export const addressFileOfStack = (stack: string): string => join(resolve(stack), 'cloud', 'store-address')
+
 /** A local stack: the offline keys lie outside of what its functions are given. */
 export function custodyOfStack(stack: string): Custody {
   const cloud = join(resolve(stack), 'cloud')
+  const address = addressFileOfStack(stack)
   return {
-    store: join(cloud, 'store'),
+    store: existsSync(address) ? readFileSync(address, 'utf8') : join(cloud, 'store'),
     root: join(cloud, 'root.json'),
     offline: [join(resolve(stack), 'offline-keys')],
     online: join(cloud, 'keys'),

@@ -63,12 +63,12 @@ async function measureCompile(compile: Compile, rules: number, options: Rounds, 
 
 /** From `git push` to the moment at which the last of the five nodes enforces, by the nodes' own reports. */
 async function measurePush(stack: Stack, round: number, add: Add): Promise<void> {
-  const number = (rolloutOf(stack.cloud.store)?.current?.number ?? 0) + 1
+  const number = ((await rolloutOf(stack.cloud.store))?.current?.number ?? 0) + 1
   const text = round % 2 === 0 ? goodPolicy() : SECOND_POLICY
   const start = Date.now()
   await stack.cloud.clone.push({ [POLICY_FILE]: text }, `Round ${round + 1}`)
-  const reports = await within(ENFORCED_DEADLINE_MS, () => {
-    const all = Object.values(rolloutOf(stack.cloud.store)?.nodes ?? {})
+  const reports = await within(ENFORCED_DEADLINE_MS, async () => {
+    const all = Object.values((await rolloutOf(stack.cloud.store))?.nodes ?? {})
     const enforced = all.filter((report) => report.outcome === 'enforced' && report.number === number)
     return enforced.length === stack.nodes.length ? enforced : undefined
   })

@@ -38,8 +38,8 @@ async function rollBack(stack: Stack, round: number): Promise<number> {
     `Harm of round ${round}`,
   )
   const { endedAt } = await ended(stack, push.commit, 'rolled-back')
-  const home = await within(DEADLINE_MS, () => {
-    const state = rolloutOf(stack.cloud.store)
+  const home = await within(DEADLINE_MS, async () => {
+    const state = await rolloutOf(stack.cloud.store)
     return state?.current?.kind === 'rollback' && state.current.state === 'done' ? state : undefined
   })
   const facts = RINGS[0]?.nodes.map((node) => home?.nodes[node]) ?? []
@@ -47,8 +47,8 @@ async function rollBack(stack: Stack, round: number): Promise<number> {
 }
 
 async function ended(stack: Stack, commit: string, outcome: string): Promise<{ endedAt: number }> {
-  const found = await within(DEADLINE_MS, () =>
-    rolloutOf(stack.cloud.store)?.ended.find((each) => each.commit === commit),
+  const found = await within(DEADLINE_MS, async () =>
+    (await rolloutOf(stack.cloud.store))?.ended.find((each) => each.commit === commit),
   )
   if (found?.outcome !== outcome)
     throw new Error(`the rollout of ${commit} ended ${found?.outcome ?? 'never'}`)
