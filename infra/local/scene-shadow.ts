@@ -33,18 +33,18 @@ export async function shadowHarmfulPolicy(stack: Stack, timeline: Timeline): Pro
     { [POLICY_FILE]: harmfulPolicy('a first try') },
     'Let web read items',
   )
-  const number = (rolloutOf(stack.cloud.store)?.number ?? 0) + 1
+  const number = ((await rolloutOf(stack.cloud.store))?.number ?? 0) + 1
   const waits = await within(
     DEADLINE_MS,
-    () => rolloutOf(stack.cloud.store)?.current?.number === number || undefined,
+    async () => (await rolloutOf(stack.cloud.store))?.current?.number === number || undefined,
   )
   timeline.promise(waits === true, `release ${number} waits`)
   timeline.promise(
     (await heddle('shadow')).done,
     'heddle rollout shadow: ring 0 lets it judge, too, without effect',
   )
-  const seen = await within(DEADLINE_MS, () => {
-    const facts = Object.values(rolloutOf(stack.cloud.store)?.nodes ?? {})
+  const seen = await within(DEADLINE_MS, async () => {
+    const facts = Object.values((await rolloutOf(stack.cloud.store))?.nodes ?? {})
     return (
       facts.find(({ shadow }) => shadow?.number === number && shadow.unintended >= SEEN)?.shadow ?? undefined
     )
