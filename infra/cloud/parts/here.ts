@@ -16,7 +16,7 @@ export type Here = {
 const clock: Clock = { now: () => new Date() }
 
 export async function openHere(variables: Variables): Promise<Here> {
-  const store = await openStore(variables)
+  const store = await openStore(variables, clock)
   return {
     store,
     queue: openQueue(variables, clock),
