@@ -14,6 +14,7 @@ import { DEATHS_AND_FAULTS } from './faults.ts'
 import { FORGE_ATTACKS } from './forge-attacks.ts'
 import { GITHUB_ATTACKS } from './github-attacks.ts'
 import { type Build, copyBuild } from './mutant.ts'
+import { LOG_ATTACKS } from './log-attacks.ts'
 import { METADATA_ATTACKS } from './metadata-attacks.ts'
 import { RELEASE_ATTACKS } from './release-attacks.ts'
 import { ROOT_ATTACKS } from './root-attacks.ts'
@@ -27,6 +28,7 @@ const ATTACKS: readonly Attack[] = [
   ...RELEASE_ATTACKS,
   ...FORGE_ATTACKS,
   ...GITHUB_ATTACKS,
+  ...LOG_ATTACKS,
   ...DEATHS_AND_FAULTS,
 ]
 const skip = process.env['HEDDLE_DEEP'] === '1' ? false : 'a build without each check: npm run test:deep'
