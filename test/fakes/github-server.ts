@@ -38,7 +38,11 @@ export type GithubServer = {
   close(): Promise<void>
 }
 
+/** Of each server another: the app's library shares what it asks for by the installation, not by the server. */
+let installations = 0
+
 export async function githubServer(): Promise<GithubServer> {
+  const installationId = ++installations
   const repository = new GithubRepository()
   const faults: Planned[] = []
   const [asked, lines, tokens]: [string[], string[], Set<string>] = [[], [], new Set()]
@@ -52,7 +56,7 @@ export async function githubServer(): Promise<GithubServer> {
       if (misbehave(planned.fault, response)) return
     }
     bodyOf(request)
-      .then((body) => respond(response, reply(repository, tokens, { request, url, body })))
+      .then((body) => respond(response, reply(repository, tokens, { request, url, body, installationId })))
       .catch((error: Error) => respond(response, { status: 500, body: { message: error.message } }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -64,7 +68,7 @@ export async function githubServer(): Promise<GithubServer> {
     tokens,
     settings: {
       appId: 4242,
-      installationId: 7,
+      installationId,
       privateKey: PRIVATE_KEY,
       baseUrl: `http://127.0.0.1:${port}`,
       repository: REPOSITORY,
@@ -81,12 +85,13 @@ export async function githubServer(): Promise<GithubServer> {
   }
 }
 
-type Request = { request: IncomingMessage; url: URL; body: Record<string, unknown> }
+type Request = { request: IncomingMessage; url: URL; body: Record<string, unknown>; installationId: number }
 
-function reply(repository: GithubRepository, tokens: Set<string>, { request, url, body }: Request): Answered {
+function reply(repository: GithubRepository, tokens: Set<string>, asked: Request): Answered {
+  const { request, url, body } = asked
   const { method = '', headers } = request
   const [kind = '', credential = ''] = (headers.authorization ?? '').split(' ')
-  if (url.pathname === '/app/installations/7/access_tokens') {
+  if (url.pathname === `/app/installations/${asked.installationId}/access_tokens`) {
     if (kind.toLowerCase() !== 'bearer' || !isOurJwt(credential)) return unauthorised()
     const token = `ghs_${randomUUID().replaceAll('-', '')}`
     tokens.add(token)

@@ -13,7 +13,7 @@ export type RolloutFacts = {
   commit: string
   repository: string
   author: string | null
-  /** Who approved, as `name at commit`, and the rule that wanted it; null = the builder was told of no review. */
+  /** Who approved, as `name at commit` (and `, outdated` of another commit than the one merged), and the rule that wanted it; null = the builder was told of no review. */
   approvals: string[] | null
   rule: string | null
   rings: RingFacts[]

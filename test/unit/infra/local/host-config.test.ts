@@ -20,13 +20,18 @@ after(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-const app = { appId: 4242, installationId: 7, privateKeyFile: 'app.pem' }
+const app = { appId: 4242, privateKeyFile: 'app.pem' }
 
 async function read(github: object, repository: object = {}): Promise<HostConfig> {
   const file = join(directory, 'functions.json')
   const config = {
     repository: { path: 'state', name: 'acme/policies', ...repository },
-    github: { ...app, baseUrl: server.settings.baseUrl, ...github },
+    github: {
+      ...app,
+      installationId: server.settings.installationId,
+      baseUrl: server.settings.baseUrl,
+      ...github,
+    },
     ...{ store: 'store', keys: 'keys', queue: 'queue', nats: null, secretFile: 'secret' },
     ...{ rings: [{ name: 'ring-0', nodes: ['node-0'] }], portFile: 'port', rootFile: 'root.json' },
   }
