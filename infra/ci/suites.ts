@@ -15,14 +15,28 @@ export type Suite = {
 /** A suite that runs its files one by one has the machine to itself. */
 export const isAlone = ({ concurrency, beside }: Suite): boolean => concurrency === 1 && beside === undefined
 
+/** End to end, without a kernel of their own: servers, functions and commands on ports that they choose. */
+const HOSTED = [
+  'bus-cli',
+  'bus-faults',
+  'cli',
+  'cloud-stacks',
+  'delivery',
+  'lambda',
+  'proof-cli',
+  'rollout-cli',
+  'trust-cli',
+]
+
 export const SUITES: readonly Suite[] = [
   { name: 'tidy', folders: ['tidy.test.ts'], concurrency: 1 },
   { name: 'unit', folders: ['unit/'], concurrency: 2 },
   { name: 'emulated', folders: ['bpf/vm/kernel-6.1.test.ts', 'bpf/host/'], concurrency: 1, beside: true },
   { name: 'contract', folders: ['contract/'], concurrency: 2 },
   { name: 'conformance', folders: ['conformance/'], concurrency: 2 },
-  { name: 'attacks', folders: ['attacks/'], concurrency: 1 },
+  { name: 'attacks', folders: ['attacks/'], concurrency: 2 },
   { name: 'crash', folders: ['crash/'], concurrency: 2 },
+  { name: 'hosted', folders: HOSTED.map((name) => `e2e/${name}.test.ts`), concurrency: 2 },
   { name: 'bpf', folders: ['bpf/'], concurrency: 1 },
   { name: 'e2e', folders: ['e2e/'], concurrency: 1 },
   { name: 'bench', folders: ['bench/'], concurrency: 1 },
@@ -30,9 +44,9 @@ export const SUITES: readonly Suite[] = [
 
 /**
  * What a newer Node could break. The kernel's programs never see it: agent, relay and their adapters meet
- * it in crash and e2e, and `npm run test:node24` runs those of the kernel too.
+ * it in crash, hosted and e2e, and `npm run test:node24` runs those of the kernel too.
  */
-export const ON_SECOND_NODE = ['unit', 'contract', 'conformance', 'crash', 'e2e', 'bench']
+export const ON_SECOND_NODE = ['unit', 'contract', 'conformance', 'crash', 'hosted', 'e2e', 'bench']
 
 /** Every `*.test.ts` below test/, as paths relative to test/, sorted. */
 export function testSources(root: string): string[] {
