@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
-import { audit } from '../node/audit.ts'
+import { auditAtRest } from '../node/audit.ts'
 import { openSubject } from '../node/subject.ts'
 import { custodyOfStack } from '../trust/custody.ts'
 import { auditHistory, auditNodeAt } from './audit-history.ts'
@@ -36,7 +36,7 @@ async function run(node: string | undefined, options: Options): Promise<void> {
   if (node !== undefined && subject.node !== node)
     throw new UsageError(`this is the configuration of node ${subject.node}`)
   if (options.at !== undefined) return auditNodeAt(subject, options.at, options.json)
-  const result = await audit(subject)
+  const result = await auditAtRest(subject, () => openSubject(configOf(node, options)))
   process.stdout.write(
     options.json ? `${JSON.stringify({ node: subject.node, ...result }, null, 2)}\n` : tellChain(result),
   )

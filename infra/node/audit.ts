@@ -64,6 +64,23 @@ const LINKS: [string, (trail: Trail) => Promise<Link['facts']> | Link['facts']][
 
 export const audit = (subject: AuditSubject): Promise<Chain> => followChain(LINKS, { subject })
 
+/** Changes of a node that an audit may fall into before it believes what it found. */
+const MAX_CHANGES = 5
+
+/**
+ * The chain of a node whose agent may be at work: what was found broken while its state changed is looked
+ * at again. `look` opens the node as it is by then.
+ */
+export async function auditAtRest(subject: AuditSubject, look: () => Promise<AuditSubject>): Promise<Chain> {
+  for (let changes = 0, seen = subject; ; changes++) {
+    const chain = await audit(seen)
+    if (chain.broken === null || changes === MAX_CHANGES) return chain
+    const now = await look()
+    if (JSON.stringify(now.state) === JSON.stringify(seen.state)) return chain
+    seen = now
+  }
+}
+
 async function attached(trail: Trail) {
   const facts = await trail.subject.kernel.inspect()
   if (facts === null) throw differs('nothing of Heddle is attached')

@@ -132,7 +132,7 @@ describe('operations of trust', { skip, timeout: 240_000 }, () => {
     await restartFunctions()
     await enforces('/one')
     const roles = readdirSync(delivery.custody.online).map((name) => name.split('-')[0])
-    assert.deepEqual([...new Set(roles)].sort(), ['policy', 'release', 'snapshot', 'timestamp'])
+    assert.deepEqual([...new Set(roles)].sort(), ['log', 'policy', 'release', 'snapshot', 'timestamp'])
     renameSync(away(), offline)
   })
 
