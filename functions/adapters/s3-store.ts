@@ -30,7 +30,10 @@ const NO_VERSION = '0'.repeat(32)
 type Condition = Pick<PutObjectCommandInput, 'IfNoneMatch' | 'IfMatch'>
 const ABSENT: Condition = { IfNoneMatch: '*' }
 
-/** Throws Failure('store-unfit') when the bucket does not keep what is asked of it, naming what to do. */
+/**
+ * For who may ask for the bucket's settings. Throws Failure('store-unfit') when it does not keep what is asked of
+ * it, naming what to do.
+ */
 export async function openS3Store(
   address: S3Address,
   clock: Clock,
@@ -51,7 +54,7 @@ export class S3Store implements ObjectStore {
   readonly #clock: Clock
   readonly #wire: S3Wire
 
-  constructor(address: S3Address, clock: Clock, patience: Patience) {
+  constructor(address: S3Address, clock: Clock, patience: Patience = PATIENCE) {
     this.#address = address
     this.#clock = clock
     this.#wire = new S3Wire(address, patience)
@@ -188,7 +191,8 @@ export class S3Store implements ObjectStore {
       )
       return head.Metadata?.[MARK] === mark ? versionOf(head.ETag, what) : undefined
     } catch (error) {
-      if (error instanceof Refusal && error.meaning === 'missing') return undefined
+      // Who may write and not read takes it for somebody else's: what is there stays, or is read again.
+      if (error instanceof Refusal && ['missing', 'denied'].includes(error.meaning)) return undefined
       throw plain(error)
     }
   }

@@ -154,7 +154,7 @@ export class Repository {
   #writeSnapshot(current: Current, meta: Record<string, MetaFile>): Promise<MetaFile> {
     const expires = expiry(this.#clock.now(), LIFETIME_MS.snapshot)
     const { signers } = this.#keys.snapshot
-    return writeAbove(this.#store, 'snapshot', current.snapshot?.signed.version ?? 0, (version) =>
+    return writeNumbered(this.#store, 'snapshot', current.snapshot?.signed.version ?? 0, (version) =>
       sign(new Metadata(new Snapshot({ version, specVersion: SPEC_VERSION, expires, meta })), signers),
     )
   }
@@ -196,7 +196,7 @@ export async function writeTarget(store: ObjectStore, { path, bytes }: Target): 
 
 type Make = (version: number) => Promise<Uint8Array>
 
-/** Creates `<n>.<role>.json` under the first free number above `last`: readers walk from one to the next. */
+/** Creates `<n>.<role>.json` under the first free number above `last`: whoever reads all of them finds no gap. */
 export async function writeNumbered(
   store: ObjectStore,
   role: string,
@@ -211,8 +211,8 @@ export async function writeNumbered(
 }
 
 /**
- * The same under some free number above `last`, for roles that readers find by name: many writers at once leave
- * many numbers taken, and to try each of them would cost each writer a request for every other one.
+ * The same under some free number above `last`, for roles whose numbers a snapshot names: many writers at once
+ * leave many taken, and to try each of them would cost each writer a request for every other one.
  */
 async function writeAbove(store: ObjectStore, role: string, last: number, make: Make): Promise<MetaFile> {
   for (let step = 0, version = last + 1; step < MAX_STEPS; version += 2 ** step++) {

@@ -59,6 +59,9 @@ function common(text: string, known: readonly string[], others: string): WriterA
   throw refused(text, `say an absolute directory, ${others}or s3://bucket/prefix?region=…`)
 }
 
+/** Of a bucket and nothing else, to write. Throws as readerAddress does. */
+export const bucketAddress = (text: string): S3Address => s3Address(text, [...READER, ...WRITER])
+
 function s3Address(text: string, known: readonly string[]): S3Address {
   const [, bucket = '', path = '', query = ''] = S3.exec(text) ?? []
   if (!BUCKET.test(bucket)) throw refused(text, 'say s3://bucket or s3://bucket/prefix')

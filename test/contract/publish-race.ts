@@ -18,6 +18,7 @@ import { systemClock } from '../fakes/keys.ts'
 const PUBLISHER = fileURLToPath(new URL('./publisher-child.js', import.meta.url))
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
 const PUBLISHERS = 20
+const MAX_BYTES = 1 << 20
 /** Processes, in the test that kills; each takes half a second to begin. */
 const PROCESSES = DEEP ? PUBLISHERS : 3
 
@@ -74,7 +75,10 @@ async function publish(repository: Repository, name: string): Promise<void> {
 /** Every target of the policy role, after its file was found and compared. */
 async function listed({ store: address, online }: Custody): Promise<string[]> {
   const [store, keys] = [await openStore(address, systemClock), await openOnlineKeys(online)]
-  const { roles } = await loadCurrent(store, keys)
+  const { roles, snapshot } = await loadCurrent(store, keys)
+  // Whoever audits reads all of them.
+  for (let number = snapshot?.signed.version ?? 0; number > 0; number--)
+    assert.ok(await store.get(`tuf/${number}.snapshot.json`, MAX_BYTES), `snapshot ${number} is missing`)
   const targets = Object.values(roles.policy.signed.targets)
   for (const { path, hashes, length } of targets) {
     const name = path.slice('policy/'.length, -'.json'.length)

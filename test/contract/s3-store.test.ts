@@ -6,7 +6,7 @@ import type { Store } from '../../agent/ports.ts'
 import { openS3Store, S3Store } from '../../functions/adapters/s3-store.ts'
 import { openStore } from '../../infra/store/open-store.ts'
 import { Failure } from '../../pipelines/contract/failures.ts'
-import { type S3Address, writerAddress } from '../../pipelines/contract/store-address.ts'
+import { bucketAddress as s3, type S3Address } from '../../pipelines/contract/store-address.ts'
 import { type Fault, type FaultyProxy, faultyProxy } from '../fakes/faulty-proxy.ts'
 import { systemClock } from '../fakes/keys.ts'
 import { noRadosgw, type TestServer, testRadosgw } from '../fakes/radosgw.ts'
@@ -21,7 +21,6 @@ const LIMIT = 1 << 20
 const ONE = Buffer.from('one')
 const TWO = Buffer.from('two')
 const hasCode = (code: string) => (error: unknown) => error instanceof Failure && error.code === code
-const s3 = (address: string) => writerAddress(address) as S3Address
 
 describe('object store in S3', { skip: noRadosgw }, () => {
   let server: TestServer

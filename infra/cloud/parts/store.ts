@@ -17,7 +17,6 @@ export async function openStore(variables: Variables, clock: Clock): Promise<Obj
     throw new Failure('schema-violation', `${said}: the stack's bucket says itself how long it keeps objects`)
   }
   const { S3Store } = await import('../../../functions/adapters/s3-store.ts')
-  const { PATIENCE } = await import('../../../functions/adapters/s3-wire.ts')
   // Not asked what it keeps, as elsewhere: the stack made it so, and a function may not look.
-  return new S3Store(address, clock, PATIENCE)
+  return new S3Store(address, clock)
 }

@@ -60,6 +60,23 @@ test('services, zone and members are what the node is enrolled with; without the
   }
 })
 
+test('a node reads from where it is told: a directory, the web, a bucket with its own credentials', async () => {
+  const places = ['/srv/store', 'https://cdn.example/fleet', 's3://fleet/a?region=x&credentials=/etc/s3.json']
+  for (const store of places) {
+    const enrolled = await enroll({ ...(await options('node-p')), store })
+    assert.equal((await readConfig(enrolled.config)).store, store)
+  }
+})
+
+for (const store of ['store', 'ftp://x', 's3://fleet?lock-days=1', 's3://FLEET', 'https://']) {
+  test(`a node is not enrolled to read from ${store}`, async () => {
+    const directory = await options('node-q')
+    await assert.rejects(enroll({ ...directory, store }), (error: Error & { detail?: string[] }) =>
+      /node\.json:\d+:\d+.*no address of an object store/s.test(error.detail?.join() ?? ''),
+    )
+  })
+}
+
 test('twice is once', async () => {
   const first = await enroll(await options('node-b'))
   assert.deepEqual(await enroll(await options('node-b')), first)
