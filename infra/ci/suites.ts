@@ -25,7 +25,9 @@ const HOSTED = [
   'lambda',
   'proof-cli',
   'rollout-cli',
+  'services-cli',
   'trust-cli',
+  'units-cli',
 ]
 
 export const SUITES: readonly Suite[] = [

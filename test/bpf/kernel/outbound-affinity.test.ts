@@ -42,6 +42,10 @@ const KEYED: [what: string, hash: HashOf, heads: ((value: string) => Head)[]][] 
   ],
 ]
 
+/** Requests that the relay served, for whatever reason: who asks soon again may be on the relay's connection still. */
+const byRelay = (ways: Record<string, number>): number =>
+  Object.entries(ways).reduce((sum, [why, count]) => (why.startsWith('SLOW_') ? sum + count : sum), 0)
+
 describe('affinity', { skip: whyNoKernel(), concurrency: false }, () => {
   let bed: BalanceFixture
   before(async () => {
@@ -110,9 +114,9 @@ describe('affinity', { skip: whyNoKernel(), concurrency: false }, () => {
     await bed.publish([1, 1, 1, 1], { balance: { policy: 'maglev', hash } })
     const met = new Set<number>()
     for (let n = 0; n < VALUES; n++) {
-      const slow = bed.node.ways().SLOW_ROUTE
+      const slow = byRelay(bed.node.ways())
       const first = await bed.client.get('/a/plain')
-      assert.equal(bed.node.ways().SLOW_ROUTE, slow + 1)
+      assert.equal(byRelay(bed.node.ways()), slow + 1)
       const place = whoAnswered(first)
       met.add(place)
       const [, value] =

@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
-import { inheritedListeners } from '../../../agent/relay/inherited-listeners.ts'
-import { RelayConfig } from '../../../agent/relay/config.ts'
-import { register } from '../../../infra/cli/node-units.ts'
-import { relayService, relaySocket } from '../../../infra/node/relay-systemd.ts'
-import { systemdUnit } from '../../../infra/node/systemd.ts'
+import { inheritedListeners } from '../../agent/relay/inherited-listeners.ts'
+import { RelayConfig } from '../../agent/relay/config.ts'
+import { register } from '../../infra/cli/node-units.ts'
+import { relayService, relaySocket } from '../../infra/node/relay-systemd.ts'
+import { systemdUnit } from '../../infra/node/systemd.ts'
 
-const MAIN = fileURLToPath(new URL('../../../infra/cli/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const CONFIG = {
   schema: 'heddle.relay/1',
   node: 'node-a',

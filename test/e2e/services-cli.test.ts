@@ -7,19 +7,19 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createUser } from '@nats-io/nkeys'
-import { parseMembers } from '../../../agent/adapters/file-members.ts'
-import { parseConfig } from '../../../agent/config.ts'
-import { openDisk } from '../../../agent/disk.ts'
-import { REGISTRY_FILE } from '../../../agent/known-nodes.ts'
-import { publishServices } from '../../../agent/services.ts'
-import { ensureBus } from '../../../infra/nats/members.ts'
-import { removeMember, writeMember } from '../../../infra/node/members-file.ts'
-import { servicesText, viewServices } from '../../../infra/node/services.ts'
-import type { Subject } from '../../../infra/node/subject.ts'
-import { Service } from '../../../pipelines/services/model.ts'
-import { enforcingFleet, type Fleet } from '../../fakes/node-fleet.ts'
+import { parseMembers } from '../../agent/adapters/file-members.ts'
+import { parseConfig } from '../../agent/config.ts'
+import { openDisk } from '../../agent/disk.ts'
+import { REGISTRY_FILE } from '../../agent/known-nodes.ts'
+import { publishServices } from '../../agent/services.ts'
+import { ensureBus } from '../../infra/nats/members.ts'
+import { removeMember, writeMember } from '../../infra/node/members-file.ts'
+import { servicesText, viewServices } from '../../infra/node/services.ts'
+import type { Subject } from '../../infra/node/subject.ts'
+import { Service } from '../../pipelines/services/model.ts'
+import { enforcingFleet, type Fleet } from '../fakes/node-fleet.ts'
 
-const MAIN = fileURLToPath(new URL('../../../infra/cli/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const run = promisify(execFile)
 
 const service = (name: string, address: string) =>
