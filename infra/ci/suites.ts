@@ -32,7 +32,8 @@ const HOSTED = [
 
 export const SUITES: readonly Suite[] = [
   { name: 'tidy', folders: ['tidy.test.ts'], concurrency: 1 },
-  { name: 'unit', folders: ['unit/'], concurrency: 2 },
+  // A third file fills what two cores lose while processes start and disks answer.
+  { name: 'unit', folders: ['unit/'], concurrency: 3 },
   { name: 'emulated', folders: ['bpf/vm/kernel-6.1.test.ts', 'bpf/host/'], concurrency: 1, beside: true },
   { name: 'contract', folders: ['contract/'], concurrency: 2 },
   { name: 'conformance', folders: ['conformance/'], concurrency: 2 },
