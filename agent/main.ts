@@ -1,26 +1,17 @@
 /** `node dist/agent/main.js --config FILE`: one process a node. */
+import { systemTimer } from './adapters/system-timer.ts'
 import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { holdNode, refuseToStart } from './adapters/directory-lock.ts'
 import { createKernel } from './adapters/libbpf-kernel.ts'
 import { openNode } from './compose.ts'
 import { type NodeConfig, readConfig } from './config.ts'
-import type { Timer } from './loop.ts'
 import { runNode } from './run.ts'
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } })
 if (values.config === undefined) {
   console.error('usage: node agent/main.js --config FILE')
   process.exit(2)
-}
-
-const timer: Timer = {
-  after(milliseconds, call) {
-    const handle = setTimeout(call, milliseconds)
-    return () => clearTimeout(handle)
-  },
-  elapsed: () => performance.now(),
-  random: Math.random,
 }
 
 async function hold(config: NodeConfig): Promise<void> {
@@ -31,7 +22,7 @@ async function hold(config: NodeConfig): Promise<void> {
 const config = await readConfig(values.config).catch(refuseToStart)
 await hold(config).catch(refuseToStart)
 const node = await openNode(config, createKernel(config), (line) => console.log(line))
-const running = await runNode(node, timer, {
+const running = await runNode(node, systemTimer, {
   intervalMs: config.pollMs,
   jitter: config.jitter,
   beatMs: config.reportMs,

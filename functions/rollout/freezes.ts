@@ -4,16 +4,16 @@ import { Failure } from '../../pipelines/contract/failures.ts'
 import type { Freeze } from '../../pipelines/rollout/plan.ts'
 
 const MINUTE_MS = 60_000
-/** Windows of one freeze that may lie over each other. */
-const MAX_OVERLAPPING = 64
 
 /** Ms since the epoch when the last of the windows that last now ends; null = none does. */
 export function frozenUntil(freezes: readonly Freeze[], now: number): number | null {
   const ends = freezes.flatMap((freeze) => {
-    const begun = openFreeze(freeze).previousRuns(MAX_OVERLAPPING, new Date(now + 1))
-    return begun.map((start) => start.getTime() + freeze.minutes * MINUTE_MS).filter((end) => end > now)
+    // All windows of a freeze are as long: the one that began last ends last.
+    const [begun] = openFreeze(freeze).previousRuns(1, new Date(now + 1))
+    return begun === undefined ? [] : [begun.getTime() + freeze.minutes * MINUTE_MS]
   })
-  return ends.length === 0 ? null : Math.max(...ends)
+  const until = Math.max(...ends)
+  return until > now ? until : null
 }
 
 /** Throws Failure('schema-violation') that names the freeze and what is wrong with it. */

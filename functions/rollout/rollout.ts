@@ -57,8 +57,7 @@ export async function rollout(ports: RolloutPorts, causes: readonly Cause[]): Pr
   if (next.state !== before) {
     ports.applied.known = await saveRollout(ports.store, ports.director, { state: next.state, version })
   }
-  if (ticked) await ports.repository.refresh()
-  await apply(ports, next.state, inLine ? before : null)
+  await apply(ports, next.state, { before: inLine ? before : null, ticked })
   await wakeAt(ports, next, now)
   // Last: who died before any of the above must do it again, whatever comes next.
   ports.applied.revision = next.state.revision
@@ -124,9 +123,13 @@ async function isStale(ports: RolloutPorts, state: RolloutState, commit: string)
 
 /**
  * Brings the world in line with the state. `before` is what it is in line with now; null = nobody
- * knows, and everything is done again.
+ * knows, and everything is done again. `ticked`: metadata that grows old is signed anew in any case.
  */
-async function apply(ports: RolloutPorts, state: RolloutState, before: RolloutState | null): Promise<void> {
+async function apply(
+  ports: RolloutPorts,
+  state: RolloutState,
+  { before, ticked }: { before: RolloutState | null; ticked: boolean },
+): Promise<void> {
   const { plan, repository, bus, statuses, director } = ports
   const statements = statementsOf(state, plan)
   const known = before && statementsOf(before, plan)
@@ -141,7 +144,7 @@ async function apply(ports: RolloutPorts, state: RolloutState, before: RolloutSt
     const same = (ring: string) => known !== null && toldOf(known, ring) === toldOf(statements, ring)
     const told = plan.rings.filter(({ name }) => !same(name))
     if (changed) for (const { name } of told) await bus.hint(name)
-  }
+  } else if (ticked) await repository.refresh()
   for (const ended of state.ended) if (!before?.ended.some(isThat(ended))) await record(ports, ended)
   const posted = new Map(before === null ? [] : rolloutStatus(before, plan))
   for (const [commit, status] of rolloutStatus(state, plan)) {

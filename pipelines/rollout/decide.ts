@@ -2,7 +2,7 @@
 import { judge } from './gates.ts'
 import { fleetSize, healthyOf, nodesOf, type Ring, type RolloutPlan, soakOf } from './plan.ts'
 import { type Current, enforces, isDenied, type RolloutState } from './state.ts'
-import { inTurn } from './turns.ts'
+import { firstInTurn } from './turns.ts'
 
 /** Now, and until when no ring may take a release (both ms since the epoch; null = now it may). */
 export type Moment = { now: number; frozenUntil: number | null }
@@ -95,7 +95,7 @@ function frozen({ frozenUntil }: Moment): Decision | undefined {
 function awaitNodes(state: RolloutState, ring: Ring, current: Current): Decision | undefined {
   const released = state.released[ring.name]
   if (released?.number !== current.number) return undefined
-  const asked = inTurn(current.id, ring.nodes).slice(0, released.nodes)
+  const asked = firstInTurn(current.id, ring.nodes, released.nodes)
   const have = asked.filter((node) => enforces(state.nodes[node], current.number)).length
   if (have >= healthyOf(ring, asked.length)) return undefined
   return hold(`${have} of ${asked.length} nodes of ${ring.name} have it`)

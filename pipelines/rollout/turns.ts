@@ -16,6 +16,11 @@ export function turnOf(rollout: string, node: string): number {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
+/** The first `count` nodes in the order of their turns; all of them need no order. */
+export function firstInTurn(rollout: string, nodes: readonly string[], count: number): readonly string[] {
+  return count >= nodes.length ? nodes : inTurn(rollout, nodes).slice(0, count)
+}
+
 /** Nodes in the order of their turns. */
 export function inTurn(rollout: string, nodes: readonly string[]): string[] {
   const turns = nodes.map((node) => ({ node, turn: turnOf(rollout, node) }))
@@ -26,6 +31,6 @@ export function inTurn(rollout: string, nodes: readonly string[]): string[] {
 /** The last turn of the first `count` nodes; who is known to nobody yet waits for the whole ring. */
 export function throughOf(rollout: string, nodes: readonly string[], count: number): number {
   if (count >= nodes.length) return LAST_TURN
-  const last = inTurn(rollout, nodes)[count - 1]
+  const last = firstInTurn(rollout, nodes, count).at(-1)
   return last === undefined ? 0 : turnOf(rollout, last)
 }

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { reportOf } from '../fakes/report.ts'
 import { createUser, type KeyPair } from '@nats-io/nkeys'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { natsLink } from '../../agent/adapters/nats-link.ts'
@@ -14,7 +15,6 @@ import { renewal } from '../../functions/bus/renewal.ts'
 import { type PreparedNats, prepareNats } from '../../infra/nats/local-server.ts'
 import { admitNode, publishMembers, revokeNode } from '../../infra/nats/members.ts'
 import { BUS_MEMBERS_KEY, busJwtKey } from '../../pipelines/contract/object-keys.ts'
-import type { Report } from '../../pipelines/contract/release.ts'
 import { hint, inbox, report } from '../../pipelines/contract/subjects.ts'
 import {
   keysIn,
@@ -35,21 +35,7 @@ const NODES = [
   { name: 'node-b', ring: 'canary' },
 ]
 const HOUR_MS = 3_600_000
-const REPORT: Report = {
-  schema: 'heddle.report/1',
-  node: 'node-b',
-  ring: 'canary',
-  at: '2026-11-23T00:00:00Z',
-  sequence: 1,
-  outcome: 'unchanged',
-  number: null,
-  artifact: null,
-  generation: null,
-  failure: null,
-  timings: {},
-  measures: null,
-  shadow: null,
-}
+const REPORT = reportOf({ node: 'node-b' })
 let directory: string
 let store: ReturnType<typeof memoryStore>
 let prepared: PreparedNats

@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { reportOf } from '../fakes/report.ts'
 import { connect as tlsConnect } from 'node:tls'
 import { connect, type TlsOptions } from '@nats-io/transport-node'
 import { natsBus as nodeBus } from '../../agent/adapters/nats-bus.ts'
@@ -87,21 +88,7 @@ describe('certificates of the bus', { skip: noServer, timeout: 60_000 }, () => {
     const functions = natsBus({ url, ...(await settingsOf(prepared)), log: () => {} })
     const heard = new Promise<number>((resolve) => functions.onReport(({ sequence }) => resolve(sequence)))
     const node = nodeBus(optionsOf(prepared, store, { node: 'node-1', ring: 'canary', url }), () => {})
-    const report = {
-      schema: 'heddle.report/1' as const,
-      node: 'node-1',
-      ring: 'canary',
-      at: '2026-11-23T00:00:00Z',
-      sequence: 7,
-      outcome: 'enforced' as const,
-      number: 1,
-      artifact: null,
-      generation: 1,
-      failure: null,
-      timings: {},
-      measures: null,
-      shadow: null,
-    }
+    const report = reportOf({ sequence: 7, outcome: 'enforced', number: 1, generation: 1 })
     try {
       await eventually('a way for the report', () =>
         node.report(report).then(

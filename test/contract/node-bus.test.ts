@@ -5,11 +5,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { reportOf } from '../fakes/report.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { natsBus } from '../../agent/adapters/nats-bus.ts'
 import { openDisk } from '../../agent/disk.ts'
-import type { Report } from '../../pipelines/contract/release.ts'
 import {
   ANNOUNCEMENTS,
   announcement,
@@ -98,21 +98,7 @@ async function subscribing(connection: NatsConnection, subject: string): Promise
   return Promise.race([refused, Promise.resolve(undefined)])
 }
 
-const statement: Report = {
-  schema: 'heddle.report/1',
-  node: 'node-1',
-  ring: 'canary',
-  at: '2026-11-23T00:00:00Z',
-  sequence: 1,
-  outcome: 'unchanged',
-  number: null,
-  artifact: null,
-  generation: null,
-  failure: null,
-  timings: {},
-  measures: null,
-  shadow: null,
-}
+const statement = reportOf({})
 
 const publications: [string, string, boolean][] = [
   ['its own report', report('node-1'), true],

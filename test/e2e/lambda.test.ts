@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { openPolicy } from '../fakes/policies.ts'
 import { storeStatuses } from '../../functions/adapters/store-statuses.ts'
 import type { Target } from '../../functions/trust/repository.ts'
 import { BUNDLES, bundleFunctions } from '../../infra/cloud/bundle.ts'
@@ -20,14 +21,6 @@ const WORLDS = DEEP ? 40 : 1
 /** Mishaps of chance in one world; most cost the start of another environment. */
 const MAX_MISHAPS = DEEP ? 12 : 0
 
-const policy = (name: string) => ({
-  [`policies/${name}.yaml`]: JSON.stringify({
-    apiVersion: 'cilium.io/v2',
-    kind: 'CiliumNetworkPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: { endpointSelector: { matchLabels: { app: name } }, ingress: [{}] },
-  }),
-})
 const broken = {
   'policies/broken.yaml':
     'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nspec: {endpointSelectr: {}}\n',
@@ -85,9 +78,9 @@ describe('the functions on Lambda', { skip: ricAbsent() }, () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'heddle-lambda-policies-'))
     commits = await policyRepository(directory, [
-      policy('api'),
-      { ...policy('api'), ...broken },
-      { ...policy('api'), ...policy('web') },
+      openPolicy('api'),
+      { ...openPolicy('api'), ...broken },
+      { ...openPolicy('api'), ...openPolicy('web') },
     ])
     await bundleFunctions(BUNDLES)
     code = await checkoutCode()

@@ -6,22 +6,12 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
+import { pathPolicy } from '../fakes/policies.ts'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { LocalDelivery } from '../fakes/local-delivery.ts'
 
 const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
-const policy = (path: string) => `apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
-metadata: {name: api, namespace: shop}
-spec:
-  endpointSelector: {matchLabels: {app: a}}
-  ingress:
-    - fromEndpoints: [{matchLabels: {app: web}}]
-      toPorts:
-        - ports: [{port: "80", protocol: TCP}]
-          rules: {http: [{path: ${path}}]}
-`
 
 let delivery: LocalDelivery
 let where: string[]
@@ -31,7 +21,7 @@ before(async () => {
   delivery = await LocalDelivery.start({ bus: false, until: 'published', clang: true })
   where = ['--store', delivery.path('store'), '--root', delivery.path('root.json')]
   for (const path of ['/one', '/two']) {
-    const { commit } = await delivery.push({ 'policies/api.yaml': policy(path) })
+    const { commit } = await delivery.push({ 'policies/api.yaml': pathPolicy(path) })
     made.push({ commit, artifact: (await delivery.status(commit))?.artifact ?? 'none' })
   }
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
+import { openPolicy } from '../fakes/policies.ts'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { ensureOperator } from '../../functions/adapters/dev-keys.ts'
@@ -12,14 +13,6 @@ import { eventually, LocalDelivery } from '../fakes/local-delivery.ts'
 const HEDDLE = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const absent = spawnSync('nats-server', ['--version']).error !== undefined && 'nats-server is not installed'
 
-const policy = (name: string) => ({
-  [`policies/${name}.yaml`]: JSON.stringify({
-    apiVersion: 'cilium.io/v2',
-    kind: 'CiliumNetworkPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: { endpointSelector: { matchLabels: { app: name } }, ingress: [{}] },
-  }),
-})
 const TENANTS = { 'tenants.yaml': 'tenants:\n  - path: policies\n    namespaces: [shop]\n' }
 
 describe('heddle rollout', { skip: absent }, () => {
@@ -57,10 +50,10 @@ describe('heddle rollout', { skip: absent }, () => {
 
   it('shows, pauses, resumes, promotes and rolls back; the history says who and why', async () => {
     assert.match((await heddle('status', ...(await at()))).stdout, /no rollout has begun yet/)
-    const one = await delivery.push({ ...TENANTS, ...policy('api') })
+    const one = await delivery.push({ ...TENANTS, ...openPolicy('api') })
     await promoteAll(one.commit)
     const first = await look()
-    const two = await delivery.push(policy('web'))
+    const two = await delivery.push(openPolicy('web'))
     await eventually('the second', async () =>
       (await look()).current.commit === two.commit ? true : undefined,
     )
@@ -90,7 +83,7 @@ describe('heddle rollout', { skip: absent }, () => {
 
   it('stop keeps the next one from every ring until start', async () => {
     assert.equal((await command('stop', '--why', 'incident')).exitCode, 0)
-    const three = await delivery.push(policy('db'))
+    const three = await delivery.push(openPolicy('db'))
     const told = await eventually('the third', async () => {
       const view = await look()
       return view.current.commit === three.commit ? view : undefined

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { pathPolicy } from '../fakes/policies.ts'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { findCgroup2 } from '../../infra/local/cgroup.ts'
@@ -28,17 +29,6 @@ import { eventually, LocalDelivery } from '../fakes/local-delivery.ts'
 const skip = whyNoKernel() ?? false
 const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const POLICY_FILE = 'policies/api.yaml'
-const policy = (path: string) => `apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
-metadata: {name: api, namespace: shop}
-spec:
-  endpointSelector: {matchLabels: {app: a}}
-  ingress:
-    - fromEndpoints: [{matchLabels: {app: web}}]
-      toPorts:
-        - ports: [{port: "80", protocol: TCP}]
-          rules: {http: [{path: ${path}}]}
-`
 
 let delivery: LocalDelivery
 let directory: string
@@ -88,7 +78,7 @@ async function restartFunctions(): Promise<void> {
 }
 /** Pushes a policy; the number of its release, as soon as ring-0 is told. */
 async function push(path: string): Promise<number> {
-  const { commit } = await delivery.push({ [POLICY_FILE]: policy(path) })
+  const { commit } = await delivery.push({ [POLICY_FILE]: pathPolicy(path) })
   const release = await eventually('a release', async () => {
     const told = await delivery.released('ring-0').catch(() => undefined)
     return told?.commit === commit ? told : undefined

@@ -2,11 +2,11 @@
  * A whole fleet whose bus is real: the functions with their own adapter, and agents with theirs, on kernels in
  * memory; a store, a forge and a queue in memory between them.
  */
+import { systemTimer } from '../../agent/adapters/system-timer.ts'
 import { join } from 'node:path'
 import { natsBus as nodeBus } from '../../agent/adapters/nats-bus.ts'
 import { silentRegistry } from '../../agent/adapters/silent-registry.ts'
 import { openDisk } from '../../agent/disk.ts'
-import type { Timer } from '../../agent/loop.ts'
 import type { Node } from '../../agent/node.ts'
 import { recoverState } from '../../agent/recover.ts'
 import { runNode, type Running } from '../../agent/run.ts'
@@ -66,15 +66,6 @@ const code = [
   { path: codeTarget(VARIANT), bytes: encode({ variant: VARIANT, digest: digestsOf(elfOf({})).code }) },
   { path: DISPATCHER_TARGET, bytes: testElf('dispatcher', '') },
 ]
-
-const timer: Timer = {
-  after(milliseconds, call) {
-    const handle = setTimeout(call, milliseconds)
-    return () => clearTimeout(handle)
-  },
-  elapsed: () => performance.now(),
-  random: Math.random,
-}
 
 export type FleetOptions = {
   /** Whole, and not stopped with the fleet. */
@@ -204,7 +195,7 @@ export class BusFleet {
       log: () => {},
     }
     const { pollMs } = this.#options
-    this.#agents.push(await runNode(node, timer, { intervalMs: pollMs, jitter: 0.2, beatMs: pollMs }))
+    this.#agents.push(await runNode(node, systemTimer, { intervalMs: pollMs, jitter: 0.2, beatMs: pollMs }))
   }
 
   /** One event after another; what fails comes again. */

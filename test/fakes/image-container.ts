@@ -5,6 +5,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { execa } from 'execa'
+import { buildahIn } from '../../infra/cloud/image/buildah.ts'
 import { lambdaVariables, type Start } from './lambda-runtime.ts'
 
 /** Why no image can be built or run here, or false. */
@@ -29,18 +30,7 @@ type Config = { config: { Entrypoint: string[]; Cmd: string[]; WorkingDir: strin
 
 export async function openContainer(archive: string): Promise<Container> {
   const scratch = await mkdtemp(join(tmpdir(), 'heddle-container-'))
-  const storage = [
-    '--root',
-    join(scratch, 'storage'),
-    '--runroot',
-    join(scratch, 'run'),
-    '--storage-driver',
-    'vfs',
-  ]
-  // What it unpacks on the way lies there, too.
-  const env = { TMPDIR: scratch }
-  const buildah = async (...args: string[]) =>
-    (await execa('buildah', [...storage, ...args], { env })).stdout.trim()
+  const { storage, env, run: buildah } = buildahIn(scratch)
   const { stdout } = await execa('skopeo', ['inspect', '--config', '--raw', `oci-archive:${archive}`], {
     env,
   })

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { buildahIn } from './buildah.ts'
 import { checkoutCode } from '../../trust/checkout-code.ts'
 import { BUNDLES, bundleFunctions } from '../bundle.ts'
 import { ENVIRONMENT } from '../environment.ts'
@@ -52,18 +53,7 @@ async function fill(root: string, files: readonly ImageFile[]): Promise<void> {
 }
 
 async function commit(scratch: string, root: string, out: string): Promise<string> {
-  const storage = [
-    '--root',
-    join(scratch, 'storage'),
-    '--runroot',
-    join(scratch, 'run'),
-    '--storage-driver',
-    'vfs',
-  ]
-  // What they unpack on the way lies there, too.
-  const env = { TMPDIR: scratch }
-  const buildah = async (...args: string[]) =>
-    (await execa('buildah', [...storage, ...args], { env })).stdout.trim()
+  const { env, run: buildah } = buildahIn(scratch)
   const container = await buildah('from', 'scratch')
   await buildah('copy', '--quiet', container, root, '/')
   const variables = { [ENVIRONMENT.sources]: IMAGE.sources, [ENVIRONMENT.texts]: IMAGE.texts }

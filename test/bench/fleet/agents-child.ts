@@ -4,12 +4,12 @@
  *
  *     agents-child.js                       told over IPC what to start; says what it has
  */
+import { systemTimer } from '../../../agent/adapters/system-timer.ts'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { natsBus } from '../../../agent/adapters/nats-bus.ts'
 import { openNode } from '../../../agent/compose.ts'
 import { NodeConfig } from '../../../agent/config.ts'
-import type { Timer } from '../../../agent/loop.ts'
 import { runNode, type Running } from '../../../agent/run.ts'
 import type { Store } from '../../../agent/ports.ts'
 import { memoryKernel } from '../../fakes/memory-kernel.ts'
@@ -33,15 +33,6 @@ const running: Running[] = []
 const turns = new Turns(AT_WORK)
 let read: Read = { bytes: 0, gets: 0 }
 const tell = (message: FromAgents) => process.send?.(message)
-const timer: Timer = {
-  after(milliseconds, call) {
-    const handle = setTimeout(call, milliseconds)
-    return () => clearTimeout(handle)
-  },
-  elapsed: () => performance.now(),
-  random: Math.random,
-}
-
 const counted = (store: Store): Store => ({
   async get(key, maxBytes) {
     const bytes = await store.get(key, maxBytes)
@@ -87,7 +78,7 @@ async function startAgent(name: string, { ring, store, nats, dir }: Start): Prom
     }
   })
   node.store = counted(node.store)
-  running.push(await runNode(node, timer, { intervalMs: POLL_MS, jitter: 0, beatMs: config.reportMs }))
+  running.push(await runNode(node, systemTimer, { intervalMs: POLL_MS, jitter: 0, beatMs: config.reportMs }))
   await enforced
 }
 

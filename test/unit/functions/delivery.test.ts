@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { openPolicy } from '../../fakes/policies.ts'
 import fc from 'fast-check'
 import { type Choices, deliveryWorld, type Gate, IN_ORDER, type World } from '../../fakes/delivery-world.ts'
 import { memoryKeys } from '../../fakes/keys.ts'
@@ -8,14 +9,6 @@ const DEEP = process.env['HEDDLE_DEEP'] === '1'
 const SEED = 20261123
 const keys = memoryKeys()
 
-const policy = (name: string) => ({
-  [`policies/${name}.yaml`]: JSON.stringify({
-    apiVersion: 'cilium.io/v2',
-    kind: 'CiliumNetworkPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: { endpointSelector: { matchLabels: { app: name } }, ingress: [{}] },
-  }),
-})
 const broken = {
   'policies/broken.yaml':
     'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nspec: {endpointSelectr: {}}\n',
@@ -39,7 +32,7 @@ function choicesFrom(numbers: readonly number[]): Choices {
 
 async function onePush(): Promise<World> {
   const world = await deliveryWorld(keys)
-  const commit = world.forge.commit(policy('api'))
+  const commit = world.forge.commit(openPolicy('api'))
   world.forge.push(commit)
   await world.send({ stage: 'validate', commit })
   return world
@@ -48,9 +41,9 @@ async function onePush(): Promise<World> {
 /** A good commit, a broken one on top, a good one on top of that; all three events wait. */
 async function threePushes(): Promise<{ world: World; good: string; bad: string; better: string }> {
   const world = await deliveryWorld(keys)
-  const good = world.forge.commit(policy('api'))
-  const bad = world.forge.commit({ ...policy('api'), ...broken }, good)
-  const better = world.forge.commit({ ...policy('api'), ...policy('web') }, bad)
+  const good = world.forge.commit(openPolicy('api'))
+  const bad = world.forge.commit({ ...openPolicy('api'), ...broken }, good)
+  const better = world.forge.commit({ ...openPolicy('api'), ...openPolicy('web') }, bad)
   world.forge.push(better)
   for (const commit of [good, bad, better]) await world.send({ stage: 'validate', commit })
   return { world, good, bad, better }
@@ -76,7 +69,7 @@ describe('delivery', () => {
     await world.settle()
     assert.deepEqual(world.hints, ['ring-0', 'ring-1', 'ring-1'])
     world.hints.length = 0
-    const commit = world.forge.commit({ ...policy('api'), ...policy('web') })
+    const commit = world.forge.commit({ ...openPolicy('api'), ...openPolicy('web') })
     world.forge.push(commit)
     await world.send({ stage: 'validate', commit })
     await world.settle()
@@ -86,7 +79,7 @@ describe('delivery', () => {
   it('publishes nothing of a broken commit, and says where it is broken', async () => {
     const world = await deliveryWorld(keys)
     const before = new Map(world.store.objects)
-    const commit = world.forge.commit({ ...policy('api'), ...broken })
+    const commit = world.forge.commit({ ...openPolicy('api'), ...broken })
     world.forge.push(commit)
     await world.send({ stage: 'validate', commit })
     await world.settle()
@@ -100,7 +93,7 @@ describe('delivery', () => {
 
   it('refuses a policy file that is not text', async () => {
     const world = await deliveryWorld(keys)
-    const commit = world.forge.commit(policy('api'))
+    const commit = world.forge.commit(openPolicy('api'))
     const { read } = world.forge
     world.forge.read = async (asked) => {
       const facts = await read(asked)

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { pathPolicy } from '../../fakes/policies.ts'
 import { execa } from 'execa'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { putJson } from '../../../functions/blobs.ts'
@@ -15,17 +16,6 @@ import { manifestOf } from '../../fakes/node-fleet.ts'
 import { memoryStore } from '../../fakes/memory-store.ts'
 import { testElf } from '../../fakes/test-elf.ts'
 
-const policy = (path: string) => `apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
-metadata: {name: api, namespace: shop}
-spec:
-  endpointSelector: {matchLabels: {app: a}}
-  ingress:
-    - fromEndpoints: [{matchLabels: {app: web}}]
-      toPorts:
-        - ports: [{port: "80", protocol: TCP}]
-          rules: {http: [{path: ${path}}]}
-`
 const store = memoryStore()
 let repository: string
 let commits: string[]
@@ -36,7 +26,7 @@ before(async () => {
   await git('init', '-q', '-b', 'main', '.')
   mkdirSync(join(repository, 'policies'))
   commits = []
-  for (const text of [policy('/one'), policy('/two'), 'kind: Nonsense\n']) {
+  for (const text of [pathPolicy('/one'), pathPolicy('/two'), 'kind: Nonsense\n']) {
     writeFileSync(join(repository, 'policies/api.yaml'), text)
     await git('add', '-A')
     await git('commit', '-q', '-m', 'change')

@@ -1,23 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { reportOf } from '../../../fakes/report.ts'
 import { natsBus, parseReport } from '../../../../functions/adapters/nats-bus.ts'
-import type { Report } from '../../../../pipelines/contract/release.ts'
 
-const report: Report = {
-  schema: 'heddle.report/1',
-  node: 'node-1',
-  ring: 'ring-0',
-  at: '2026-11-23T00:00:00Z',
-  sequence: 1,
-  outcome: 'enforced',
-  number: 1,
-  artifact: null,
-  generation: 1,
-  failure: null,
-  timings: {},
-  measures: null,
-  shadow: null,
-}
+const report = reportOf({ ring: 'ring-0', outcome: 'enforced', number: 1, generation: 1 })
 const bytes = (value: unknown) => Buffer.from(JSON.stringify(value))
 
 describe('reports from the bus', () => {

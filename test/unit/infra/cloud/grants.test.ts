@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { openPolicy } from '../../../fakes/policies.ts'
 import { storeStatuses } from '../../../../functions/adapters/store-statuses.ts'
 import { composeFunctions, type Functions, type Parts } from '../../../../functions/compose.ts'
 import type { ObjectStore, Queue } from '../../../../functions/ports.ts'
@@ -77,15 +78,6 @@ function grantedParts(name: FunctionName, parts: Parts, used: Used): Parts {
   }
 }
 
-const policy = (name: string) => ({
-  [`policies/${name}.yaml`]: JSON.stringify({
-    apiVersion: 'cilium.io/v2',
-    kind: 'CiliumNetworkPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: { endpointSelector: { matchLabels: { app: name } }, ingress: [{}] },
-  }),
-})
-
 describe('the grants of the cloud’s functions', () => {
   it('are enough for a push through every ring, and none of them is too many', async () => {
     const used: Used = new Set()
@@ -100,7 +92,7 @@ describe('the grants of the cloud’s functions', () => {
       return { ...received, stages: Object.fromEntries(stages) as Functions['stages'] }
     }
     const world = await deliveryWorld(undefined, compose)
-    const commit = world.forge.commit({ ...policy('api'), ...policy('web') })
+    const commit = world.forge.commit({ ...openPolicy('api'), ...openPolicy('web') })
     world.forge.push(commit)
     assert.ok(opened !== undefined)
     const scheduled = grantedParts('reconcile', opened, used)

@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict'
 import type { SQSEvent } from 'aws-lambda'
 import { describe, it } from 'node:test'
+import { reportOf } from '../../../fakes/report.ts'
 import { reportInbox } from '../../../../infra/local/report-inbox.ts'
-import { Report } from '../../../../pipelines/contract/release.ts'
+import type { Report } from '../../../../pipelines/contract/release.ts'
 
-const reportOf = (node: string, sequence: number): Report =>
-  Report.parse({
-    schema: 'heddle.report/1',
-    node,
-    ring: 'r',
-    at: new Date(sequence).toISOString(),
-    sequence,
-    outcome: 'unchanged',
-    number: null,
-    artifact: null,
-    generation: null,
-    failure: null,
-    timings: {},
-  })
+const said = (node: string, sequence: number): Report =>
+  reportOf({ node, ring: 'r', at: new Date(sequence).toISOString(), sequence })
 
 /** A director that is as slow, and fails as often, as a test says. */
 function director() {
@@ -53,14 +42,14 @@ describe('the inbox of reports', () => {
   it('gives all that wait in one batch, of each node the newest', async () => {
     const d = director()
     const inbox = reportInbox(d.rollout, () => {})
-    inbox.put(reportOf('a', 1))
+    inbox.put(said('a', 1))
     for (const [node, sequence] of [
       ['a', 2],
       ['b', 1],
       ['a', 4],
       ['a', 3],
     ] as const)
-      inbox.put(reportOf(node, sequence))
+      inbox.put(said(node, sequence))
     d.end()
     await settled()
     assert.deepEqual(d.batches, [
@@ -78,11 +67,11 @@ describe('the inbox of reports', () => {
     const d = director()
     const inbox = reportInbox(d.rollout, () => {})
     d.fail(1)
-    inbox.put(reportOf('a', 1))
-    inbox.put(reportOf('b', 1))
+    inbox.put(said('a', 1))
+    inbox.put(said('b', 1))
     d.end()
     await settled()
-    inbox.put(reportOf('a', 2))
+    inbox.put(said('a', 2))
     await settled()
     d.end()
     await settled()
