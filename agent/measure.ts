@@ -3,28 +3,15 @@
  * never spans a flip: what a release is judged by is its own.
  */
 import type { Measures } from '../pipelines/contract/release.ts'
-import { type Intents, isIntended } from '../pipelines/policy/intents.ts'
+import { isIntended } from '../pipelines/policy/intents.ts'
 import { readManifest } from './cache.ts'
+import type { Look, Metered } from './metered.ts'
 import type { Node } from './node.ts'
 import type { Counts } from './ports.ts'
 import type { Placement } from './state.ts'
 
 /** Milliseconds that a window covers at least, where the release has run for so long; at most twice that. */
 const WINDOW_MS = 120_000
-
-/** A look at the kernel's counters, and how many of the refusals seen until then nobody had declared. */
-type Look = { at: number; counts: Counts; last: number; seen: number; unintended: number }
-
-export type Metered = {
-  /** The release that all of this is about, and where it runs. */
-  number: number
-  slot: number
-  intents: Intents
-  /** Where the window begins, where the next one will, and the latest look. */
-  from: Look
-  next: Look
-  last: Look
-}
 
 /** Null = nothing runs, or nothing counts. The first look under a release begins its window. */
 export async function measure(node: Node): Promise<Measures | null> {

@@ -6,7 +6,7 @@ import type { DeliveryEvent } from '../pipelines/contract/events.ts'
 import type { Review } from '../pipelines/contract/provenance.ts'
 import type { Report } from '../pipelines/contract/release.ts'
 import type { RolloutEnd } from '../pipelines/rollout/state.ts'
-import type { Loaded } from '../pipelines/languages/policy-files.ts'
+import type { Judged } from '../pipelines/languages/judged.ts'
 import type { PolicySet } from '../pipelines/policy/model.ts'
 import type { Tables } from '../pipelines/tables/build-tables.ts'
 
@@ -139,10 +139,10 @@ export type Compiled = Pick<
   'abi' | 'kernel' | 'code' | 'tables' | 'blocks' | 'services' | 'routes'
 > & { elf: Uint8Array }
 
-/** A commit's policy files, read; thousands of rules take seconds, and nobody waits for them. */
+/** A commit's policy files, read and judged by its cases; thousands of rules take seconds, and nobody waits for them. */
 export interface PolicyReader {
   /** Never throws for what a file says. Throws Failure('limit-exceeded' | 'compiler-failed' | 'work-interrupted'). */
-  read(files: readonly { path: string; text: string }[]): Promise<Loaded>
+  read(files: readonly { path: string; text: string }[]): Promise<Judged>
 }
 
 /** Tables take seconds for thousands of rules, and are made where nobody waits for that. */

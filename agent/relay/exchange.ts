@@ -8,6 +8,8 @@
 import type { Socket } from 'node:net'
 import { Limit } from '../../bpf/abi/heddle.gen.ts'
 import { createHttp1Parser, type Http1Event } from '../../pipelines/protocols/http1.ts'
+import type { Limited } from './kernel-limits.ts'
+import { limitedFields } from './limited-fields.ts'
 import { ResponseTracker } from './response-tracker.ts'
 import type { Context } from './verdicts.ts'
 
@@ -19,7 +21,7 @@ export type ExchangePorts = {
   count(verdict: RelayVerdict): void
 }
 
-export type RelayVerdict = 'allowed' | 'passed' | 'denied' | 'refused' | 'dropped'
+export type RelayVerdict = 'allowed' | 'passed' | 'denied' | 'limited' | 'refused' | 'dropped'
 
 type Head = Extract<Http1Event, { kind: 'head' }>
 
@@ -33,6 +35,14 @@ const REPLIES = {
 
 /** 0 = an end without an answer. */
 type ReplyStatus = 0 | keyof typeof REPLIES
+type Reply = ReplyStatus | Limited
+
+const LIMITED = 'HTTP/1.1 429 Too Many Requests\r\nServer: heddle\r\nConnection: close\r\n'
+
+function replyText(said: Exclude<Reply, 0>): string {
+  if (typeof said === 'number') return REPLIES[said]
+  return `${LIMITED}${limitedFields(said)}Content-Length:       0\r\n\r\n`
+}
 
 /** Milliseconds for responses owed to requests before a refused one. */
 const OWED_MS = 60_000
@@ -52,7 +62,7 @@ export class Exchange {
   /** Bytes pass unread: not HTTP/1 where none is asked for, or after 101. */
   private raw: 'opaque' | 'tunnel' | undefined
   /** Refused; the reply goes out when so many responses are still owed. */
-  private reply: { status: ReplyStatus; owed: number } | undefined
+  private reply: { said: Reply; owed: number } | undefined
   private over = false
 
   constructor(ports: ExchangePorts) {
@@ -102,8 +112,13 @@ export class Exchange {
       this.refuse(0, 'dropped')
       return
     }
-    if (context.kind === 'judge' && !context.allows(event.request)) {
+    const judged = context.kind === 'judge' ? context.take(event.request) : 'allow'
+    if (judged === 'deny') {
       this.refuse(403, 'denied')
+      return
+    }
+    if (judged !== 'allow') {
+      this.refuse(judged, 'limited')
       return
     }
     this.ports.count(context.kind === 'judge' ? 'allowed' : 'passed')
@@ -152,12 +167,12 @@ export class Exchange {
     else client.resume()
   }
 
-  private refuse(status: ReplyStatus, verdict: RelayVerdict): void {
+  private refuse(said: Reply, verdict: RelayVerdict): void {
     this.ports.count(verdict)
     // A message whose head has gone to the server: the reply takes the place of its response.
-    this.reply = { status, owed: this.inBody ? 1 : 0 }
+    this.reply = { said, owed: this.inBody ? 1 : 0 }
     this.held = Buffer.alloc(0)
-    if (status === 0) this.abort()
+    if (said === 0) this.abort()
     else if (this.owed.length <= this.reply.owed) this.sendReply()
     else this.awaitOwed()
   }
@@ -179,8 +194,8 @@ export class Exchange {
       return
     }
     this.over = true
-    if (this.reply.status === 0) return
-    client.end(REPLIES[this.reply.status])
+    if (this.reply.said === 0) return
+    client.end(replyText(this.reply.said))
     client.resume()
     server.destroy()
     // Not an idle timer: what a client goes on sending must not keep the connection.

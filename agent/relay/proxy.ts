@@ -15,6 +15,7 @@ export class ProxyServer {
     allowed: 0,
     passed: 0,
     denied: 0,
+    limited: 0,
     refused: 0,
     dropped: 0,
   }

@@ -5,12 +5,12 @@
  */
 import { AddressLayout, IdentityRowsLayout, Limit } from '../../bpf/abi/heddle.gen.ts'
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
-import { AT } from '../../pipelines/tables/layout.ts'
 import { isLoopback, isMapped4, LOOPBACK_NAMES } from '../adapters/address-bytes.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
 import type { Pins } from '../adapters/pins.ts'
 import type { SocketName } from '../adapters/connection.ts'
 import { ActiveGeneration, type Generation } from './active-generation.ts'
+import { KernelLimits, type Limited } from './kernel-limits.ts'
 
 const IPPROTO_TCP = 6
 /** What one generation says of one connection. */
@@ -21,10 +21,13 @@ export type Context =
       /** Bytes that are no HTTP/1 may pass. */
       opaque: boolean
       allows(request: Request): boolean
+      /** The same, and takes from the limits that the request meets. */
+      take(request: Request): 'allow' | 'deny' | Limited
     }
 
 export class Verdicts {
   readonly generations: ActiveGeneration
+  readonly limits = new KernelLimits()
   private readonly identities: BpfMap
 
   constructor(pins: Pins) {
@@ -47,15 +50,25 @@ export class Verdicts {
     if (identity === 0) return { kind: isLoopback(local) ? 'pass' : 'drop' }
     const own = this.rowsOf(generation, identity)
     if (!own) return { kind: 'drop' }
-    const rows = { subject: own.subject, peer: this.peerRow(generation, remote, peer) }
+    const asking = peer === 0 ? this.identityAt(remote) : peer
+    const rows = { subject: own.subject, peer: this.peerRow(generation, remote, asking) }
     const judges = walker.connection(rows, IPPROTO_TCP, localPort)
     if (typeof judges !== 'bigint') return { kind: judges }
-    const opaque = (judges & walker.row(walker.word(AT.opaque_at))) !== 0n
-    return { kind: 'judge', opaque, allows: (request) => walker.allows(judges, request) }
+    return {
+      kind: 'judge',
+      opaque: walker.passesUnparsed(judges),
+      allows: (request) => walker.allows(judges, request),
+      take: (request) => {
+        const rates = walker.allowed(judges, request)
+        if (rates === undefined) return 'deny'
+        return this.limits.take(rates, request, { identity: asking, address: remote }) ?? 'allow'
+      },
+    }
   }
 
   close(): void {
     this.generations.close()
+    this.limits.close()
     this.identities.close()
   }
 
@@ -82,8 +95,7 @@ export class Verdicts {
     return bytes && { subject: rowAt(bytes, subject.at), peer: rowAt(bytes, peer.at) }
   }
 
-  private peerRow(generation: Generation, remote: Uint8Array, peer: number): bigint {
-    const identity = peer === 0 ? this.identityAt(remote) : peer
+  private peerRow(generation: Generation, remote: Uint8Array, identity: number): bigint {
     if (identity !== 0) return this.rowsOf(generation, identity)?.peer ?? 0n
     return generation.walker.world(isMapped4(remote) ? remote.subarray(12) : remote)
   }

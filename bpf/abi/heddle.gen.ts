@@ -37,6 +37,10 @@ export const Limit = {
   MAX_UPSTREAMS: 16384,
   MAX_POOLS: 16384,
   MAX_SPOTS: 262144,
+  MAX_LIMITS: 32,
+  MAX_BUCKETS: 65536,
+  MAX_KEYS: 4,
+  LIMITED_HEAD: 200,
   MAX_UNREAD: 1048576,
 } as const
 
@@ -81,7 +85,7 @@ export const Field = {
 
 /** struct heddle_tables */
 export const TablesLayout = {
-  bytes: 256,
+  bytes: 272,
   fields: {
     magic: { at: 0, bytes: 4 },
     abi: { at: 4, bytes: 4 },
@@ -90,7 +94,7 @@ export const TablesLayout = {
     blocks: { at: 16, bytes: 4 },
     dims: { at: 20, bytes: 4 },
     latches: { at: 24, bytes: 4 },
-    pad: { at: 28, bytes: 4 },
+    resumes_at: { at: 28, bytes: 4 },
     method: { at: 32, bytes: 24 },
     path: { at: 56, bytes: 24 },
     names: { at: 80, bytes: 24 },
@@ -111,7 +115,63 @@ export const TablesLayout = {
     route_sets_at: { at: 240, bytes: 4 },
     route_sets: { at: 244, bytes: 4 },
     route_diagram_at: { at: 248, bytes: 4 },
-    route_pad: { at: 252, bytes: 4 },
+    forbids: { at: 252, bytes: 4 },
+    limits: { at: 256, bytes: 4 },
+    limits_at: { at: 260, bytes: 4 },
+    keys: { at: 264, bytes: 4 },
+    limits_pad: { at: 268, bytes: 4 },
+  },
+} as const
+
+/** enum heddle_key */
+export const Key = {
+  KEY_PATH: 1,
+  KEY_HEADERS: 2,
+  KEY_IDENTITY: 16,
+} as const
+
+/** struct heddle_rate */
+export const RateLayout = {
+  bytes: 40,
+  fields: {
+    id: { at: 0, bytes: 8 },
+    interval: { at: 8, bytes: 8 },
+    tolerance: { at: 16, bytes: 8 },
+    keys: { at: 24, bytes: 4 },
+    quota: { at: 28, bytes: 4 },
+    window: { at: 32, bytes: 4 },
+    pad: { at: 36, bytes: 4 },
+  },
+} as const
+
+/** struct heddle_bucket_key */
+export const BucketKeyLayout = {
+  bytes: 16,
+  fields: {
+    limit: { at: 0, bytes: 8 },
+    hash: { at: 8, bytes: 8 },
+  },
+} as const
+
+/** struct heddle_bucket */
+export const BucketLayout = {
+  bytes: 8,
+  fields: {
+    until: { at: 0, bytes: 8 },
+  },
+} as const
+
+/** struct heddle_take */
+export const TakeLayout = {
+  bytes: 56,
+  fields: {
+    key: { at: 0, bytes: 16 },
+    interval: { at: 16, bytes: 8 },
+    tolerance: { at: 24, bytes: 8 },
+    wait: { at: 32, bytes: 8 },
+    secret: { at: 40, bytes: 8 },
+    back: { at: 48, bytes: 4 },
+    pad: { at: 52, bytes: 4 },
   },
 } as const
 
@@ -320,6 +380,8 @@ export const Reason = {
   OTHER_PROTOCOL: 32,
   UNDECLARED: 33,
   EVENT_LOST: 34,
+  LIMITED: 35,
+  NEW_BUCKET: 36,
   REASONS: 64,
 } as const
 
@@ -372,7 +434,7 @@ export const RequestFlag = {
 
 /** struct heddle_request */
 export const RequestLayout = {
-  bytes: 232,
+  bytes: 264,
   fields: {
     remaining: { at: 0, bytes: 8 },
     head_bytes: { at: 8, bytes: 4 },
@@ -387,6 +449,7 @@ export const RequestLayout = {
     dim: { at: 39, bytes: 1 },
     latches: { at: 40, bytes: 64 },
     classes: { at: 104, bytes: 128 },
+    keys: { at: 232, bytes: 32 },
   },
 } as const
 
@@ -432,7 +495,7 @@ export const ConnFlag = {
 
 /** struct heddle_conn */
 export const ConnLayout = {
-  bytes: 512,
+  bytes: 560,
   fields: {
     cookie: { at: 0, bytes: 8 },
     remote: { at: 8, bytes: 16 },
@@ -456,8 +519,12 @@ export const ConnLayout = {
     status: { at: 238, bytes: 2 },
     resume: { at: 240, bytes: 4 },
     message_at: { at: 244, bytes: 4 },
-    request: { at: 248, bytes: 232 },
-    response: { at: 480, bytes: 32 },
+    request: { at: 248, bytes: 264 },
+    response: { at: 512, bytes: 32 },
+    retry_after: { at: 544, bytes: 4 },
+    quota: { at: 548, bytes: 4 },
+    window: { at: 552, bytes: 4 },
+    pad: { at: 556, bytes: 4 },
   },
 } as const
 
@@ -551,7 +618,7 @@ export const ShadowWindow = {
 
 /** struct heddle_shadow_seat */
 export const ShadowSeatLayout = {
-  bytes: 808,
+  bytes: 856,
   fields: {
     owner: { at: 0, bytes: 8 },
     busy: { at: 8, bytes: 4 },
@@ -564,7 +631,7 @@ export const ShadowSeatLayout = {
     peer: { at: 36, bytes: 4 },
     reasons: { at: 40, bytes: 64 },
     text: { at: 104, bytes: 192 },
-    conn: { at: 296, bytes: 512 },
+    conn: { at: 296, bytes: 560 },
   },
 } as const
 
@@ -610,9 +677,10 @@ export const NodeLayout = {
 
 /** struct heddle_population */
 export const PopulationLayout = {
-  bytes: 8,
+  bytes: 16,
   fields: {
     connections: { at: 0, bytes: 8 },
+    secret: { at: 8, bytes: 8 },
   },
 } as const
 
@@ -812,6 +880,7 @@ export const ClientReason = {
   KERNEL_ANSWERED: 11,
   SLOW_ENDLESS: 13,
   SLOW_REFUSED: 12,
+  SLOW_LIMITED: 14,
   CLIENT_REASONS: 32,
 } as const
 
@@ -855,7 +924,7 @@ export const CalledLayout = {
 
 /** struct heddle_client */
 export const ClientLayout = {
-  bytes: 328,
+  bytes: 360,
   fields: {
     cookie: { at: 0, bytes: 8 },
     address: { at: 8, bytes: 16 },
@@ -876,7 +945,7 @@ export const ClientLayout = {
     route_set: { at: 84, bytes: 4 },
     direct: { at: 88, bytes: 4 },
     pad: { at: 92, bytes: 4 },
-    request: { at: 96, bytes: 232 },
+    request: { at: 96, bytes: 264 },
   },
 } as const
 

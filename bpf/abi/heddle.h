@@ -70,6 +70,14 @@ enum heddle_limit {
 	HEDDLE_MAX_POOLS = 16384,
 	/* Places of all services' Maglev tables together. */
 	HEDDLE_MAX_SPOTS = 262144,
+	/* Rate limits in one artifact: a bit each of one word. */
+	HEDDLE_MAX_LIMITS = 32,
+	/* Buckets of all limits and keys of one node; the one that was used longest ago gives way, and begins full again. */
+	HEDDLE_MAX_BUCKETS = 65536,
+	/* Headers that limits may be keyed by, in one artifact: numbers 1 .. 3. */
+	HEDDLE_MAX_KEYS = 4,
+	/* Bytes of the head of a local reply that tells a limit. */
+	HEDDLE_LIMITED_HEAD = 200,
 	/* Bytes that a reader may leave unread before the rest of a message goes by way of the relay. */
 	HEDDLE_MAX_UNREAD = 1048576,
 };
@@ -125,7 +133,13 @@ struct heddle_dfa {
  * latch l adds root roots_at[l]. A root is a `next` as well: HEDDLE_LEAF | leaf where
  * nothing but the path is asked. The default next of a node never is the number of
  * a node that could read its header as an entry of its own. A request is allowed when any reached leaf has
- * a block in common with the blocks that apply to the connection.
+ * a block in common with the blocks that apply to the connection, and none of them forbids.
+ * Blocks that forbid come first. Where nothing but they apply to a connection, so that it would
+ * pass unread, the block behind them applies as well, which allows every request.
+ *
+ * A header that comes again is one value with the first, a comma between (RFC 9110 5.3). Its class
+ * says where its automaton goes on: word `class` of the dimension's resumes is the state behind the
+ * comma, 0 = nothing that a rule names.
  */
 enum heddle_diagram {
 	HEDDLE_LEAF = 0x40000000,
@@ -137,7 +151,8 @@ enum heddle_diagram {
 
 /*
  * Final values of the header-name automaton (names folded to lower case by its
- * classes): low byte = enum heddle_field, bits 8..15 = dimension (0 = none).
+ * classes): low byte = enum heddle_field, bits 8..13 = dimension (0 = none), bits 14..15 =
+ * number as a key of limits (0 = none; one that has a number has a dimension).
  */
 enum heddle_field {
 	HEDDLE_FIELD_OTHER = 0,
@@ -157,7 +172,7 @@ struct heddle_tables {
 	__u32 blocks;
 	__u32 dims; /* dimensions in use, >= 2 */
 	__u32 latches;
-	__u32 pad;
+	__u32 resumes_at; /* dims words: where a dimension's resumes stand, 0 = it has none */
 	struct heddle_dfa method; /* final = value class of HEDDLE_DIM_METHOD */
 	struct heddle_dfa path; /* final = diagram root (entry index) */
 	struct heddle_dfa names; /* final = heddle_field | dimension << 8 */
@@ -180,7 +195,52 @@ struct heddle_tables {
 	__u32 route_sets_at; /* structs heddle_route_set, by number */
 	__u32 route_sets;
 	__u32 route_diagram_at;
-	__u32 route_pad;
+	__u32 forbids; /* blocks limits .. forbids-1 deny what they match; block `forbids` is open to all */
+	__u32 limits; /* blocks 0 .. limits-1 count what they match */
+	__u32 limits_at; /* structs heddle_rate, one a block */
+	__u32 keys; /* enum heddle_key of all limits; 0 = no head is read for a key */
+	__u32 limits_pad;
+};
+
+/* What a bucket is told by from others of its limit. */
+enum heddle_key {
+	HEDDLE_KEY_PATH = 1,
+	HEDDLE_KEY_HEADERS = 2, /* << number - 1: the header that `names` gives that number */
+	HEDDLE_KEY_IDENTITY = 16, /* the peer's; of no workload: its address */
+};
+
+/*
+ * A limit as GCRA has it (ITU-T I.371, annex A): a request takes `interval` ns; it is taken while what was
+ * taken lies no more than `tolerance` ahead of the clock. So a full bucket has 1 + tolerance / interval.
+ */
+struct heddle_rate {
+	__u64 id; /* of policy, rule and arithmetic: what is the same in another generation has the same buckets */
+	__u64 interval; /* ns */
+	__u64 tolerance; /* ns */
+	__u32 keys; /* enum heddle_key */
+	__u32 quota; /* requests a window, for RateLimit-Policy */
+	__u32 window; /* seconds */
+	__u32 pad;
+};
+
+struct heddle_bucket_key {
+	__u64 limit; /* its id */
+	__u64 hash; /* of its keys, by a secret of the node */
+};
+
+struct heddle_bucket {
+	__u64 until; /* CLOCK_MONOTONIC, ns: to where requests were taken */
+};
+
+/* The relay's request to a limit, run by BPF_PROG_RUN: one step beside what programs take. */
+struct heddle_take {
+	struct heddle_bucket_key key;
+	__u64 interval;
+	__u64 tolerance;
+	__u64 wait; /* answer: ns until one would be taken; 0 = it was */
+	__u64 secret; /* answer: the node's */
+	__u32 back; /* not 0: gives back what was taken */
+	__u32 pad;
 };
 
 /* ---- routes: where a request to a service goes ----------------------------
@@ -194,10 +254,9 @@ struct heddle_tables {
  * The final value leads through a diagram, as above but at route_diagram_at and with one
  * difference: leaf 0 is no rule (404), leaf l is rule l - 1 of the set. Precedence was settled
  * by the compiler, so there is one answer. Dimensions are those of the other rules; a
- * query parameter is one as well, of which the first occurrence counts. A header that
- * comes more than once is one value, joined; the kernel can't say its class, so that a
- * question for it is answered by the relay: `classes` then has HEDDLE_CLASS_OTHER, and the
- * request HEDDLE_REQUEST_REPEATED.
+ * query parameter is one as well, of which the first occurrence counts. A request
+ * with a header that comes more than once is HEDDLE_REQUEST_REPEATED; where a question finds
+ * HEDDLE_CLASS_OTHER in it, the relay answers.
  */
 enum heddle_route_limit {
 	/* Bytes of a text that the kernel writes; a longer one is the relay's. */
@@ -385,6 +444,8 @@ enum heddle_reason {
 	HEDDLE_OTHER_PROTOCOL = 32,
 	HEDDLE_UNDECLARED = 33, /* L3/L4: to an address that no workload declares */
 	HEDDLE_EVENT_LOST = 34, /* the ring was full: a sweep of the relay finds what it told of */
+	HEDDLE_LIMITED = 35, /* a rate limit has no more: 429 */
+	HEDDLE_NEW_BUCKET = 36, /* a limit met a key that has no bucket, or none any more */
 	/* Counters there are: with room, so that a new reason is no new layout. */
 	HEDDLE_REASONS = 64,
 };
@@ -449,9 +510,10 @@ struct heddle_request {
 	__u8 phase; /* enum heddle_phase */
 	__u8 flags; /* enum heddle_request_flag */
 	__u8 field; /* enum heddle_field of the line being read */
-	__u8 dim; /* dimension of the line being read, 0 = none */
+	__u8 dim; /* of the line being read: dimension, and number as a key << 6; 0 = none */
 	__u64 latches[HEDDLE_LATCH_U64];
 	__u16 classes[HEDDLE_MAX_DIMS]; /* value class per dimension */
+	__u64 keys[HEDDLE_MAX_KEYS]; /* hashes of the path, and of headers by their number */
 };
 
 /* Response tracker phases: where the response stream stands. */
@@ -520,6 +582,11 @@ struct heddle_conn {
 	__u32 message_at; /* offset of the message's first byte in this segment, ~0 = earlier */
 	struct heddle_request request;
 	struct heddle_response response;
+	/* Of a reply that tells a limit: seconds until it has one more, and its policy. */
+	__u32 retry_after;
+	__u32 quota;
+	__u32 window;
+	__u32 pad;
 };
 
 /* Scratch for one run of one program. */
@@ -659,6 +726,7 @@ struct heddle_node {
 /* Writer: programs only. */
 struct heddle_population {
 	__u64 connections; /* enrolled now */
+	__u64 secret; /* keys are hashed with it; drawn by whoever needs it first */
 };
 
 /* Longest-prefix key of the identity map: IPv4 as ::ffff:0:0/96. */
@@ -857,6 +925,7 @@ enum heddle_client_reason {
 	HEDDLE_KERNEL_ANSWERED = 11, /* answered by the kernel itself */
 	HEDDLE_SLOW_ENDLESS = 13, /* a remote response that only the end of its connection ends */
 	HEDDLE_SLOW_REFUSED = 12, /* no route, no rule or no endpoint: the relay gives the answer */
+	HEDDLE_SLOW_LIMITED = 14, /* a rate limit has no more: the relay asks again, and tells the client */
 	HEDDLE_CLIENT_REASONS = 32,
 };
 

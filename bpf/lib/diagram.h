@@ -10,14 +10,32 @@
 #include "automaton.h"
 #include "bytes.h"
 
-/* Does the leaf under `root` have a block in common with `blocks`? */
-static __always_inline int root_allows(const struct heddle_request *r,
-				       const struct heddle_blocks *blocks, __u32 root)
+/* What the leaves that a request reached say of it, above a bit for each limit that they name. */
+#define DIAGRAM_ALLOWS (1ULL << 62)
+#define DIAGRAM_FORBIDS (1ULL << 63)
+#define DIAGRAM_LIMITS 0xffffffffULL
+
+/* Of 64 blocks from 64 * i on, those below number `end`. */
+static __always_inline __u64 blocks_below(__u32 end, __u32 i)
+{
+	__u32 left;
+
+	if (end <= 64 * i)
+		return 0;
+	left = end - 64 * i;
+	return left >= 64 ? ~0ULL : (1ULL << left) - 1;
+}
+
+/* What the blocks say that the leaf under `root` has in common with `blocks`. */
+static __always_inline __u64 root_found(const struct heddle_request *r,
+					const struct heddle_blocks *blocks, __u32 root)
 {
 	__u32 diagram_at = policy_u32(TABLES(diagram_at));
 	__u32 row_u64 = policy_u32(TABLES(row_u64));
+	__u32 against = policy_u32(TABLES(forbids));
+	__u64 limits = blocks_below(policy_u32(TABLES(limits)), 0);
+	__u64 allow = 0, forbid = 0, limit = 0;
 	__u32 at = root;
-	__u64 common = 0;
 
 	for (int i = 0; i < HEDDLE_MAX_DIMS && !(at & HEDDLE_LEAF); i++) {
 		__u32 dim = policy_u32(diagram_at + 2 * at + 1) & (HEDDLE_MAX_DIMS - 1);
@@ -29,17 +47,23 @@ static __always_inline int root_allows(const struct heddle_request *r,
 		return 0;
 	at = (at & HEDDLE_LEAF_NUMBER) * row_u64;
 	for (__u32 i = 0; i < HEDDLE_ROW_U64; i++) {
+		__u64 common, low;
+
 		if (i >= row_u64)
 			break;
-		common |= policy_u64(policy_u32(TABLES(leaves_at)) + 2 * (at + i)) &
-			  blocks->row[i];
+		common = policy_u64(policy_u32(TABLES(leaves_at)) + 2 * (at + i)) & blocks->row[i];
+		low = blocks_below(against, i);
+		allow |= common & ~low;
+		if (!i)
+			limit = common & limits;
+		forbid |= common & low & ~(i ? 0 : limits);
 	}
-	return common != 0;
+	return (allow ? DIAGRAM_ALLOWS : 0) | (forbid ? DIAGRAM_FORBIDS : 0) | limit;
 }
 
-SEPARATE int diagram_root(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
+SEPARATE __u64 diagram_root(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
 {
-	return r && blocks && root ? root_allows(r, blocks, root) : 0;
+	return r && blocks && root ? root_found(r, blocks, root) : 0;
 }
 
 /* Number of the lowest bit of x, which is not 0. Without a branch: it is counted, not searched. */
@@ -65,40 +89,43 @@ struct latched {
 	struct heddle_request *request;
 	struct heddle_blocks *blocks;
 	__u64 word;
+	__u64 found;
+	__u64 decided; /* what nothing that follows can change */
 	__u32 index;
-	int allowed;
+	__u32 pad;
 };
 
 static long try_latch(__u32 turn UNUSED, struct latched *l)
 {
 	if (!l->word)
 		return 1;
-	l->allowed = diagram_root(l->request, l->blocks, next_latch(&l->word, l->index));
-	OPAQUE_TO_COMPILER(l->allowed);
-	return l->allowed & 1;
+	l->found |= diagram_root(l->request, l->blocks, next_latch(&l->word, l->index));
+	OPAQUE_TO_COMPILER(l->found);
+	return (l->found & l->decided) != 0;
 }
 
-/* 1 = one of these blocks allows the head in `r`, whose path led to `root`. */
-SEPARATE int diagram_allows(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
+/*
+ * Not 0 = one of these blocks allows the head in `r`, whose path led to `root`, and none forbids it;
+ * then DIAGRAM_ALLOWS and the limits that it meets.
+ */
+SEPARATE __u64 diagram_judge(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
 {
-	struct latched l = {};
+	struct latched l = { .decided = DIAGRAM_FORBIDS };
 
 	if (!r || !blocks)
 		return 0;
-	if (diagram_root(r, blocks, root))
-		return 1;
-	for (int i = 0; i < HEDDLE_LATCH_U64; i++) {
+	if (!policy_u32(TABLES(forbids)))
+		l.decided |= DIAGRAM_ALLOWS;
+	l.found = diagram_root(r, blocks, root);
+	for (int i = 0; i < HEDDLE_LATCH_U64 && !(l.found & l.decided); i++) {
 		l.request = r;
 		l.blocks = blocks;
 		l.index = i;
 		l.word = r->latches[i];
-		if (!l.word)
-			continue;
-		REPEAT(64, try_latch, &l);
-		if (l.allowed)
-			return 1;
+		if (l.word)
+			REPEAT(64, try_latch, &l);
 	}
-	return 0;
+	return l.found & DIAGRAM_ALLOWS && !(l.found & DIAGRAM_FORBIDS) ? l.found : 0;
 }
 
 #endif /* HEDDLE_DIAGRAM_H */

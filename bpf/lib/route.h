@@ -37,8 +37,8 @@ struct route_search {
 };
 
 /*
- * One question. The class of a header that came twice is that of none of its values: 1 also
- * where it may be one of those, and `at` is left as it was.
+ * One question. 1 also where a request with a header that came twice asks for a value that no
+ * rule names: `at` is left as it was.
  */
 static long route_ask(__u32 turn UNUSED, struct route_search *s)
 {

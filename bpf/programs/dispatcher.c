@@ -12,6 +12,7 @@
 #include "../maps/shadow.h"
 #include "parts/close.h"
 #include "parts/steer.h"
+#include "parts/take.h"
 #include "parts/call.h"
 #include "parts/enrol-client.h"
 #include "parts/ask.h"
@@ -325,6 +326,19 @@ SEC("syscall")
 int relay_ask(struct heddle_ask *ask)
 {
 	ask->answer = asked(ask);
+	return 0;
+}
+
+/* The same, for requests that the relay judges: from the buckets that programs take from. */
+SEC("syscall")
+int relay_take(struct heddle_take *take)
+{
+	take->secret = key_secret();
+	take->wait = 0;
+	if (take->back)
+		bucket_give_back(take);
+	else
+		take->wait = bucket_take(take);
 	return 0;
 }
 

@@ -1,9 +1,12 @@
-/** PolicyReader: a few files at once, many in a child process, because a megabyte of YAML is 2 s of work. */
+/**
+ * PolicyReader: a few files at once, many in a child process, because a megabyte of YAML is 2 s of work.
+ * So are cases, however few files they stand in: a case may send 16 kB through every expression there is.
+ */
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../../pipelines/contract/failures.ts'
-import type { Loaded } from '../../pipelines/languages/policy-files.ts'
+import { type Judged, judged } from '../../pipelines/languages/judged.ts'
 import type { PolicyReader } from '../ports.ts'
-import { loadPolicies, type TextFile } from '../validate/load-policies.ts'
+import { readRepository, type TextFile } from '../validate/load-policies.ts'
 import { type ChildLimits, inChild } from './node-child.ts'
 
 const PROGRAM = fileURLToPath(new URL('./policy-reader-program.js', import.meta.url))
@@ -18,11 +21,12 @@ export function nodePolicyReader(limits = LIMITS): PolicyReader {
   return {
     async read(files) {
       const characters = files.reduce((sum, { text }) => sum + text.length, 0)
-      if (characters <= SMALL) return loadPolicies(files)
+      const small = characters <= SMALL ? readRepository(files) : undefined
+      if (small !== undefined && !('set' in small && small.cases.length > 0)) return judged(small)
       const over = (bound: string) => overLimit(files, bound)
       const input = files.map(({ path, text }) => ({ path, text }))
       const job = { name: 'policy reader', program: PROGRAM, input, limits, maxOutput: MAX_OUTPUT, over }
-      return (await inChild(job)) as Loaded
+      return (await inChild(job)) as Judged
     },
   }
 }
@@ -34,6 +38,6 @@ function overLimit(files: readonly TextFile[], bound: string): Failure {
   return new Failure(
     'limit-exceeded',
     `${place}reading the ${files.length} policy files took more than ${bound}; this file is the largest: ` +
-      'split the repository, or remove rules that others contain',
+      'split the repository, or remove rules that others contain, or cases',
   )
 }

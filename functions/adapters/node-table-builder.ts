@@ -1,4 +1,5 @@
 /** TableBuilder in a child process: thousands of rules are seconds of counting states. */
+import { everyRule } from '../../pipelines/policy/every-rule.ts'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../../pipelines/contract/failures.ts'
 import type { HttpMatch, PolicySet, Rule } from '../../pipelines/policy/model.ts'
@@ -44,7 +45,7 @@ function overLimit(set: PolicySet, bound: string): Failure {
 
 function heaviest({ policies }: PolicySet): { rule?: Rule; matches: readonly HttpMatch[] } {
   let found: { rule?: Rule; matches: readonly HttpMatch[] } = { matches: [] }
-  for (const rule of policies.flatMap(({ allow, deny }) => [...allow, ...deny])) {
+  for (const rule of policies.flatMap(everyRule)) {
     const matches = rule.http ?? []
     if (found.rule === undefined || matches.length > found.matches.length) found = { rule, matches }
   }

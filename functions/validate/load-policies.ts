@@ -1,5 +1,6 @@
 /** Text files of a policy repository → policy set or findings. Used by the validate stage and the CLI. */
 import { type Finding, inReadingOrder } from '../../pipelines/languages/finding.ts'
+import { type Judged, judged } from '../../pipelines/languages/judged.ts'
 import { type Loaded, type PolicyFile, readPolicyFiles } from '../../pipelines/languages/policy-files.ts'
 import { readYaml } from '../adapters/yaml-source.ts'
 
@@ -27,6 +28,11 @@ export function readPolicies(files: readonly TextFile[]): Loaded {
 }
 
 /** The same for a whole repository: files that are no policy files are left out. */
-export function loadPolicies(files: readonly TextFile[]): Loaded {
+export function readRepository(files: readonly TextFile[]): Loaded {
   return readPolicies(files.filter(({ path }) => isPolicyPath(path)))
+}
+
+/** What would be delivered of a repository: its cases hold. */
+export function loadPolicies(files: readonly TextFile[]): Judged {
+  return judged(readRepository(files))
 }

@@ -18,6 +18,14 @@ const GENERATED: readonly Generated[] = [
     file: 'pipelines/languages/cilium/schema.gen.json',
     generator: 'dist/infra/ci/generate-cilium-schema.js',
   },
+  {
+    file: 'pipelines/languages/mesh/schema.gen.json',
+    generator: 'dist/infra/ci/generate-mesh-schema.js',
+  },
+  {
+    file: 'pipelines/languages/mesh/reference.gen.md',
+    generator: 'dist/infra/ci/generate-mesh-reference.js',
+  },
 ]
 
 /** The generated files that differ from what their generator makes, and how to renew them. */

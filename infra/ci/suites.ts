@@ -19,10 +19,12 @@ export const isAlone = ({ concurrency, beside }: Suite): boolean => concurrency 
 const HOSTED = [
   'bus-cli',
   'bus-faults',
+  'cases-cli',
   'cli',
   'cloud-stacks',
   'delivery',
   'lambda',
+  'lint-cli',
   'proof-cli',
   'rollout-cli',
   'services-cli',

@@ -1,4 +1,5 @@
 /** Where a request would go, as far as policies tell: for questions that name no port or namespace. */
+import { everyRule } from '../../pipelines/policy/every-rule.ts'
 import type { PolicySet, Rule } from '../../pipelines/policy/model.ts'
 import { type Labelled, selectorMatches } from '../../pipelines/policy/selector.ts'
 
@@ -6,9 +7,7 @@ const HTTP_PORT = 80
 
 /** TCP ports that rules for this workload name, of a range the first; those with HTTP rules come first. */
 export function portsNamed({ policies }: PolicySet, subject: Labelled): [number, ...number[]] {
-  const rules = policies
-    .filter((policy) => selectorMatches(policy.subject, subject))
-    .flatMap(({ allow, deny }) => [...allow, ...deny])
+  const rules = policies.filter((policy) => selectorMatches(policy.subject, subject)).flatMap(everyRule)
   const judged = rules.filter(({ http }) => http !== null)
   const [first = HTTP_PORT, ...others] = new Set([...portsOf(judged), ...portsOf(rules)])
   return [first, ...others]

@@ -1,25 +1,20 @@
 /** What routes say to one request to a service: which rule decides, where it goes, how its heads are changed. */
 import { join } from 'node:path'
+import { sameBytes } from '../../pipelines/bytes.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { changedPath, type HeaderChange, type RequestChange } from '../../pipelines/policy/route-change.ts'
-import {
-  type DecidingMatch,
-  evaluateRoute,
-  RANDOM_END,
-  type RouteOutcome,
-  type RouteQuestion,
-} from '../../pipelines/policy/route-evaluate.ts'
+import type { RouteOutcome, RouteQuestion } from '../../pipelines/policy/route-evaluate.ts'
 import { targetOf } from '../../pipelines/policy/route-match.ts'
-import { inPrecedence, routesFor } from '../../pipelines/policy/route-precedence.ts'
+import { possibleOutcomes } from '../../pipelines/policy/route-possible.ts'
+import { forwardedHead, type RouteMatchTrace, traceRoutes } from '../../pipelines/policy/route-trace.ts'
 import type { Retry, ServicePort } from '../../pipelines/policy/route.ts'
+import { byteText } from '../../pipelines/protocols/http1-grammar.ts'
 import { serviceKey } from '../../pipelines/services/model.ts'
 import { paint } from './style.ts'
+import { headLines, matchLines } from './trace-text.ts'
 import { UsageError } from './usage.ts'
 
 const HTTP_PORT = 80
-
-/** `weight` of `sum` requests meet it; 1 of 1 where there is nothing to choose. */
-type Possible = { weight: number; sum: number; outcome: RouteOutcome }
 
 /** `[namespace/]name[:port]`. */
 export function serviceOf(text: string, namespace: string): ServicePort {
@@ -30,50 +25,44 @@ export function serviceOf(text: string, namespace: string): ServicePort {
   return { namespace: parts[1] ?? namespace, name: parts[2], port }
 }
 
-/** One for each backend that gets requests; the evaluator itself says what becomes of them there. */
-function possibilities(set: PolicySet, question: RouteQuestion): Possible[] {
-  const outcome = evaluateRoute(set, question, 0)
-  const backends = backendsBehind(set, question, outcome.deciding)
-  const sum = backends.reduce((total, { weight }) => total + weight, 0)
-  if (sum === 0) return [{ weight: 1, sum: 1, outcome }]
-  let before = 0
-  return backends.flatMap(({ weight }) => {
-    if (weight === 0) return []
-    const random = Number((BigInt(before) * BigInt(RANDOM_END) + BigInt(sum - 1)) / BigInt(sum))
-    before += weight
-    return [{ weight, sum, outcome: evaluateRoute(set, question, random) }]
-  })
-}
-
-function backendsBehind(
-  set: PolicySet,
-  { service, client }: RouteQuestion,
-  deciding: DecidingMatch | undefined,
-) {
-  const place = JSON.stringify(deciding)
-  const found = inPrecedence(routesFor(set, service, client)).find(
-    ({ route: { name, namespace }, match: { source } }) =>
-      JSON.stringify({ route: name, namespace, source }) === place,
-  )
-  return found?.rule.backends ?? []
-}
-
 /** As it is shown: files named as the caller named them. */
 function placed(root: string, { deciding, ...outcome }: RouteOutcome) {
   const source = deciding && { ...deciding.source, file: join(root, deciding.source.file) }
   return { ...outcome, deciding: deciding && source ? { ...deciding, source } : null }
 }
 
-/** The answer as data, and as text. */
+/** Matches in order of precedence, files named as the caller named them. */
+function metBy({ root, set }: { root: string; set: PolicySet }, question: RouteQuestion): RouteMatchTrace[] {
+  return traceRoutes(set, question).map((trace) => ({
+    ...trace,
+    source: { ...trace.source, file: join(root, trace.source.file) },
+  }))
+}
+
+/** Those that were asked; with `all` also those behind the one that decided. */
+function metLines(matches: RouteMatchTrace[], all: boolean): string[] {
+  const deciding = matches.findIndex(({ decides }) => decides)
+  const asked = all || deciding < 0 ? matches : matches.slice(0, deciding + 1)
+  return asked.flatMap(({ namespace, route, source, parts, holds }, index) => {
+    const behind = deciding >= 0 && index > deciding ? ' (not asked)' : ''
+    const place = `${namespace}/${route} ${source.file}:${source.line}${behind}`
+    return matchLines({ place, parts, holds }, { indent: '  ', all })
+  })
+}
+
+/** The answer as data, and as text. `head`: the request's bytes; `all`: every match and every part of it. */
 export function explainService(
-  { root, set }: { root: string; set: PolicySet },
+  loaded: { root: string; set: PolicySet },
   question: RouteQuestion,
+  { head, all }: { head: Uint8Array; all: boolean },
 ): { json: unknown; text: string } {
   const { service, client } = question
-  const possible = possibilities(set, question).map(({ outcome, ...share }) => ({
+  const possible = possibleOutcomes(loaded.set, question).map(({ outcome, ...share }) => ({
     ...share,
-    ...placed(root, outcome),
+    ...placed(loaded.root, outcome),
+    after: forwardedHead(head, outcome),
   }))
+  const matches = metBy(loaded, question)
   const [first] = possible
   const by = first?.deciding ?? null
   const none = first?.kind === 'forward' ? 'no route: its own endpoints' : 'no match of any of its routes'
@@ -81,12 +70,23 @@ export function explainService(
   const lines = possible.flatMap((each) => [
     `${answerText(each)}${each.sum === each.weight ? '' : `, ${each.weight} of ${each.sum} requests`}`,
     ...changeLines(each, question),
+    ...byteLines(head, each.after),
   ])
-  const outcomes = possible.map(({ deciding, ...outcome }) => outcome)
+  const outcomes = possible.map(({ deciding, after, ...outcome }) => outcome)
+  const after = possible.map((each) => each.after && byteText(each.after))
+  const met = { matches, before: byteText(head), after: after.map((bytes) => bytes ?? null) }
   return {
-    json: { service, client, deciding: by, outcomes },
-    text: `${lines.join('\n')}\n  ${where}\n`,
+    json: { service, client, deciding: by, outcomes, met },
+    text: [...lines, `  ${where}`, ...metLines(matches, all), ''].join('\n'),
   }
+}
+
+/** The head as it comes and as it goes on, where it goes on otherwise. */
+function byteLines(before: Uint8Array, after: Uint8Array | undefined): string[] {
+  if (after === undefined) return []
+  if (sameBytes(before, after)) return [`  bytes    ${before.length}, unchanged`]
+  const under = (head: Uint8Array) => headLines(head).map((line) => `    ${line}`)
+  return ['  before', ...under(before), '  after', ...under(after)]
 }
 
 type Shown = ReturnType<typeof placed>

@@ -8,10 +8,13 @@ import { Failure } from '../../pipelines/contract/failures.ts'
 import { parseAddress } from '../../pipelines/policy/address.ts'
 import { type Connection, evaluate, type Verdict } from '../../pipelines/policy/evaluate.ts'
 import { utf8 } from '../../pipelines/bytes.ts'
+import { byteText } from '../../pipelines/protocols/http1-grammar.ts'
 import type { PolicySet, Workload } from '../../pipelines/policy/model.ts'
+import { type PolicyTrace, tracePolicies } from '../../pipelines/policy/trace.ts'
 import { parseHttp1 } from '../../pipelines/protocols/http1.ts'
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
 import { namespaceOf, portsNamed } from './asked-ports.ts'
+import { metLines, placedIn } from './explain-met.ts'
 import { explainService, serviceOf } from './explain-service.ts'
 import { readSources } from './policy-sources.ts'
 import { paint } from './style.ts'
@@ -30,9 +33,16 @@ type Options = {
   fromAddress: string
   workloads?: string
   json?: boolean
+  all?: boolean
 }
 type End = Pick<Workload, 'namespace' | 'labels'>
-type Told = { kind: string; reason: string; port: number; deciding: Verdict['deciding'] | null }
+type Told = {
+  kind: string
+  reason: string
+  port: number
+  deciding: Verdict['deciding'] | null
+  met: PolicyTrace[]
+}
 type Answer = Verdict | { kind: 'refused'; reason: string; status: number; deciding: undefined }
 
 /** `app=web,tier=front`, or the name of a workload in the workloads file. */
@@ -58,15 +68,20 @@ function portOf(text: string): number {
   return port
 }
 
+type Asked = { head: Uint8Array; request: Request | Refusal }
+type Refusal = { reason: string; status: number }
+
 /** The request as the kernel would parse it; a Host is added when none is given. */
-function requestOf(options: Options): Request | { reason: string; status: number } {
+function requestOf(options: Options): Asked {
   const headers = options.header
   const named = headers.some((header) => /^host\s*:/i.test(header))
   const line = options.request.includes(' HTTP/') ? options.request : `${options.request} HTTP/1.1`
   const lines = [line, ...(named ? [] : ['Host: explain']), ...headers, '', '']
-  const [first] = parseHttp1(utf8(lines.join('\r\n')))
-  if (first?.kind === 'head') return first.request
-  if (first?.kind === 'refused') return { reason: first.reason, status: first.status }
+  const bytes = utf8(lines.join('\r\n'))
+  const [first] = parseHttp1(bytes)
+  if (first?.kind === 'head') return { head: bytes.subarray(first.start, first.at), request: first.request }
+  if (first?.kind === 'refused')
+    return { head: bytes, request: { reason: first.reason, status: first.status } }
   throw new UsageError(`${options.request}: no request line like 'GET /path HTTP/1.1'`)
 }
 
@@ -93,7 +108,9 @@ function connectionsOf(options: Options & { to: string }, set: PolicySet): Conne
   return ports.map((port) => ({ subject, peer, peerAddress: options.fromAddress, port, protocol: 'TCP' }))
 }
 
-function loadSet(names: string[]): { root: string; set: PolicySet } {
+type Loaded = { root: string; set: PolicySet }
+
+function loadSet(names: string[]): Loaded {
   const { root, files } = readSources(names)
   const loaded = readPolicies(files)
   if ('set' in loaded) return { root, set: loaded.set }
@@ -104,7 +121,7 @@ function loadSet(names: string[]): { root: string; set: PolicySet } {
 }
 
 /** Policy first: a connection that no L7 rule judges is never parsed. */
-function answer(set: PolicySet, connection: Connection, request: ReturnType<typeof requestOf>): Answer {
+function answer(set: PolicySet, connection: Connection, request: Request | Refusal): Answer {
   if ('method' in request) return evaluate(set, connection, request)
   const unjudged = evaluate(set, connection, 'unparsed')
   if (unjudged.kind === 'pass' || unjudged.kind === 'deny-l4') return unjudged
@@ -112,16 +129,20 @@ function answer(set: PolicySet, connection: Connection, request: ReturnType<type
 }
 
 /** As it is shown: files named as the caller named them. */
-function told(root: string, port: number, { kind, reason, deciding, ...more }: Answer): Told {
+function told({ root, set }: Loaded, connection: Connection, request: Request | Refusal): Told {
+  const { kind, reason, deciding, ...more } = answer(set, connection, request)
+  const { port } = connection
   const source = deciding && { ...deciding.source, file: join(root, deciding.source.file) }
-  return { kind, reason, port, deciding: deciding && source ? { ...deciding, source } : null, ...more }
+  const met = placedIn(root, tracePolicies(set, connection, 'method' in request ? request : 'unparsed'))
+  return { kind, reason, port, deciding: deciding && source ? { ...deciding, source } : null, ...more, met }
 }
 
-function line({ kind, reason, port, deciding }: Told): string {
+function text({ kind, reason, port, deciding, met }: Told, all: boolean): string {
   const passes = kind === 'pass' || kind === 'allow'
   const where =
     deciding && `  ${deciding.namespace}/${deciding.policy} ${deciding.source.file}:${deciding.source.line}\n`
-  return `${paint(passes ? 'green' : 'red', kind)} (${reason}) at port ${port}\n${where ?? ''}`
+  const lines = metLines(met, { all }).map((line) => `${line}\n`)
+  return `${paint(passes ? 'green' : 'red', kind)} (${reason}) at port ${port}\n${where ?? ''}${lines.join('')}`
 }
 
 /** The client's side: where the request goes. */
@@ -130,13 +151,15 @@ function explainCall(options: Options & { service: string }): void {
   const { namespace = namespaceOf(loaded.set) } = options
   const service = serviceOf(options.service, namespace)
   const peer = peerOf(options, namespace, workloadsOf(options))
-  const request = requestOf(options)
+  const { head, request } = requestOf(options)
   if (!('method' in request)) {
-    const json = { service, kind: 'refused', ...request }
+    const met = { matches: [], before: byteText(head), after: [] }
+    const json = { service, kind: 'refused', ...request, met }
     write(options, json, `${paint('red', 'refused')} (${request.reason})\n`)
     return
   }
-  const { json, text } = explainService(loaded, { service, client: peer?.namespace ?? null, request })
+  const question = { service, client: peer?.namespace ?? null, request }
+  const { json, text } = explainService(loaded, question, { head, all: options.all === true })
   write(options, json, text)
 }
 
@@ -149,14 +172,15 @@ function explain(options: Options): void {
 
 /** The server's side: whether it gets in. */
 function explainInbound(options: Options & { to: string }): void {
-  const { root, set } = loadSet(options.policies)
-  const request = requestOf(options)
-  const [first, ...others] = connectionsOf(options, set).map((connection) =>
-    told(root, connection.port, answer(set, connection, request)),
+  const loaded = loadSet(options.policies)
+  const { request } = requestOf(options)
+  const [first, ...others] = connectionsOf(options, loaded.set).map((connection) =>
+    told(loaded, connection, request),
   )
   if (first === undefined) return
   const json = others.length === 0 ? first : { ...first, others }
-  write(options, json, [first, ...others].map(line).join(''))
+  const texts = [first, ...others].map((each) => text(each, options.all === true))
+  write(options, json, texts.join(''))
 }
 
 function write(options: Options, json: unknown, text: string): void {
@@ -168,10 +192,13 @@ const collect = (value: string, list: string[]) => [...list, value]
 export function register(program: Command): void {
   program
     .command('explain')
-    .description('say what policies and routes decide about one request, and which line decides')
+    .description('say what policies and routes decide about one request, which line decides, and why')
     .addHelpText(
       'after',
-      '\nExit code: 0 = there is a verdict, whichever; 1 = the policies are refused; 2 = wrong usage.',
+      '\nUnder the verdict stand the rules that apply to the connection, or the matches that are asked up to the' +
+        '\none that decides: whether each holds, and what it looked at. With --service also the bytes of the' +
+        '\nrequest before and after.' +
+        '\n\nExit code: 0 = there is a verdict, whichever; 1 = the policies are refused; 2 = wrong usage.',
     )
     .requiredOption('-f, --policies <files...>', 'YAML files, or folders with them')
     .requiredOption('--request <line>', "request line: 'GET /public HTTP/1.1'")
@@ -184,6 +211,7 @@ export function register(program: Command): void {
     .option('--port <number>', 'port that is asked (default: each that the policies name, else 80)')
     .option('--from-address <address>', 'address that asks', '192.0.2.1')
     .option('--workloads <file>', 'workloads, to name them and to know addresses')
-    .option('--json', 'print the verdict as JSON')
+    .option('--all', 'also what does not apply or was not asked, with why, and every part of each match')
+    .option('--json', 'print the verdict as JSON; `met` has the whole trace')
     .action(explain)
 }

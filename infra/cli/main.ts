@@ -11,6 +11,7 @@ type Noun = { register(program: Command): void }
 /** By first word. Only what is asked for is loaded: all of it takes four times as long. */
 const COMMANDS: Readonly<Record<string, () => Promise<Noun[]>>> = {
   policy: async () => [await import('./policy-lint.ts')],
+  test: async () => [await import('./test.ts')],
   plan: async () => [await import('./plan.ts')],
   explain: async () => [await import('./explain.ts')],
   audit: async () => [await import('./audit.ts')],

@@ -7,6 +7,7 @@ import { gitForge } from '../../functions/adapters/git-forge.ts'
 import { isPolicyFile, POLICY_FOLDER } from '../../functions/adapters/policy-entries.ts'
 import { planText } from '../../functions/post/plan-text.ts'
 import { readPolicies, type TextFile } from '../../functions/validate/load-policies.ts'
+import { judged } from '../../pipelines/languages/judged.ts'
 import { planOf } from '../../pipelines/policy/plan.ts'
 import { TENANTS_FILE } from '../../pipelines/policy/tenancy.ts'
 import { readSources } from './policy-sources.ts'
@@ -15,10 +16,10 @@ import { UsageError } from './usage.ts'
 type Options = { repository: string; against: string; json?: boolean }
 
 async function plan({ repository, against, json }: Options): Promise<void> {
-  const loaded = readPolicies(workTree(repository))
+  const loaded = judged(readPolicies(workTree(repository)))
   const accepted = 'set' in loaded
   const base = await commitOf(repository, against)
-  const before = readPolicies(await filesOf(repository, base))
+  const before = judged(readPolicies(await filesOf(repository, base)))
   const changes = accepted && 'set' in before ? planOf(before.set, loaded.set) : null
   const told = {
     commit: 'work tree',

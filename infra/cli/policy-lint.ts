@@ -1,19 +1,30 @@
 /** `heddle policy lint`: would this repository be accepted? */
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { Finding } from '../../pipelines/languages/finding.ts'
+import { type Judged, judged } from '../../pipelines/languages/judged.ts'
+import { buildTables } from '../../pipelines/tables/build-tables.ts'
+import { failureStatus } from '../../functions/statuses.ts'
 import { readPolicies } from '../../functions/validate/load-policies.ts'
+import { findingText } from './finding-text.ts'
 import { readSources } from './policy-sources.ts'
 import { paint } from './style.ts'
 
-function shown({ file, line, column, severity, code, message, hint }: Finding): string {
-  const ink = severity === 'error' ? 'red' : 'yellow'
-  return `${paint('bold', `${file}:${line}:${column}`)} ${paint(ink, severity)} ${code}: ${message}\n    ${hint}\n`
+/** What is well written may still be too much for tables: an expression whose states blow up, above all. */
+function fitting(read: Judged): Judged {
+  if (!('set' in read)) return read
+  const built = buildTables(read.set)
+  if (built.ok) return read
+  const findings = built.failures.flatMap((failure) =>
+    failureStatus(failure).findings.map((finding) => ({ ...finding, code: failure.code })),
+  )
+  // What all rules together are too much for has no place.
+  if (findings.length === 0) throw built.failures[0]
+  return { findings: [...read.warnings, ...findings] }
 }
 
 function lint(names: string[], options: { json?: boolean }): void {
   const { root, files } = readSources(names)
-  const loaded = readPolicies(files)
+  const loaded = fitting(judged(readPolicies(files)))
   const accepted = 'set' in loaded
   const found = (accepted ? loaded.warnings : loaded.findings).map((finding) => ({
     ...finding,
@@ -21,7 +32,7 @@ function lint(names: string[], options: { json?: boolean }): void {
   }))
   if (options.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`)
   else {
-    for (const finding of found) process.stdout.write(shown(finding))
+    for (const finding of found) process.stdout.write(findingText(finding))
     const policies = accepted ? loaded.set.policies.length + loaded.set.routes.length : 0
     const count = accepted ? `${policies} policies` : `${found.length} findings`
     const word = accepted ? paint('green', 'accepted') : paint('red', 'refused')

@@ -18,14 +18,16 @@ const config = await readHostConfig(values.config).catch((error: unknown) => {
   console.error([`${error.code}: ${error.message}`, ...error.detail].join('\n  '))
   process.exit(2)
 })
-const host = await startHost(config, checkoutCompiler())
+const starting = startHost(config, checkoutCompiler())
 
 let ending = false
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  // Before it says that it is up: whoever reads its port may end it at once.
   process.on(signal, () => {
     if (ending) return
     ending = true
-    host.stop().then(
+    const stopped = starting.then((host) => host.stop())
+    stopped.then(
       () => process.exit(0),
       (error: Error) => {
         console.error(error.message)
@@ -34,3 +36,4 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     )
   })
 }
+await starting

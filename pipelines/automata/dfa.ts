@@ -48,7 +48,7 @@ export function walkDfa(dfa: Dfa, input: Uint8Array): Set<number> {
 }
 
 /** One transition. */
-function nextState(dfa: Dfa, state: number, byteClass: number): number {
+export function nextState(dfa: Dfa, state: number, byteClass: number): number {
   const end = dfa.differAt[state + 1] ?? 0
   for (let at = dfa.differAt[state] ?? 0; at < end; at++) {
     if (dfa.differClass[at] === byteClass) return dfa.differNext[at] ?? 0

@@ -6,8 +6,16 @@
 import type { ByteSet } from './byte-set.ts'
 import type { Assertion, RegexNode } from './regex-node.ts'
 
-/** A pattern and the number that its match contributes. `text` is for messages only. */
-export type GroupedPattern = { readonly node: RegexNode; readonly group: number; readonly text: string }
+/**
+ * A pattern and the number that its match contributes. `text` is for messages only. `whole`: never
+ * latched, as something else must hold together with it.
+ */
+export type GroupedPattern = {
+  readonly node: RegexNode
+  readonly group: number
+  readonly text: string
+  readonly whole?: boolean
+}
 
 /**
  * Which patterns of the form `R.*` are reported when R has matched, instead of being
@@ -47,13 +55,13 @@ class NfaBuilder {
 
   add(pattern: GroupedPattern, index: number): void {
     this.owner = index
-    for (const option of alternatives(pattern.node)) this.insert(flatten(option), pattern.group)
+    for (const option of alternatives(pattern.node)) this.insert(flatten(option), pattern)
   }
 
-  private insert(items: RegexNode[], group: number): void {
+  private insert(items: RegexNode[], { group, whole = false }: GroupedPattern): void {
     if (isAssert(items[0], 'text-start')) items.shift()
     if (isAssert(items.at(-1), 'text-end')) items.pop()
-    const latched = this.withoutTail(items)
+    const latched = whole ? null : this.withoutTail(items)
     let at = 0
     for (const item of latched ?? items) at = this.shared(at, item)
     const reports = latched ? this.latches : this.finals

@@ -18,6 +18,7 @@ export const FAILURES = {
   'tenancy-violation': 'reject',
   'duplicate-policy': 'reject',
   'limit-exceeded': 'reject',
+  'policy-test-failed': 'reject',
   // forge
   'webhook-signature': 'reject',
   'webhook-malformed': 'reject',

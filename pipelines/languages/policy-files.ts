@@ -1,5 +1,6 @@
 /** Files of one commit → one policy set, or everything that stands in the way. */
 import type { Policy, PolicySet } from '../policy/model.ts'
+import type { PolicyCase } from '../policy/policy-case.ts'
 import type { Route } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'
 import { namespacesOf, TENANTS_FILE, Tenants } from '../policy/tenancy.ts'
@@ -7,8 +8,10 @@ import { readCiliumDocument } from './cilium/policy.ts'
 import { type Finding, inReadingOrder, problem } from './finding.ts'
 import { gatewayKind, type Named, otherKind, readReference, referencesOf } from './gateway/documents.ts'
 import { readRoute } from './gateway/route.ts'
+import { isMeshDocument, readMeshDocument } from './mesh/policy.ts'
 import { schemaFindings } from './schema-findings.ts'
 import { plainValue, type SourceNode } from './source-node.ts'
+import { isPolicyTest, readPolicyTest } from './tests/policy-test.ts'
 
 /** A file whose text was read: its documents, empty ones left out. */
 export type PolicyFile = { path: string; documents: SourceNode[] }
@@ -20,8 +23,11 @@ export type PolicyFile = { path: string; documents: SourceNode[] }
  */
 export const MAX_POLICIES = 16_384
 
-/** A set with warnings at most, or findings of which one at least is an error. */
-export type Loaded = { set: PolicySet; warnings: Finding[] } | { findings: Finding[] }
+/** Cases of one commit: beside as many policies as there may be, each asked 4,096 times, 20 s of work. */
+export const MAX_CASES = 4096
+
+/** A set with warnings at most and cases that are to hold, or findings of which one at least is an error. */
+export type Loaded = { set: PolicySet; cases: PolicyCase[]; warnings: Finding[] } | { findings: Finding[] }
 
 function readTenants(file: PolicyFile | undefined, findings: Finding[]): Tenants | undefined {
   if (file === undefined) return undefined
@@ -73,12 +79,24 @@ function tooMany(at: Source): Finding {
   )
 }
 
+function tooManyCases(at: Source): Finding {
+  const message = `more than ${MAX_CASES} cases, some of these among them`
+  return problem(at, 'limit-exceeded', message, 'remove cases that others imply, or split the repository')
+}
+
 /** What documents say, and the objects that they are, told apart by kind. */
-type Reading = { policies: Policy[]; routes: Route[]; findings: Finding[] }
+type Reading = { policies: Policy[]; routes: Route[]; cases: PolicyCase[]; findings: Finding[] }
 type Found = (object: Named, root: SourceNode) => void
 
 const named = (kind: string, { namespace, name, source }: Omit<Named, 'kind'>): Named => {
   return { kind, namespace, name, source }
+}
+
+function readCases(root: SourceNode, reading: Reading, found: Found): void {
+  const { cases, speaksFor, findings } = readPolicyTest(root)
+  reading.findings.push(...findings)
+  reading.cases.push(...cases)
+  for (const each of speaksFor) found({ kind: 'PolicyTest', ...each, source: root.at }, root)
 }
 
 /** Routes come behind all else: what they refer to may stand in any file. */
@@ -101,20 +119,22 @@ function read(roots: readonly SourceNode[], reading: Reading, found: Found): Fin
       for (const route of routes) found(named(kind, route), root)
       reading.routes.push(...routes)
     }
-    if (kind === undefined) {
-      const { policies, findings } = readCiliumDocument(root)
+    if (isPolicyTest(root)) readCases(root, reading, found)
+    else if (kind === undefined) {
+      const { policies, findings } = isMeshDocument(root) ? readMeshDocument(root) : readCiliumDocument(root)
       reading.findings.push(...findings)
       for (const policy of policies) found(named('policy', policy), root)
       reading.policies.push(...policies)
     }
     if (reading.policies.length + reading.routes.length > MAX_POLICIES) return tooMany(root.at)
+    if (reading.cases.length > MAX_CASES) return tooManyCases(root.at)
   }
   return undefined
 }
 
 /** Read all files of a commit; `tenants.yaml` among them, when there, says who may speak where. */
 export function readPolicyFiles(files: PolicyFile[]): Loaded {
-  const reading: Reading = { policies: [], routes: [], findings: [] }
+  const reading: Reading = { policies: [], routes: [], cases: [], findings: [] }
   const ordered = [...files].sort((left, right) => (left.path < right.path ? -1 : 1))
   const tenants = readTenants(
     ordered.find(({ path }) => path === TENANTS_FILE),
@@ -128,8 +148,8 @@ export function readPolicyFiles(files: PolicyFile[]): Loaded {
   const roots = ordered.filter(({ path }) => path !== TENANTS_FILE).flatMap(({ documents }) => documents)
   const limit = read(roots, reading, found)
   if (limit !== undefined) return { findings: [limit] }
-  const { policies, routes, findings } = reading
+  const { policies, routes, cases, findings } = reading
   const refused = findings.some(({ severity }) => severity === 'error')
   const sorted = inReadingOrder(findings)
-  return refused ? { findings: sorted } : { set: { policies, routes }, warnings: sorted }
+  return refused ? { findings: sorted } : { set: { policies, routes }, cases, warnings: sorted }
 }

@@ -4,7 +4,7 @@
  */
 import type { Request } from '../protocols/http1-request.ts'
 import { httpMatches } from './http-match.ts'
-import type { Policy, PolicySet, Ports, Rule, Workload } from './model.ts'
+import type { LimitRule, Peer, Policy, PolicySet, Ports, Rule, Workload } from './model.ts'
 import { peerMatches, selectorMatches } from './selector.ts'
 import type { Source } from './source.ts'
 
@@ -18,8 +18,8 @@ export type Connection = {
   protocol: 'TCP' | 'UDP' | 'SCTP'
 }
 
-/** The rule that decided, by policy and place in its file. */
-export type Deciding = { policy: string; namespace: string; source: Source }
+/** The rule that decided, by policy and place in its file; `why` is what the rule says of itself. */
+export type Deciding = { policy: string; namespace: string; source: Source; why?: string }
 
 /**
  * pass: bytes flow unread. deny-l4: dropped before any byte. allow, deny-l7:
@@ -28,13 +28,13 @@ export type Deciding = { policy: string; namespace: string; source: Source }
 export type Verdict = { deciding: Deciding | undefined } & (
   | { kind: 'pass'; reason: 'not-selected' | 'allowed-l4' }
   | { kind: 'deny-l4'; reason: 'denied-by-rule' | 'no-rule-for-peer-and-port' }
-  | { kind: 'allow'; reason: 'request-matches' | 'unparsed-pass' }
-  | { kind: 'deny-l7'; reason: 'no-request-rule-matches' | 'unparsed-refuse' }
+  | { kind: 'allow'; reason: 'request-matches' | 'no-rule-denies' | 'unparsed-pass' }
+  | { kind: 'deny-l7'; reason: 'denied-by-rule' | 'no-request-rule-matches' | 'unparsed-refuse' }
 )
 
-type Applicable = { policy: Policy; rule: Rule }
+type Applicable<R extends Rule = Rule> = { policy: Policy; rule: R }
 
-function portsMatch(ports: Ports[] | null, connection: Connection): boolean {
+export function portsMatch(ports: Ports[] | null, connection: Connection): boolean {
   if (ports === null) return true
   return ports.some(
     ({ protocol, first, last }) =>
@@ -44,45 +44,61 @@ function portsMatch(ports: Ports[] | null, connection: Connection): boolean {
   )
 }
 
+export function peersMatch(peers: Peer[] | null, { peer, peerAddress }: Connection): boolean {
+  return peers === null || peers.some((candidate) => peerMatches(candidate, peer, peerAddress))
+}
+
 /** Does the rule speak of this connection? Its requests are judged by `http`. */
-export function ruleApplies(rule: Rule, connection: Connection): boolean {
-  const { peers, ports } = rule
-  const { peer, peerAddress } = connection
-  return (
-    portsMatch(ports, connection) &&
-    (peers === null || peers.some((candidate) => peerMatches(candidate, peer, peerAddress)))
-  )
+export function ruleApplies({ peers, ports }: Rule, connection: Connection): boolean {
+  return portsMatch(ports, connection) && peersMatch(peers, connection)
 }
 
 function deciding({ policy, rule }: Applicable): Deciding {
-  return { policy: policy.name, namespace: policy.namespace, source: rule.source }
+  const why = rule.reason === undefined ? {} : { why: rule.reason }
+  return { policy: policy.name, namespace: policy.namespace, source: rule.source, ...why }
 }
 
-/** L7 rules apply; judge one request (or what was found to be no HTTP/1). */
-function judge(judges: Applicable[], request: Request | 'unparsed'): Verdict {
-  const first = judges[0] as Applicable
-  if (request === 'unparsed') {
-    const open = judges.find(({ policy }) => policy.unparsed === 'pass')
-    return open === undefined
-      ? { kind: 'deny-l7', reason: 'unparsed-refuse', deciding: deciding(first) }
-      : { kind: 'allow', reason: 'unparsed-pass', deciding: deciding(open) }
-  }
-  for (const applicable of judges) {
+/** The first rule, and the place of its match, that speaks of the request. */
+function meeting(rules: Applicable[], request: Request): Deciding | undefined {
+  for (const applicable of rules) {
     const match = applicable.rule.http?.find((candidate) => httpMatches(candidate, request))
-    if (match !== undefined) {
-      const source = match.source
-      return { kind: 'allow', reason: 'request-matches', deciding: { ...deciding(applicable), source } }
-    }
+    if (match !== undefined) return { ...deciding(applicable), source: match.source }
   }
+  return undefined
+}
+
+/** What was found to be no HTTP/1. A rule that denies or counts requests can't say whether it is one of them. */
+function judgeUnparsed({ forbids, limits, judges }: Judging): Verdict {
+  const passes = ({ policy }: Applicable) => policy.unparsed === 'pass'
+  const reading: Applicable[] = [...forbids, ...limits]
+  const closed = reading.find((each) => !passes(each))
+  const open = judges === 'open' ? reading[0] : judges.find(passes)
+  if (closed === undefined && open !== undefined)
+    return { kind: 'allow', reason: 'unparsed-pass', deciding: deciding(open) }
+  const [first] = closed === undefined && judges !== 'open' ? judges : [closed]
+  return { kind: 'deny-l7', reason: 'unparsed-refuse', deciding: deciding(first as Applicable) }
+}
+
+/** L7 rules that apply to a connection. `judges`: one of them has to allow; 'open' = nobody has to. */
+type Judging = { forbids: Applicable[]; limits: Applicable<LimitRule>[]; judges: Applicable[] | 'open' }
+
+/** Judge one request: what denies it outweighs what allows it. */
+function judge({ forbids, judges }: Omit<Judging, 'limits'>, request: Request): Verdict {
+  const denied = meeting(forbids, request)
+  if (denied !== undefined) return { kind: 'deny-l7', reason: 'denied-by-rule', deciding: denied }
+  if (judges === 'open') return { kind: 'allow', reason: 'no-rule-denies', deciding: undefined }
+  const allowed = meeting(judges, request)
+  if (allowed !== undefined) return { kind: 'allow', reason: 'request-matches', deciding: allowed }
+  const first = judges[0] as Applicable
   return { kind: 'deny-l7', reason: 'no-request-rule-matches', deciding: deciding(first) }
 }
 
 /**
  * Verdict of a policy set on a request of a connection. `request` is 'unparsed'
  * for TLS, HTTP/2 and other protocols (a request that breaks the canonical HTTP/1 subset never
- * gets here: it is refused before policy). Order: a deny rule drops; a subject
- * that no policy selects passes; an L3/L4 allow absorbs L7 rules; else L7 rules
- * judge; else drop. Throws Failure('expression-invalid') on a pattern that no
+ * gets here: it is refused before policy). Order: an L3/L4 deny rule drops; a subject
+ * that no policy selects, and what an L3/L4 rule allows, passes but for requests that L7 rules
+ * deny; else L7 rules judge; else drop. Throws Failure('expression-invalid') on a pattern that no
  * front-end would have let in.
  */
 export function evaluate(set: PolicySet, connection: Connection, request: Request | 'unparsed'): Verdict {
@@ -94,18 +110,25 @@ export function evaluate(set: PolicySet, connection: Connection, request: Reques
       policy[kind].filter((rule) => ruleApplies(rule, connection)).map((rule) => ({ policy, rule })),
     )
 
-  const denied = applicable('deny')[0]
+  const denies = applicable('deny')
+  const denied = denies.find(({ rule }) => rule.http === null)
   if (denied !== undefined) return { kind: 'deny-l4', reason: 'denied-by-rule', deciding: deciding(denied) }
 
-  const selecting = policies.find((policy) => policy.selects)
-  if (selecting === undefined) return { kind: 'pass', reason: 'not-selected', deciding: undefined }
+  const forbids = denies.filter(({ rule }) => rule.http !== null)
+  const limits = limitsApplying(policies, connection)
+  const judged = (judges: Judging['judges']) =>
+    request === 'unparsed' ? judgeUnparsed({ forbids, limits, judges }) : judge({ forbids, judges }, request)
 
-  const allows = applicable('allow')
+  const selecting = policies.find((policy) => policy.selects)
+  const allows = selecting === undefined ? [] : applicable('allow')
   const absorbing = allows.find(({ rule }) => rule.http === null)
+  const reads = forbids.length + limits.length > 0
+  if (reads && (selecting === undefined || absorbing !== undefined)) return judged('open')
+  if (selecting === undefined) return { kind: 'pass', reason: 'not-selected', deciding: undefined }
   if (absorbing !== undefined) return { kind: 'pass', reason: 'allowed-l4', deciding: deciding(absorbing) }
 
   const judges = allows.filter(({ rule }) => rule.http !== null)
-  if (judges.length > 0) return judge(judges, request)
+  if (judges.length > 0) return judged(judges)
 
   const { name, namespace, source } = selecting
   return {
@@ -113,4 +136,23 @@ export function evaluate(set: PolicySet, connection: Connection, request: Reques
     reason: 'no-rule-for-peer-and-port',
     deciding: { policy: name, namespace, source },
   }
+}
+
+function limitsApplying(policies: readonly Policy[], connection: Connection): Applicable<LimitRule>[] {
+  return policies.flatMap((policy) =>
+    (policy.limits ?? []).filter((rule) => ruleApplies(rule, connection)).map((rule) => ({ policy, rule })),
+  )
+}
+
+/** A limit that a request takes from, where the request is allowed. */
+export type MetLimit = { policy: string; namespace: string; rule: LimitRule }
+
+/** Which limits speak of a request of a connection. What they say depends on the clock: limit.ts. */
+export function limitsMet(set: PolicySet, connection: Connection, request: Request): MetLimit[] {
+  const { subject } = connection
+  if (subject === undefined) return []
+  const policies = set.policies.filter((policy) => selectorMatches(policy.subject, subject))
+  return limitsApplying(policies, connection)
+    .filter(({ rule }) => rule.http.some((match) => httpMatches(match, request)))
+    .map(({ policy: { name, namespace }, rule }) => ({ policy: name, namespace, rule }))
 }

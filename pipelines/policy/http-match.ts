@@ -1,10 +1,15 @@
 /** Does a parsed request satisfy an HTTP match? */
-import { sameBytes, utf8 } from '../bytes.ts'
-import { fieldValues, type Request } from '../protocols/http1-request.ts'
+import { utf8 } from '../bytes.ts'
+import { byteText } from '../protocols/http1-grammar.ts'
+import { fieldValues, joinedValues, type Request } from '../protocols/http1-request.ts'
+import { conditionHolds } from './condition-match.ts'
 import { compileExpression, type Expression } from './expression.ts'
 import type { HeaderMatch, HttpMatch } from './model.ts'
 
-type Compiled = { method?: Expression; path?: Expression; host?: Expression }
+/** The parts of a match that are expressions, in the order in which they are asked. */
+export const EXPRESSIONS = ['method', 'path', 'host'] as const
+type Part = (typeof EXPRESSIONS)[number]
+type Compiled = Partial<Record<Part, Expression>>
 
 /** Expressions of a match, compiled once; keyed by the match, so they leave with their policy. */
 const compiled = new WeakMap<HttpMatch, Compiled>()
@@ -13,7 +18,7 @@ function compile(match: HttpMatch): Compiled {
   const known = compiled.get(match)
   if (known !== undefined) return known
   const made: Compiled = {}
-  for (const part of ['method', 'path', 'host'] as const) {
+  for (const part of EXPRESSIONS) {
     const pattern = match[part]
     if (pattern !== undefined) made[part] = compileExpression(pattern)
   }
@@ -21,24 +26,36 @@ function compile(match: HttpMatch): Compiled {
   return made
 }
 
-/**
- * A value must be the header's only one: with two fields of that name, servers
- * differ in which they read, so neither is believed.
- */
-function headerMatches(header: HeaderMatch, request: Request): boolean {
-  const values = fieldValues(request, header.name.toLowerCase())
-  if (header.value === undefined) return values.length > 0
-  return values.length === 1 && sameBytes(values[0] as Uint8Array, utf8(header.value))
+export function headerMatches({ name, value }: HeaderMatch, request: Request): boolean {
+  const sent = joinedValues(request, name.toLowerCase())
+  return sent !== undefined && (value === undefined || sent === byteText(utf8(value)))
 }
 
-/** True when every part of the match holds; a host pattern needs a Host field. */
-export function httpMatches(match: HttpMatch, request: Request): boolean {
-  const { method, path, host } = compile(match)
-  if (method !== undefined && !method(request.method)) return false
-  if (path !== undefined && !path(request.target)) return false
-  if (host !== undefined) {
-    const value = fieldValues(request, 'host')[0]
-    if (value === undefined || !host(value)) return false
+/** The bytes that an expression is asked of: the path is the whole target. undefined = no Host. */
+export function expressionSees(part: Part, request: Request): Uint8Array | undefined {
+  switch (part) {
+    case 'method':
+      return request.method
+    case 'path':
+      return request.target
+    case 'host':
+      return fieldValues(request, 'host')[0]
   }
-  return match.headers.every((header) => headerMatches(header, request))
+}
+
+/** A host pattern needs a Host field. */
+export function expressionMatches(match: HttpMatch, part: Part, request: Request): boolean {
+  const expression = compile(match)[part]
+  if (expression === undefined) return true
+  const value = expressionSees(part, request)
+  return value !== undefined && expression(value)
+}
+
+/** True when every part of the match holds. */
+export function httpMatches(match: HttpMatch, request: Request): boolean {
+  return (
+    EXPRESSIONS.every((part) => expressionMatches(match, part, request)) &&
+    match.headers.every((header) => headerMatches(header, request)) &&
+    (match.condition === undefined || conditionHolds(match.condition, request))
+  )
 }

@@ -6,7 +6,9 @@
  * are taken from them.
  */
 import { z } from 'zod'
+import { Condition } from './condition.ts'
 import { Intents } from './intents.ts'
+import { Limit } from './limit.ts'
 import { Route } from './route.ts'
 import { Source } from './source.ts'
 
@@ -47,7 +49,7 @@ export const Ports = z.strictObject({
 })
 export type Ports = z.infer<typeof Ports>
 
-/** A header that must be there exactly once with this value; or, without value, at all. */
+/** A header that must have this value, all its lines as one list; or, without value, be there at all. */
 export const HeaderMatch = z.strictObject({ name: z.string(), value: z.string().optional() })
 export type HeaderMatch = z.infer<typeof HeaderMatch>
 
@@ -58,6 +60,7 @@ export const HttpMatch = z.strictObject({
   path: z.string().optional(),
   host: z.string().optional(),
   headers: z.array(HeaderMatch),
+  condition: Condition.optional(),
 })
 export type HttpMatch = z.infer<typeof HttpMatch>
 
@@ -70,8 +73,19 @@ export const Rule = z.strictObject({
   peers: z.array(Peer).nullable(),
   ports: z.array(Ports).nullable(),
   http: z.array(HttpMatch).nullable(),
+  /** Why it is there: what people are told who meet it. */
+  reason: z.string().optional(),
 })
 export type Rule = z.infer<typeof Rule>
+
+/** Requests that are counted, and refused with 429 where there are too many. `name`: its buckets are known by it. */
+export const LimitRule = z.strictObject({
+  ...Rule.shape,
+  name: z.string(),
+  http: z.array(HttpMatch),
+  limit: Limit,
+})
+export type LimitRule = z.infer<typeof LimitRule>
 
 /** One policy object: a subject that becomes default-deny for ingress. */
 export const Policy = z.strictObject({
@@ -84,7 +98,10 @@ export const Policy = z.strictObject({
   /** False when the policy's rules apply but nothing becomes default-deny by it. */
   selects: z.boolean(),
   allow: z.array(Rule),
+  /** Outweigh what is allowed. With `http` they refuse requests, without it connections. */
   deny: z.array(Rule),
+  /** A request takes one from each that speaks of it, or from none. */
+  limits: z.array(LimitRule).optional(),
   /** Refusals that are meant; gates count all others. */
   refuses: Intents.optional(),
 })

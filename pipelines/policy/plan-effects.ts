@@ -4,10 +4,12 @@
  * labels that the selectors ask for. So an effect is true of its witness; a workload with more
  * labels may be spoken of by other policies too, and nothing is said about what no changed policy names.
  */
+import { everyRule } from './every-rule.ts'
 import { z } from 'zod'
 import { type Connection, evaluate, ruleApplies } from './evaluate.ts'
-import type { HttpMatch, Peer, Policy, PolicySet, Ports, Requirement, Rule, Selector } from './model.ts'
+import type { HttpMatch, Peer, Policy, PolicySet, Ports, Rule, Selector } from './model.ts'
 import { type Labelled, NAMESPACE_LABEL, selectorMatches } from './selector.ts'
+import { peerText, portsText, selectorText } from './selector-text.ts'
 
 /** Questions of one plan: two evaluations each, over all policies. */
 const MAX_PROBES = 512
@@ -103,7 +105,7 @@ function* probesOf(policy: Policy, free: number): Generator<Probe> {
     connection: { subject, peer: peer.labelled, peerAddress: peer.address, port, protocol },
   })
   yield about({ text: 'anyone else', labelled: undefined, address: WORLD }, portOf(null, free))
-  for (const rule of [...policy.allow, ...policy.deny]) {
+  for (const rule of everyRule(policy)) {
     for (const peer of peersOf(rule)) {
       for (const port of rule.ports ?? [null]) yield about(peer, portOf(port, free))
     }
@@ -112,10 +114,9 @@ function* probesOf(policy: Policy, free: number): Generator<Probe> {
 
 function portOf(ports: Ports | null, free: number) {
   if (ports === null) return { text: 'any other port', port: free, protocol: 'TCP' as const }
-  const { protocol, first, last } = ports
-  const range = first === last ? `${first}` : `${first}-${last}`
+  const { protocol, first } = ports
   return {
-    text: `${range}/${protocol}`,
+    text: portsText(ports),
     port: first,
     protocol: protocol === 'ANY' ? ('TCP' as const) : protocol,
   }
@@ -123,7 +124,7 @@ function portOf(ports: Ports | null, free: number) {
 
 /** A port that no rule of these policies names. */
 function freePort(policies: readonly Policy[]): number {
-  const named = policies.flatMap(({ allow, deny }) => [...allow, ...deny]).flatMap(({ ports }) => ports ?? [])
+  const named = policies.flatMap(everyRule).flatMap(({ ports }) => ports ?? [])
   let port = 1
   while (port < 65535 && named.some(({ first, last }) => first <= port && port <= last)) port++
   return port
@@ -137,11 +138,10 @@ function peersOf({ peers }: Rule): End[] {
 function peerOf(peer: Peer): End | undefined {
   if (peer.kind === 'endpoints') {
     const labelled = witnessOf(peer.selector)
-    return labelled && { text: selectorText(peer.selector), labelled, address: WORLD }
+    return labelled && { text: peerText(peer), labelled, address: WORLD }
   }
-  const except = peer.except.length === 0 ? '' : ` without ${peer.except.join(', ')}`
   const [address = ''] = peer.cidr.split('/')
-  return { text: `${peer.cidr}${except}`, labelled: undefined, address }
+  return { text: peerText(peer), labelled: undefined, address }
 }
 
 /** A workload with the labels that the selector asks for and no others; undefined = it asks for too much. */
@@ -156,23 +156,4 @@ function witnessOf(selector: Selector): Labelled | undefined {
   }
   const witness = { namespace, labels }
   return selectorMatches(selector, witness) ? witness : undefined
-}
-
-function selectorText({ namespaces, requirements }: Selector): string {
-  const where = namespaces === null ? 'any namespace' : namespaces.join(', ')
-  const asked = requirements.map(requirementText).join(', ')
-  return `${asked === '' ? 'all workloads' : asked} in ${where}`
-}
-
-function requirementText({ key, operator, values }: Requirement): string {
-  switch (operator) {
-    case 'In':
-      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${values.join(', ')})`
-    case 'NotIn':
-      return `${key} not in (${values.join(', ')})`
-    case 'Exists':
-      return key
-    case 'DoesNotExist':
-      return `no ${key}`
-  }
 }

@@ -3,7 +3,7 @@
  * nothing is decoded or normalised, so that every implementation reads the same.
  */
 import { byteText } from '../protocols/http1-grammar.ts'
-import { fieldValues, type Request } from '../protocols/http1-request.ts'
+import { joinedValues, type Request } from '../protocols/http1-request.ts'
 import { compileExpression, type Expression } from './expression.ts'
 import { utf8 } from '../bytes.ts'
 import type { NamedMatch, PathMatch, RouteMatch } from './route.ts'
@@ -33,7 +33,7 @@ function expressionHolds(match: PathMatch | NamedMatch, text: string): boolean {
   return known(Uint8Array.from(text, (character) => character.charCodeAt(0)))
 }
 
-function pathMatches(match: PathMatch, path: string | undefined): boolean {
+export function pathMatches(match: PathMatch, path: string | undefined): boolean {
   const base = withoutSlash(match.value)
   if (match.kind === 'prefix' && base === '') return true
   if (path === undefined) return false
@@ -55,23 +55,32 @@ function valueMatches(match: NamedMatch, value: string): boolean {
  * A repeated header is one list: its values in order, a comma between them (RFC 7230 3.2.2, which
  * HTTPHeaderMatch points to).
  */
-function headerMatches(match: NamedMatch, request: Request): boolean {
-  const values = fieldValues(request, match.name)
-  return values.length > 0 && valueMatches(match, values.map(byteText).join(','))
+export function headerMatches(match: NamedMatch, request: Request): boolean {
+  const sent = joinedValues(request, match.name)
+  return sent !== undefined && valueMatches(match, sent)
 }
 
 /**
  * Of a repeated parameter the first counts, as HTTPQueryParamMatch recommends. Parameters stand
  * between ampersands; behind a name's first equals sign is its value, without one it is empty.
  */
-function parameterMatches(match: NamedMatch, query: string | undefined): boolean {
-  const name = byteText(utf8(match.name))
+export function parameterOf(query: string | undefined, wanted: string): string | undefined {
+  const name = byteText(utf8(wanted))
   for (const parameter of query?.split('&') ?? []) {
     const sign = parameter.indexOf('=')
     const end = sign < 0 ? parameter.length : sign
-    if (parameter.slice(0, end) === name) return valueMatches(match, parameter.slice(end + 1))
+    if (parameter.slice(0, end) === name) return parameter.slice(end + 1)
   }
-  return false
+  return undefined
+}
+
+export function parameterMatches(match: NamedMatch, query: string | undefined): boolean {
+  const value = parameterOf(query, match.name)
+  return value !== undefined && valueMatches(match, value)
+}
+
+export function methodMatches({ method }: RouteMatch, request: Request): boolean {
+  return method === undefined || byteText(request.method) === method
 }
 
 /** Throws Failure('expression-invalid') on a pattern that no front-end would have let in. */
@@ -79,7 +88,7 @@ export function routeMatches(match: RouteMatch, request: Request): boolean {
   const { path, query } = targetOf(request)
   return (
     pathMatches(match.path, path) &&
-    (match.method === undefined || byteText(request.method) === match.method) &&
+    methodMatches(match, request) &&
     match.headers.every((header) => headerMatches(header, request)) &&
     match.query.every((parameter) => parameterMatches(parameter, query))
   )

@@ -21,3 +21,12 @@ function foldName(name: Uint8Array): string {
 export function fieldValues(request: Request, name: string): Uint8Array[] {
   return request.fields.filter((field) => foldName(field.name) === name).map((field) => field.value)
 }
+
+/**
+ * Lines of one name (given in lower case) are one list: their values in order, a comma between them
+ * (RFC 9110 5.3; so does Envoy). One character a byte; undefined = there is no such line.
+ */
+export function joinedValues(request: Request, name: string): string | undefined {
+  const values = fieldValues(request, name)
+  return values.length === 0 ? undefined : values.map(byteText).join(',')
+}

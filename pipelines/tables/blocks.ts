@@ -1,14 +1,19 @@
 /** Policies → blocks: what has the same subject, peers, ports and kind is one block. */
 import type { Block } from '../contract/artifact.ts'
 import { Failure } from '../contract/failures.ts'
+import { type Limit, limitId } from '../policy/limit.ts'
 import type { HttpMatch, Peer, Policy, PolicySet, Ports, Rule } from '../policy/model.ts'
 import type { Source } from '../policy/source.ts'
-import { MAX_BLOCKS } from './layout.ts'
+import { MAX_BLOCKS, MAX_LIMITS } from './layout.ts'
 
 export type Cidr = Extract<Peer, { kind: 'cidr' }>
 
 /** A block with what the tables (not the agent) decide about it. */
-export type FullBlock = Block & {
+export type FullBlock = Omit<Block, 'kind'> & {
+  /** Agents need no more than that a rule judges: what is no kind of theirs is 'judge' in the manifest. */
+  readonly kind: Block['kind'] | 'limit' | 'forbid' | 'open'
+  /** Of kind `limit`. */
+  readonly limit?: KnownLimit
   readonly ports: readonly Ports[] | null
   readonly cidrs: readonly Cidr[]
   readonly http: HttpMatch[]
@@ -17,13 +22,16 @@ export type FullBlock = Block & {
   readonly source: Source
 }
 
+/** `id` as text: JSON has no integers of 64 bits. */
+export type KnownLimit = { readonly id: string; readonly limit: Limit }
+
 type Parts = Omit<FullBlock, 'http'>
 
 export function at({ file, line, column }: Source): string {
   return `${file}:${line}:${column}`
 }
 
-function parts(policy: Policy, rule: Rule, kind: Block['kind']): Parts {
+function parts(policy: Policy, rule: Rule, kind: FullBlock['kind']): Parts {
   const { peers, ports, source } = rule
   return {
     kind,
@@ -31,13 +39,39 @@ function parts(policy: Policy, rule: Rule, kind: Block['kind']): Parts {
     peers: peers?.flatMap((peer) => (peer.kind === 'endpoints' ? [peer.selector] : [])) ?? null,
     cidrs: (peers ?? []).filter((peer) => peer.kind === 'cidr'),
     ports,
-    opaque: kind === 'judge' && policy.unparsed === 'pass',
+    opaque: kind !== 'deny' && kind !== 'allow' && policy.unparsed === 'pass',
     source,
   }
 }
 
 function selecting({ subject, source }: Policy): Parts {
   return { kind: 'select', subject, peers: [], cidrs: [], ports: null, opaque: false, source }
+}
+
+/**
+ * Allows every request of a connection that rules only deny requests of; nobody's block, the kernel
+ * adds it. Its match is every request's.
+ */
+function openTo({ source }: Parts): FullBlock {
+  const nobody = { subject: { namespaces: [], requirements: [] }, peers: [], cidrs: [], ports: null }
+  return { kind: 'open', ...nobody, opaque: false, source, http: [{ source, headers: [] }] }
+}
+
+/**
+ * Limits come first, then those that forbid: their numbers are what the kernel knows them by. Behind
+ * them stands the open one.
+ */
+function inOrder(blocks: readonly FullBlock[]): FullBlock[] {
+  const limits = blocks.filter(({ kind }) => kind === 'limit')
+  const beyond = limits[MAX_LIMITS]
+  if (beyond) {
+    const message = `${at(beyond.source)}: ${limits.length} rate limits; one artifact holds ${MAX_LIMITS}`
+    throw new Failure('limit-exceeded', message)
+  }
+  const reading = [...limits, ...blocks.filter(({ kind }) => kind === 'forbid')]
+  const [first] = reading
+  if (first === undefined) return [...blocks]
+  return [...reading, openTo(first), ...blocks.filter((block) => !reading.includes(block))]
 }
 
 /** Throws Failure('limit-exceeded') above HEDDLE_MAX_BLOCKS. */
@@ -52,13 +86,21 @@ export function blocksOf(set: PolicySet): FullBlock[] {
   }
   for (const policy of set.policies) {
     if (policy.selects) add(selecting(policy), [])
-    for (const rule of policy.deny) if (rule.peers?.length !== 0) add(parts(policy, rule, 'deny'), [])
+    for (const rule of policy.deny) {
+      if (rule.peers?.length === 0) continue
+      add(parts(policy, rule, rule.http === null ? 'deny' : 'forbid'), rule.http ?? [])
+    }
+    for (const { limit, name, ...rule } of policy.limits ?? []) {
+      if (rule.peers?.length === 0) continue
+      const id = limitId({ namespace: policy.namespace, policy: policy.name, rule: name }, limit)
+      add({ ...parts(policy, rule, 'limit'), limit: { id: String(id), limit } }, rule.http)
+    }
     for (const rule of policy.allow) {
       if (rule.peers?.length === 0) continue
       add(parts(policy, rule, rule.http === null ? 'allow' : 'judge'), rule.http ?? [])
     }
   }
-  const list = [...blocks.values()]
+  const list = inOrder([...blocks.values()])
   const beyond = list[MAX_BLOCKS]
   if (beyond) {
     throw new Failure(

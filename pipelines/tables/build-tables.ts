@@ -6,7 +6,7 @@ import type { ServicePort } from '../policy/route.ts'
 import { addressAutomaton } from './address-automaton.ts'
 import { BlobWriter } from './blob-writer.ts'
 import { blocksOf, type FullBlock } from './blocks.ts'
-import { httpTables } from './http-tables.ts'
+import { type HttpTables, httpTables } from './http-tables.ts'
 import { ABI, AT, DFA_WORDS, DIM_METHOD, TABLES_MAGIC } from './layout.ts'
 import { packAutomaton } from './pack-automaton.ts'
 import { portAutomaton } from './port-automaton.ts'
@@ -96,6 +96,9 @@ function build(set: PolicySet): Tables {
   put(AT.address6, writer.automaton(address6))
   put(AT.ports, writer.automaton(ports))
   put(AT.path, writer.automaton(http.path))
+  writeResumes(writer, put, http)
+  writeRates(writer, put, http)
+  writer.set(AT.forbids, blocks.filter(({ kind }) => kind === 'limit' || kind === 'forbid').length)
   writeRoutes(writer, put, http.routes)
   const head = [
     TABLES_MAGIC,
@@ -111,9 +114,35 @@ function build(set: PolicySet): Tables {
     blob: writer.bytes(),
     words: writer.length,
     rowU64,
-    blocks: blocks.map(({ kind, subject, peers }) => ({ kind, subject, peers })),
+    blocks: blocks.map(({ kind, subject, peers }) => ({ kind: manifestKind(kind), subject, peers })),
     services: http.routes.collected.services.list,
     routes: http.routes.collected.entries,
     pathStates: http.pathStates,
   }
+}
+
+/** Where each dimension's values go on when their name comes again. */
+function writeResumes(
+  writer: BlobWriter,
+  put: (at: number, words: number[]) => void,
+  http: HttpTables,
+): void {
+  const words = http.resumes.map((places) =>
+    places.some((place) => place !== 0) ? writer.append(places) : 0,
+  )
+  put(AT.resumes_at, [writer.append(Uint32Array.from(words))])
+}
+
+/** What the first blocks count, and what heads are read for because of it. */
+function writeRates(
+  writer: BlobWriter,
+  put: (at: number, words: number[]) => void,
+  { rates }: HttpTables,
+): void {
+  const at = writer.append(rates.flatMap(({ words }) => words))
+  put(AT.limits, [rates.length, at, rates.reduce((keys, rate) => keys | rate.keys, 0)])
+}
+
+function manifestKind(kind: FullBlock['kind']): Block['kind'] {
+  return kind === 'limit' || kind === 'forbid' || kind === 'open' ? 'judge' : kind
 }

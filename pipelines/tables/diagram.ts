@@ -64,45 +64,56 @@ export class DiagramBuilder {
   }
 
   private ask(active: readonly number[], dim: number): Next {
-    const { always, present, byClass } = this.byClass(active, dim)
-    const decide = (ids: number[]): Next =>
+    const { absent, other, byClass } = this.byClass(active, dim)
+    const decide = (ids: Iterable<number>): Next =>
       this.decide(
-        ids.sort((a, b) => a - b),
+        [...ids].sort((a, b) => a - b),
         dim + 1,
       )
-    const otherwise = decide([...always, ...present])
+    const otherwise = decide(other)
     const cases: [number, Next][] = []
-    const absent = decide([...always])
-    if (absent !== otherwise) cases.push([CLASS_ABSENT, absent])
-    for (const [value, ids] of [...byClass].sort(([a], [b]) => a - b)) {
-      this.count(ids.length)
-      const next = decide([...always, ...present, ...ids])
+    const without = decide(absent)
+    if (without !== otherwise) cases.push([CLASS_ABSENT, without])
+    for (const [value, { more, less }] of [...byClass].sort(([a], [b]) => a - b)) {
+      this.count(more.length + less.size)
+      const next = decide([...other.filter((id) => !less.has(id)), ...more])
       if (next !== otherwise) cases.push([value, next])
     }
     return this.node({ dim, otherwise, cases })
   }
 
-  /** Groups that hold whatever the value, whenever it is present, and for each class. */
+  /**
+   * Groups that hold where the dimension is absent, those that hold for a value that no demand
+   * names, and for each class which hold besides, and which do not.
+   */
   private byClass(active: readonly number[], dim: number) {
     const classes = this.classes[dim] as ValueClasses
-    const always: number[] = []
-    const present: number[] = []
-    const byClass = new Map<number, number[]>()
+    const absent: number[] = []
+    const other: number[] = []
+    const byClass = new Map<number, { more: number[]; less: Set<number> }>()
+    const at = (value: number) => {
+      const known = byClass.get(value) ?? { more: [], less: new Set() }
+      byClass.set(value, known)
+      this.count(1)
+      return known
+    }
     for (const id of active) {
       const demands = (this.groups[id] as Group).demands
         .filter(([of]) => of === dim)
         .map(([, demand]) => demand)
-      const values = demands.filter((demand) => demand !== classes.present)
-      if (demands.length === 0) always.push(id)
-      else if (values.length === 0) present.push(id)
-      for (const value of common(values, classes)) {
-        const ids = byClass.get(value) ?? []
-        ids.push(id)
-        byClass.set(value, ids)
-        this.count(1)
+      const wanted = demands.filter((demand) => demand >= 0)
+      const unwanted = demands.filter((demand) => demand < 0).map((demand) => ~demand)
+      const values = wanted.filter((demand) => demand !== classes.present)
+      if (wanted.length === 0) absent.push(id)
+      if (unwanted.some((demand) => demand === classes.present)) continue
+      const refused = new Set(unwanted.flatMap((demand) => classes.satisfied[demand] ?? []))
+      if (values.length === 0) {
+        other.push(id)
+        for (const value of refused) at(value).less.add(id)
       }
+      for (const value of common(values, classes)) if (!refused.has(value)) at(value).more.push(id)
     }
-    return { always, present, byClass }
+    return { absent, other, byClass }
   }
 
   private node(node: Node): Next {

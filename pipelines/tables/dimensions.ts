@@ -2,29 +2,28 @@
  * What a rule asks of a request besides its path, as value classes: all values of
  * a dimension that no rule tells apart are one class, so a verdict compares numbers.
  */
-import { type ByteSet, range, single } from '../automata/byte-set.ts'
-import type { Dfa } from '../automata/dfa.ts'
+import type { ByteSet } from '../automata/byte-set.ts'
+import { type Dfa, nextState } from '../automata/dfa.ts'
 import { determinize } from '../automata/determinize.ts'
 import type { GroupedPattern } from '../automata/nfa.ts'
-import { parseRegex } from '../automata/regex.ts'
-import { type RegexNode, setNode } from '../automata/regex-node.ts'
+import type { RegexNode } from '../automata/regex-node.ts'
 import { Failure } from '../contract/failures.ts'
-import { utf8 } from '../bytes.ts'
 import type { HttpMatch } from '../policy/model.ts'
 import type { NamedMatch, RouteMatch } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'
 import { at } from './blocks.ts'
-import { CLASS_FIRST, DIM_HOST, DIM_METHOD, MAX_DIMS } from './layout.ts'
+import type { Literal, Term } from './condition-terms.ts'
+import { CLASS_FIRST, DIM_HOST, DIM_METHOD, MAX_DIMS, MAX_KEY_HEADERS } from './layout.ts'
+import { literal, parsed, TEXT, VALUE } from './texts.ts'
 
-/** Bytes of a request target and of a method (RFC 9112 3). */
-export const TEXT: ByteSet = range(0x21, 0x7e)
-/** Bytes of a field value (RFC 9110 5.5). */
-const VALUE: ByteSet = single(0x09) | range(0x20, 0x7e) | range(0x80, 0xff)
 /** Classes are 16-bit numbers in the kernel. */
 const MAX_CLASSES = 65_535
 
-/** A demand on one dimension; equal demands are one number. */
+/** A demand on one dimension; equal demands are one number. `~demand` = that it does not hold. */
 export type Demand = number
+
+/** Between the values of a name that comes more than once (RFC 9110 5.3). */
+const COMMA = 0x2c
 
 type DemandKey = 'present' | { readonly text: string; readonly node: RegexNode }
 
@@ -42,9 +41,9 @@ export class Dimension {
     return this.demand('present', 'present')
   }
 
-  /** That the value matches; `node` is asked for only once for equal texts. */
-  value(text: string, node: () => RegexNode): Demand {
-    return this.numbers.get(text) ?? this.demand(text, { text, node: node() })
+  /** That the value matches; `node` is asked for only once for equal keys. `text`: what people are told of it. */
+  value(key: string, text: string, node: () => RegexNode): Demand {
+    return this.numbers.get(key) ?? this.demand(key, { text, node: node() })
   }
 
   private demand(key: string, demand: DemandKey): Demand {
@@ -53,24 +52,39 @@ export class Dimension {
     return known
   }
 
-  /** The automaton of values, and which classes satisfy each demand. Throws AutomatonLimit. */
+  /**
+   * The automaton of values, and which classes satisfy each demand. Values that the same demands
+   * hold for are two classes where more could follow them behind a comma. Throws AutomatonLimit.
+   */
   classes(alphabet: ByteSet): ValueClasses {
     const patterns: GroupedPattern[] = this.demands.flatMap((demand, group) =>
       demand === 'present' ? [] : [{ node: demand.node, group, text: demand.text }],
     )
     const dfa = determinize(patterns, { alphabet, latches: 'none' })
-    const used = [...new Set(dfa.finals)].filter((set) => set !== 0)
-    if (used.length + CLASS_FIRST > MAX_CLASSES) {
+    const kinds = new Map<string, number>()
+    const resumes: number[] = Array(CLASS_FIRST).fill(0)
+    const sets: number[] = Array(CLASS_FIRST).fill(0)
+    const classOf = Array.from({ length: dfa.states }, (_, state) => {
+      const set = dfa.finals[state] as number
+      const after = state === 0 ? 0 : nextState(dfa, state, dfa.classes[COMMA] as number)
+      if (set === 0 && after === 0) return 0
+      const key = `${set} ${after}`
+      const known = kinds.get(key) ?? sets.push(set) - 1
+      if (!kinds.has(key)) resumes.push(after)
+      kinds.set(key, known)
+      return known
+    })
+    if (sets.length > MAX_CLASSES) {
       throw new Failure('limit-exceeded', `${this.name}: more than ${MAX_CLASSES} kinds of values`)
     }
-    const classOf = new Map(used.map((set, index) => [set, index + CLASS_FIRST]))
     const satisfied = this.demands.map((_, demand) =>
-      used.filter((set) => dfa.groupSets[set]?.includes(demand)).map((set) => classOf.get(set) as number),
+      sets.flatMap((set, value) => (dfa.groupSets[set]?.includes(demand) ? [value] : [])),
     )
     return {
       dfa,
-      count: used.length + CLASS_FIRST,
-      final: (state) => classOf.get(dfa.finals[state] as number) ?? 0,
+      count: sets.length,
+      final: (state) => classOf[state] as number,
+      resumes,
       satisfied,
       present: this.numbers.get('present'),
     }
@@ -83,6 +97,8 @@ export type ValueClasses = {
   readonly count: number
   /** Value class of a state, 0 = none that a rule names. */
   final(state: number): number
+  /** By class: the state behind the comma that a second value of the same name puts there; 0 = none. */
+  readonly resumes: readonly number[]
   /** demand -> value classes; for `present` that is every class but CLASS_ABSENT, and not listed. */
   readonly satisfied: readonly (readonly number[])[]
   readonly present: Demand | undefined
@@ -95,6 +111,7 @@ export class Dimensions {
   readonly list: Dimension[] = []
   private readonly headers = new Map<string, number>()
   private readonly parameters = new Map<string, number>()
+  private readonly keys = new Map<string, number>()
 
   constructor() {
     this.list[DIM_METHOD] = new Dimension('method')
@@ -112,34 +129,65 @@ export class Dimensions {
     return this.parameters
   }
 
-  /** Throws Failure('limit-exceeded' | 'expression-invalid'). */
-  remainder(match: HttpMatch): Remainder {
-    const demands: [number, Demand][] = []
+  /** Name in lower case → number, of the headers that limits are keyed by. */
+  get keyNumbers(): ReadonlyMap<string, number> {
+    return this.keys
+  }
+
+  /** The number of a header as a key; it has a dimension as well. Throws Failure('limit-exceeded'). */
+  key(name: string, source: Source): number {
+    this.named(this.headers, name, source)
+    const number = this.keys.get(name) ?? this.keys.size + 1
+    if (number > MAX_KEY_HEADERS) {
+      throw new Failure(
+        'limit-exceeded',
+        `${at(source)}: header ${name}: limits may be keyed by ${MAX_KEY_HEADERS} different headers`,
+      )
+    }
+    this.keys.set(name, number)
+    return number
+  }
+
+  /** `term`: what one alternative of its condition asks besides. Throws Failure('limit-exceeded' | 'expression-invalid'). */
+  remainder(match: HttpMatch, term: Term): Remainder {
+    const demands: [number, Demand][] = term.flatMap((literal) => this.ofLiteral(literal, match.source))
     const pattern = (dim: number, text: string | undefined): void => {
       if (text === undefined) return
       const dimension = this.list[dim] as Dimension
-      demands.push([dim, dimension.value(`/${text}`, () => parsed(text, match.source))])
+      const shown = `${at(match.source)}: ${dimension.name} ${text}`
+      demands.push([dim, dimension.value(`/${text}`, shown, () => parsed(text, match.source))])
     }
     pattern(DIM_METHOD, match.method)
     pattern(DIM_HOST, match.host)
     for (const { name, value } of match.headers) {
       const dim = this.named(this.headers, name.toLowerCase(), match.source)
       const dimension = this.list[dim] as Dimension
+      const shown = `${at(match.source)}: header ${name} ${value}`
       demands.push([
         dim,
-        value === undefined ? dimension.present() : dimension.value(`=${value}`, () => literal(value)),
+        value === undefined ? dimension.present() : dimension.value(`=${value}`, shown, () => literal(value)),
       ])
     }
     return { demands: demands.sort(([a, x], [b, y]) => a - b || x - y) }
+  }
+
+  private ofLiteral({ on, text, shown, node, negated }: Literal, source: Source): [number, Demand][] {
+    if (on === 'target') return []
+    const dim = on === 'method' ? DIM_METHOD : this.named(this.headers, on.header, source)
+    const dimension = this.list[dim] as Dimension
+    const demand =
+      node === null ? dimension.present() : dimension.value(`?${text}`, `${at(source)}: ${shown}`, node)
+    return [[dim, negated ? ~demand : demand]]
   }
 
   /** What a route asks besides the path. Throws Failure('limit-exceeded' | 'expression-invalid'). */
   ofRoute({ method, headers, query, source }: RouteMatch): Remainder {
     const demand = (dim: number, kind: NamedMatch['kind'], value: string): [number, Demand] => {
       const dimension = this.list[dim] as Dimension
+      const shown = `${at(source)}: ${dimension.name} ${value}`
       return kind === 'exact'
-        ? [dim, dimension.value(`=${value}`, () => literal(value))]
-        : [dim, dimension.value(`/${value}`, () => parsed(value, source))]
+        ? [dim, dimension.value(`=${value}`, shown, () => literal(value))]
+        : [dim, dimension.value(`/${value}`, shown, () => parsed(value, source))]
     }
     const demands = [
       ...(method === undefined ? [] : [demand(DIM_METHOD, 'exact', method)]),
@@ -169,19 +217,4 @@ export class Dimensions {
     names.set(name, this.list.length)
     return this.list.push(new Dimension(name)) - 1
   }
-}
-
-/** The tree of a pattern. Throws Failure('expression-invalid'), located. */
-export function parsed(pattern: string, source: Source): RegexNode {
-  const result = parseRegex(pattern)
-  if (result.ok) return result.node
-  throw new Failure(
-    'expression-invalid',
-    `${at(source)}: ${result.reason} (at character ${result.offset + 1})`,
-  )
-}
-
-/** Exactly these characters, as UTF-8. */
-export function literal(text: string): RegexNode {
-  return { kind: 'sequence', parts: [...utf8(text)].map((byte) => setNode(single(byte))) }
 }

@@ -3,62 +3,36 @@ import { foldCase, single } from '../automata/byte-set.ts'
 import { AutomatonLimit, type Dfa } from '../automata/dfa.ts'
 import { determinize } from '../automata/determinize.ts'
 import type { GroupedPattern } from '../automata/nfa.ts'
-import { type RegexNode, setNode } from '../automata/regex-node.ts'
+import { setNode } from '../automata/regex-node.ts'
 import { Failure } from '../contract/failures.ts'
 import type { Route } from '../policy/route.ts'
 import { utf8 } from '../bytes.ts'
-import { at, type FullBlock } from './blocks.ts'
-import { DiagramBuilder, type Group } from './diagram.ts'
-import { Dimensions, parsed, TEXT } from './dimensions.ts'
+import type { FullBlock } from './blocks.ts'
+import { DiagramBuilder } from './diagram.ts'
+import { Dimensions } from './dimensions.ts'
 import { FIELD_CODES, LEAF, MAX_LATCHES } from './layout.ts'
 import { type PackedAutomaton, packAutomaton } from './pack-automaton.ts'
 import { collectRoutes } from './route-collect.ts'
+import { type Collected, collectRequests } from './request-collect.ts'
+import { type RateRecord, ratesOf } from './rates.ts'
 import { type RouteTables, routeTables } from './route-tables.ts'
 import type { Row } from './rows.ts'
+import { TEXT } from './texts.ts'
 
 export type HttpTables = {
   readonly path: PackedAutomaton
   readonly names: PackedAutomaton
   /** By dimension; the first reads methods. */
   readonly values: readonly PackedAutomaton[]
+  /** By dimension and class: where a value goes on when its name comes again, 0 = nowhere. */
+  readonly resumes: readonly Uint32Array[]
   readonly diagram: Uint32Array
   readonly roots: Uint32Array
   readonly leaves: readonly Row[]
   readonly pathStates: number
+  /** One a block of kind `limit`. */
+  readonly rates: readonly RateRecord[]
   readonly routes: RouteTables
-}
-
-const EVERY_PATH: RegexNode = { kind: 'repeat', node: setNode(TEXT), min: 0, max: null }
-
-/** Path patterns, each with the group of all that it must be combined with. */
-type Collected = { readonly patterns: GroupedPattern[]; readonly groups: Group[] }
-
-function collect(blocks: readonly FullBlock[], dimensions: Dimensions): Collected {
-  // Equal matches of different blocks are one pattern whose group names all of them.
-  const wanted = new Map<string, { blocks: Row; pattern: GroupedPattern; demands: Group['demands'] }>()
-  blocks.forEach((block, index) => {
-    for (const match of block.http) {
-      const { demands } = dimensions.remainder(match)
-      const key = JSON.stringify([match.path ?? null, demands])
-      const known = wanted.get(key)
-      const { path, source } = match
-      const pattern = known?.pattern ?? {
-        node: path === undefined ? EVERY_PATH : parsed(path, source),
-        group: 0,
-        text: `${at(source)}: path ${path ?? '(any)'}`,
-      }
-      wanted.set(key, { pattern, demands, blocks: (known?.blocks ?? 0n) | (1n << BigInt(index)) })
-    }
-  })
-  const groups: Group[] = []
-  const numbers = new Map<string, number>()
-  const patterns = [...wanted.values()].map(({ pattern, demands, blocks: row }) => {
-    const key = `${demands.join(';')}|${row}`
-    const group = numbers.get(key) ?? groups.push({ demands, blocks: row }) - 1
-    numbers.set(key, group)
-    return { ...pattern, group }
-  })
-  return { patterns, groups }
 }
 
 /** Latches are few: where there are too many, tails behind a fixed beginning are remembered. */
@@ -75,16 +49,16 @@ function pathAutomaton(patterns: readonly GroupedPattern[], roots: (dfa: Dfa) =>
 }
 
 /** The root of each set of groups that is latched. */
-function latchRoots(dfa: Dfa, diagram: DiagramBuilder): Map<number, number> {
+function latchRoots(dfa: Dfa, collected: Collected, diagram: DiagramBuilder): Map<number, number> {
   const roots = new Map<number, number>()
   for (const set of new Set(dfa.latches))
-    if (set !== 0) roots.set(set, diagram.root(dfa.groupSets[set] ?? []))
+    if (set !== 0) roots.set(set, diagram.root(collected.reached(dfa.groupSets[set] ?? [])))
   return roots
 }
 
 /** `edited`: headers that edits of routes leave out. */
-function nameAutomaton(dimensions: ReadonlyMap<string, number>, edited: readonly string[]): PackedAutomaton {
-  const names = [...new Set([...FIELD_CODES.keys(), ...dimensions.keys(), ...edited])]
+function nameAutomaton(dimensions: Dimensions, edited: readonly string[]): PackedAutomaton {
+  const names = [...new Set([...FIELD_CODES.keys(), ...dimensions.names.keys(), ...edited])]
   const edits = new Map(edited.map((name, index) => [name, index + 1]))
   const dfa = determinize(
     names.map((name, group) => ({
@@ -97,8 +71,9 @@ function nameAutomaton(dimensions: ReadonlyMap<string, number>, edited: readonly
   const final = (state: number): number => {
     const name = names[dfa.groupSets[dfa.finals[state] as number]?.[0] ?? -1]
     if (name === undefined) return 0
-    const known = (FIELD_CODES.get(name) ?? 0) | ((dimensions.get(name) ?? 0) << 8)
-    return (known | ((edits.get(name) ?? 0) << 16)) >>> 0
+    const known = (FIELD_CODES.get(name) ?? 0) | ((dimensions.names.get(name) ?? 0) << 8)
+    const key = (dimensions.keyNumbers.get(name) ?? 0) << 14
+    return (known | key | ((edits.get(name) ?? 0) << 16)) >>> 0
   }
   return packAutomaton(dfa, { final, latch: () => 0 })
 }
@@ -116,30 +91,36 @@ export function httpTables(blocks: readonly FullBlock[], routes: readonly Route[
 
 function build(blocks: readonly FullBlock[], routes: readonly Route[]): HttpTables {
   const dimensions = new Dimensions()
-  const { patterns, groups } = collect(blocks, dimensions)
+  const requests = collectRequests(blocks, dimensions)
+  const rates = ratesOf(blocks, dimensions)
   const collected = collectRoutes(routes, dimensions)
   const classes = dimensions.classes()
-  const diagram = new DiagramBuilder(groups, classes)
-  const dfa = pathAutomaton(patterns, (candidate) => latchRoots(candidate, diagram))
-  const latched = latchRoots(dfa, diagram)
+  const diagram = new DiagramBuilder(requests.groups, classes)
+  const dfa = pathAutomaton(requests.patterns, (candidate) => latchRoots(candidate, requests, diagram))
+  const latched = latchRoots(dfa, requests, diagram)
   const finals = new Map<number, number>()
   for (const set of new Set(dfa.finals))
-    if (set !== 0) finals.set(set, diagram.root(dfa.groupSets[set] ?? []))
+    if (set !== 0) finals.set(set, diagram.root(requests.reached(dfa.groupSets[set] ?? [])))
   const distinct = [...new Set(latched.values())]
   const latchNumber = new Map(distinct.map((root, index) => [root, index + 1]))
   const { words, place } = diagram.pack()
+  const values = classes.map((each) => packAutomaton(each.dfa, { final: each.final, latch: () => 0 }))
   const value = (next: number | undefined): number => (next === undefined || next === LEAF ? 0 : place(next))
   return {
     path: packAutomaton(dfa, {
       final: (state) => value(finals.get(dfa.finals[state] as number)),
       latch: (state) => latchNumber.get(latched.get(dfa.latches[state] as number) ?? -1) ?? 0,
     }),
-    names: nameAutomaton(dimensions.names, collected.names.list),
-    values: classes.map((each) => packAutomaton(each.dfa, { final: each.final, latch: () => 0 })),
+    names: nameAutomaton(dimensions, collected.names.list),
+    values,
+    resumes: classes.map(({ resumes }, dim) =>
+      Uint32Array.from(resumes, (state) => (state === 0 ? 0 : (values[dim] as PackedAutomaton).place(state))),
+    ),
     diagram: words,
     roots: Uint32Array.from(distinct, place),
     leaves: diagram.leaves.rows,
     pathStates: dfa.states,
+    rates,
     routes: routeTables(collected, classes, dimensions.queries),
   }
 }

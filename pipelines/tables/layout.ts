@@ -6,6 +6,9 @@ export const ABI = 1
 export const TABLES_MAGIC = 0x314c4448
 export const MAX_BLOCKS = 1024
 export const MAX_DIMS = 64
+export const MAX_LIMITS = 32
+/** Headers that limits are keyed by, numbered from 1 on. */
+export const MAX_KEY_HEADERS = 3
 export const DIM_METHOD = 0
 export const DIM_HOST = 1
 export const MAX_LATCHES = 512
@@ -37,6 +40,7 @@ export const AT = {
   blocks: 4,
   dims: 5,
   latches: 6,
+  resumes_at: 7,
   method: 8,
   path: 14,
   names: 20,
@@ -57,8 +61,12 @@ export const AT = {
   route_sets_at: 60,
   route_sets: 61,
   route_diagram_at: 62,
+  forbids: 63,
+  limits: 64,
+  limits_at: 65,
+  keys: 66,
 } as const
-export const HEADER_WORDS = 64
+export const HEADER_WORDS = 68
 export const DFA_WORDS = 6
 
 /** Words of the largest tables: 32 MB. */
@@ -90,3 +98,9 @@ export const REDIRECT_PORT = 2
 
 export const CORS_FILTER = 1
 export const CORS_CREDENTIALS = 2
+
+/** struct heddle_rate, in words, and enum heddle_key. */
+export const RATE_WORDS = 10
+export const KEY_PATH = 1
+export const KEY_HEADERS = 2
+export const KEY_IDENTITY = 16

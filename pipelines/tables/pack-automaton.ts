@@ -14,6 +14,8 @@ export type PackedAutomaton = {
   /** Comb entries from `firstEntry` on; what lies before it is no state and not stored. */
   readonly comb: Uint32Array
   readonly firstEntry: number
+  /** Where a state stands, as the kernel names it. */
+  place(state: number): number
 }
 
 /** What a state says: by state, 0 = nothing. */
@@ -67,6 +69,7 @@ export function packAutomaton(dfa: Dfa, outputs: StateOutputs): PackedAutomaton 
     dense,
     comb: comb.copy(firstEntry, end),
     firstEntry,
+    place: (state) => places[state] as number,
   }
 }
 

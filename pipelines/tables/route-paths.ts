@@ -8,7 +8,7 @@ import type { PathMatch } from '../policy/route.ts'
 import { withoutSlash } from '../policy/route-match.ts'
 import type { Source } from '../policy/source.ts'
 import { at } from './blocks.ts'
-import { literal, parsed, TEXT } from './dimensions.ts'
+import { literal, parsed, TEXT } from './texts.ts'
 
 const QUERY = 0x3f
 const PATH: ByteSet = TEXT & complement(single(QUERY))

@@ -21,6 +21,7 @@ import {
   DIM_METHOD,
   LEAF,
   LEAF_NUMBER,
+  MAX_DIMS,
   REDIRECT_HOST,
   REDIRECT_PORT,
   ROUTE_BACKEND_WORDS,
@@ -243,7 +244,7 @@ export class RouteWalker {
   private values({ fields }: Request): Map<number, Uint8Array[]> {
     const values = new Map<number, Uint8Array[]>()
     for (const { name, value } of fields) {
-      const dim = (this.tables.walk(AT.names, name).final >> 8) & 0xff
+      const dim = (this.tables.walk(AT.names, name).final >> 8) & (MAX_DIMS - 1)
       if (dim !== 0) values.set(dim, [...(values.get(dim) ?? []), value])
     }
     return values
@@ -260,14 +261,9 @@ export class RouteWalker {
 
   /** Classes as the parser leaves them (protocols/http1/field.h, query.h). */
   private asParsed(set: number, request: Request): Classes {
-    const classes = this.ofTarget(set, request)
     const text = String.fromCharCode(...request.method, 0x20, ...request.target)
-    let repeated = text === 'OPTIONS *'
-    for (const [dim, values] of this.values(request)) {
-      classes[dim] = values.length > 1 ? CLASS_OTHER : this.valueClass(dim, values[0] as Uint8Array)
-      repeated ||= values.length > 1
-    }
-    return { classes, repeated }
+    const twice = [...this.values(request).values()].some(({ length }) => length > 1)
+    return { ...this.joined(set, request), repeated: text === 'OPTIONS *' || twice }
   }
 
   private ofTarget(set: number, request: Request): Uint16Array {

@@ -11,14 +11,18 @@ import {
   DIM_METHOD,
   LEAF,
   LEAF_NUMBER,
+  MAX_DIMS,
   NEXT_LATCH,
   NEXT_STATE,
 } from './layout.ts'
+import { type MetRate, ratesIn } from './rate-walk.ts'
 
 /** Blocks of identities, as the agent hands them to the kernel. */
 export type ConnectionRows = { readonly subject: bigint; readonly peer: bigint }
 
 export type Judged = 'pass' | 'drop' | 'allow' | 'deny'
+
+const COMMA = 0x2c
 
 /** What an input did to an automaton: its last final value, and latches as bits. */
 type Walked = { final: number; latches: bigint }
@@ -81,53 +85,90 @@ export class TablesWalker {
     const applies = subject & peer & this.rowOf(AT.ports, Uint8Array.of(protocol, port >> 8, port & 255))
     const kind = (at: number): bigint => this.row(this.word(at))
     if ((applies & kind(AT.denies_at)) !== 0n) return 'drop'
-    if ((subject & kind(AT.selects_at)) === 0n) return 'pass'
-    if ((applies & kind(AT.allows_at)) !== 0n) return 'pass'
+    const forbids = applies & this.forbids()
+    if ((subject & kind(AT.selects_at)) === 0n || (applies & kind(AT.allows_at)) !== 0n) {
+      return forbids === 0n ? 'pass' : forbids | (1n << BigInt(this.word(AT.forbids)))
+    }
     const judges = applies & kind(AT.judges_at)
-    return judges === 0n ? 'drop' : judges
+    return judges === 0n ? 'drop' : judges | forbids
   }
 
-  /** L7: does any of `blocks` allow the request? */
-  allows(blocks: bigint, request: Request): boolean {
+  /** The first blocks: whose matches are counted, and with them those whose matches deny. */
+  private first(at: number): bigint {
+    return (1n << BigInt(this.word(at))) - 1n
+  }
+
+  private forbids(): bigint {
+    return this.first(AT.forbids)
+  }
+
+  /** May what is no HTTP/1 pass? Not where a rule denies or counts requests and its policy wants to read them all. */
+  passesUnparsed(blocks: bigint): boolean {
+    const passing = this.row(this.word(AT.opaque_at))
+    const reading = blocks & this.forbids()
+    if ((reading & ~passing) !== 0n) return false
+    const open = reading !== 0n && ((blocks >> BigInt(this.word(AT.forbids))) & 1n) === 1n
+    return open || (blocks & ~reading & passing) !== 0n
+  }
+
+  /** L7: does one of `blocks` allow the request, and none deny it? Then the limits that it meets, else undefined. */
+  allowed(blocks: bigint, request: Request): MetRate[] | undefined {
     const classes = this.classes(request)
     const { final, latches } = this.walk(AT.path, request.target)
-    if (final !== 0 && this.decides(final, classes, blocks)) return true
+    let found = final === 0 ? 0n : this.decides(final, classes)
     for (let latch = 0; latch < this.word(AT.latches); latch++) {
       if (((latches >> BigInt(latch)) & 1n) === 0n) continue
-      if (this.decides(this.word(this.word(AT.roots_at) + latch), classes, blocks)) return true
+      found |= this.decides(this.word(this.word(AT.roots_at) + latch), classes)
     }
-    return false
+    found &= blocks
+    const limits = this.first(AT.limits)
+    if ((found & this.forbids() & ~limits) !== 0n || (found & ~this.forbids()) === 0n) return undefined
+    return ratesIn(this, found & limits)
   }
 
-  /** What the kernel does with a request of this connection. */
-  judge(rows: ConnectionRows, protocol: number, [port, request]: readonly [number, Request]): Judged {
+  allows(blocks: bigint, request: Request): boolean {
+    return this.allowed(blocks, request) !== undefined
+  }
+
+  /** What the kernel does with a request of this connection, or with what is none. */
+  judge(
+    rows: ConnectionRows,
+    protocol: number,
+    [port, request]: readonly [number, Request | 'unparsed'],
+  ): Judged {
     const judges = this.connection(rows, protocol, port)
     if (typeof judges !== 'bigint') return judges
+    if (request === 'unparsed') return this.passesUnparsed(judges) ? 'allow' : 'deny'
     return this.allows(judges, request) ? 'allow' : 'deny'
   }
 
   private classes({ method, fields }: Request): Uint16Array {
     const classes = new Uint16Array(this.word(AT.dims))
     classes[DIM_METHOD] = this.walk(AT.method, method).final || CLASS_OTHER
+    const values = new Map<number, number[]>()
     for (const { name, value } of fields satisfies Field[]) {
-      const dim = (this.walk(AT.names, name).final >> 8) & 0xff
-      if (dim === 0) continue
-      const valueClass = this.walk(this.word(AT.values_at) + dim * DFA_WORDS, value).final
-      // A second occurrence has no value that a rule could mean.
-      classes[dim] = classes[dim] !== 0 || valueClass === 0 ? CLASS_OTHER : valueClass
+      const dim = (this.walk(AT.names, name).final >> 8) & (MAX_DIMS - 1)
+      const before = values.get(dim)
+      // What comes again is one value with the first (RFC 9110 5.3).
+      if (dim !== 0) values.set(dim, before === undefined ? [...value] : [...before, COMMA, ...value])
+    }
+    for (const [dim, value] of values) {
+      const { final } = this.walk(this.word(AT.values_at) + dim * DFA_WORDS, Uint8Array.from(value))
+      classes[dim] = final || CLASS_OTHER
     }
     return classes
   }
 
-  private decides(root: number, classes: Uint16Array, blocks: bigint): boolean {
+  /** Blocks at the leaf that the diagram leads to. */
+  private decides(root: number, classes: Uint16Array): bigint {
     const diagramAt = this.word(AT.diagram_at)
     let at = root
     for (let asked = 0; asked < classes.length && at < LEAF; asked++) {
       const entry = diagramAt + 2 * (at + 1 + (classes[this.word(diagramAt + 2 * at + 1)] as number))
       at = this.word(entry) === at ? this.word(entry + 1) : this.word(diagramAt + 2 * at)
     }
-    if (at < LEAF) return false
+    if (at < LEAF) return 0n
     const leaf = this.word(AT.leaves_at) + (at & LEAF_NUMBER) * 2 * this.word(AT.row_u64)
-    return (this.row(leaf) & blocks) !== 0n
+    return this.row(leaf)
   }
 }

@@ -2,7 +2,7 @@
  * `npm run -s bench -- SUITE --json [--rounds N] [--seconds N] [--only PATTERN] [--all]`
  * prints one JSON object and nothing else; progress goes to stderr.
  */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -19,6 +19,7 @@ import { machine } from './machine.ts'
 import type { Mesh } from './mesh.ts'
 import { type Summary, summaries } from './statistics.ts'
 
+const EXIT_BY_SIGNAL = 130
 const USAGE = `usage: bench inbound|delivery|history|fleet [--json] [--rounds N] [--seconds N] [--only PATTERN]
        bench datapath         the same, and [--all] for all sizes`
 
@@ -66,6 +67,13 @@ searchSbin()
 const only = values.only === undefined ? undefined : new RegExp(values.only)
 const say = (line: string) => process.stderr.write(`${line}\n`)
 const dir = mkdtempSync(join(tmpdir(), 'heddle-bench-'))
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // A suite that has more to take down listens as well, and ends the process itself.
+    if (process.listenerCount(signal) === 1) process.exit(EXIT_BY_SIGNAL)
+  })
+}
 const { tables, facts } = await run(dir, { rounds, seconds, only, say })
 if (values.json) {
   const all = { suite, machine: machine(), rounds, seconds, ...facts, ...tables }

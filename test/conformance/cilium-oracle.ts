@@ -95,13 +95,13 @@ function portMatches({ ports }: ToPorts, probe: Probe): boolean {
   })
 }
 
-/** A header with a value is there once with that value; without, it is there. */
+/** A header with a value has it, its lines joined as Envoy joins them; without, it is there. */
 function headerMatches(probe: Probe, name: string, values: string[] | undefined): boolean {
   const found = probe.headers
     .filter(([own]) => own.toLowerCase() === name.toLowerCase())
     .map(([, value]) => value)
   if (values === undefined) return found.length > 0
-  return found.length === 1 && values.includes(found[0] as string)
+  return found.length > 0 && values.includes(found.join(','))
 }
 
 function httpMatches(rule: HttpRule, probe: Probe): boolean {

@@ -94,6 +94,7 @@ const WORDS: Record<Verdict['reason'], Meaning> = {
   'not-selected': 'untouched',
   'allowed-l4': 'open',
   'denied-by-rule': 'dropped',
+  'no-rule-denies': 'open',
   'no-rule-for-peer-and-port': 'dropped',
   'request-matches': 'allowed',
   'no-request-rule-matches': 'forbidden',

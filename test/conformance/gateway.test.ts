@@ -1,7 +1,7 @@
 /** Heddle means by an HTTPRoute what the Gateway API's conformance tests ask for: the reference evaluator. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { millisecondsOf } from '../../pipelines/languages/gateway/durations.ts'
+import { millisecondsOf } from '../../pipelines/languages/durations.ts'
 import { utf8 } from '../../pipelines/bytes.ts'
 import { applyEdits, requestEdits, responseEdits } from '../../pipelines/policy/route-edits.ts'
 import { evaluateRoute, RANDOM_END, type Forward } from '../../pipelines/policy/route-evaluate.ts'

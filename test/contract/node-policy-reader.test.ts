@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { nodePolicyReader } from '../../functions/adapters/node-policy-reader.ts'
 import { loadPolicies, type TextFile } from '../../functions/validate/load-policies.ts'
 import { mixedPatterns } from '../unit/automata/mixed-rules.ts'
+import { document, POLICY, TO } from '../unit/languages/case-text.ts'
 import { answersBefore, failureOf, killChild } from './children.ts'
 
 const head = (name: string) => `apiVersion: cilium.io/v2
@@ -49,6 +50,19 @@ test('a commit that is above a bound of time or memory is refused at its largest
     )
     assert.ok(failure.message.includes(bound), failure.message)
   }
+})
+
+test('cases run in the child, however few they are', async () => {
+  const noTime = nodePolicyReader({ timeMs: 1, heapMb: 1_024 })
+  assert.ok('set' in (await noTime.read([POLICY])))
+  const asked = (verdict: string) =>
+    document([`{name: n, connect: true, ${TO}, expect: {verdict: ${verdict}}}`])
+  assert.equal((await failureOf(noTime.read([POLICY, asked('pass')]))).code, 'limit-exceeded')
+  for (const texts of [
+    [POLICY, asked('pass')],
+    [POLICY, asked('drop')],
+  ])
+    assert.deepEqual(await nodePolicyReader().read(texts), loadPolicies(texts))
 })
 
 test('a child that is killed is a failure that a later try may heal', async () => {

@@ -174,7 +174,7 @@ describe('heddle explain', () => {
     [
       'no canonical request',
       ['--request', 'GET  /public', '--from', 'app=web', '--to', 'app=api'],
-      /^refused \(bad-target\) at port 80\n$/,
+      /^refused \(bad-target\) at port 80\n {2}allow requests default\/api good\/deep\/api\.yaml:9\n$/,
     ],
     [
       'names of workloads',
@@ -206,7 +206,8 @@ describe('heddle explain', () => {
   }
   test('prints the verdict as JSON', () => {
     const { stdout } = explain('--json', '--request', 'GET /public', '--from', 'app=web', '--to', 'app=api')
-    assert.deepEqual(JSON.parse(stdout), {
+    const { met, ...verdict } = JSON.parse(stdout)
+    assert.deepEqual(verdict, {
       kind: 'allow',
       reason: 'request-matches',
       port: 80,
@@ -216,6 +217,41 @@ describe('heddle explain', () => {
         source: { file: 'good/deep/api.yaml', line: 12, column: 11 },
       },
     })
+    const [{ matches, action }] = met[0].rules
+    assert.equal(action, 'allow')
+    assert.deepEqual(
+      matches.map(({ source, holds }: { source: unknown; holds: boolean }) => [source, holds]),
+      [
+        [{ file: 'good/deep/api.yaml', line: 12, column: 11 }, true],
+        [{ file: 'good/deep/api.yaml', line: 13, column: 11 }, false],
+      ],
+    )
+  })
+  test('says which part of which rule did not hold, with --all of every rule', () => {
+    const asked = ['--request', 'GET /host', '--header', 'Host: internal', '--to', 'app=api']
+    const verdict = (by: string) => `${by}) at port 80\n  default/api good/deep/api.yaml:`
+    assert.equal(
+      explain(...asked, '--from', 'app=web').stdout,
+      [
+        `${verdict('deny-l7 (no-request-rule-matches')}9`,
+        '  allow requests default/api good/deep/api.yaml:9',
+        '    no  good/deep/api.yaml:12  path regex /public: /host',
+        '    no  good/deep/api.yaml:13  header X-Key exact 1: absent\n',
+      ].join('\n'),
+    )
+    const closed = `${verdict('deny-l4 (no-rule-for-peer-and-port')}4\n`
+    assert.equal(
+      explain(...asked).stdout,
+      `${closed}  no rule of 1 applies to the connection; --all says why\n`,
+    )
+    assert.equal(
+      explain(...asked, '--all').stdout,
+      [
+        `${closed}  allow requests default/api good/deep/api.yaml:9`,
+        '    no  from app=web in default: 192.0.2.1',
+        '    yes to 80/TCP: 80/TCP\n',
+      ].join('\n'),
+    )
   })
   test('without a port or a namespace it is asked where the policies are', () => {
     writeFileSync(join(folder, 'ports.yaml'), TWO_PORTS)
@@ -224,7 +260,9 @@ describe('heddle explain', () => {
       heddle('explain', ...asked).stdout,
       [
         'allow (request-matches) at port 8080\n  shop/api ports.yaml:9\n',
+        '  allow requests shop/api ports.yaml:8\n    yes ports.yaml:9  path regex /public: /public\n',
         'pass (allowed-l4) at port 9090\n  shop/api ports.yaml:10\n',
+        '  allow connections shop/api ports.yaml:10\n',
       ].join(''),
     )
     const { port, others } = JSON.parse(heddle('explain', ...asked, '--json').stdout)

@@ -20,6 +20,28 @@ spec:
     - fromEndpoints: [{matchLabels: {app: web}}]
 `
 
+/** Denies, allows and counts, and has a case that holds. */
+const MESH = `apiVersion: heddle.dev/v1
+kind: MeshPolicy
+metadata: {name: fair, namespace: shop}
+spec:
+  subject: {matchLabels: {app: api}}
+  paths: {dotSegments: refuse}
+  rules:
+    - {action: deny, reason: for the inside, ports: [80], match: {path: {prefix: /admin}}}
+    - {action: allow, ports: [80], match: {any: [{method: GET}, {headers: [{name: x-key}]}]}}
+    - {action: limit, name: tenants, ports: [80], match: {}, limit: {rate: 5, per: 1s, key: [{header: x-tenant}]}}
+---
+apiVersion: heddle.dev/v1
+kind: PolicyTest
+metadata: {name: fair, namespace: shop}
+cases:
+  - name: nobody gets to admin
+    request: {line: GET /admin/users}
+    to: {labels: {app: api}}
+    expect: {verdict: deny, status: 403, policy: fair}
+`
+
 let delivery: LocalDelivery
 const sha256 = (bytes: Uint8Array): Digest => `sha256:${sha256Hex(bytes)}`
 
@@ -66,6 +88,21 @@ describe('delivery on one machine', () => {
       const release = await delivery.released(ring)
       assert.deepEqual([release?.commit, release?.artifact], [commit, status.artifact])
     }
+  })
+
+  it('takes what a MeshPolicy says through the rings, and refuses it where a case of it fails', async () => {
+    const { commit, said } = await delivery.push({ 'policies/fair.yaml': MESH })
+    assert.match(said, /remote: heddle: success: release \d+ is enforced in every ring/)
+    assert.equal((await delivery.released('ring-1'))?.commit, commit)
+    const wrong = await delivery.push({
+      'policies/fair.yaml': MESH.replace('prefix: /admin', 'prefix: /other'),
+    })
+    assert.match(
+      wrong.said,
+      /policies\/fair\.yaml:16:5: error: .*nobody gets to admin.*\[policy-test-failed\]/s,
+    )
+    assert.match(wrong.said, /nothing is published/)
+    await delivery.push({ 'policies/fair.yaml': MESH })
   })
 
   it('refuses a broken policy in the push, by file, line, column, reason and hint, and publishes nothing', async () => {

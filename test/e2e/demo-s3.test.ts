@@ -17,6 +17,8 @@ import { leftovers } from './leftovers.ts'
 const skip = process.env['HEDDLE_DEEP'] === '1' ? noRadosgw : 'a minute of demo: npm run test:deep'
 const demo = fileURLToPath(new URL('../../infra/local/demo.js', import.meta.url))
 const parent = mkdtempSync(join(tmpdir(), 'heddle-demo-s3-'))
+// Also where every test is skipped.
+process.on('exit', () => rmSync(parent, { recursive: true, force: true }))
 const dir = join(parent, 'stack')
 const DEADLINE_MS = 60_000
 /** The demo promises 60 seconds; a machine that runs tests beside it gets this. */
@@ -25,10 +27,7 @@ const TIMEOUT_MS = 300_000
 const MOMENTS = ['mon.log', 'osd.log', 'rgw.log']
 
 describe('the demo on S3', { skip }, () => {
-  after(async () => {
-    await undo(dir)
-    rmSync(parent, { recursive: true, force: true })
-  })
+  after(() => undo(dir))
 
   const until = async (condition: () => boolean, what: string) => {
     const deadline = Date.now() + DEADLINE_MS

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { fractions } from '../fakes/random.ts'
 import { openPolicy } from '../fakes/policies.ts'
 import { storeStatuses } from '../../functions/adapters/store-statuses.ts'
 import type { Target } from '../../functions/trust/repository.ts'
@@ -26,17 +27,6 @@ const broken = {
     'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nspec: {endpointSelectr: {}}\n',
 }
 
-/** mulberry32: small, and the same everywhere. */
-function numbersOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** What each stage's first invocations suffer, in every world: around the step that the next stage hangs on. */
 const mishapsOfStages = (): Partial<Record<FunctionName, Mishap[]>> => ({
   // As often as there are events, so that none gets away.
@@ -49,7 +39,7 @@ const mishapsOfStages = (): Partial<Record<FunctionName, Mishap[]>> => ({
 
 /** Any order, one message in five again, and in one invocation of four a mishap until there were enough. */
 function chancesOf(seed: number): Chances {
-  const next = numbersOf(seed)
+  const next = fractions(seed)
   const pick = (count: number) => Math.floor(next() * count)
   const calls = (['SendMessage', 'Sign', 'Decrypt'] as const).flatMap((call) =>
     (['before', 'after', 'refused'] as const).map((when) => ({ when, call })),

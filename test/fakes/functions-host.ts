@@ -16,10 +16,13 @@ const compiler: Compiler = {
     return fakeCompiler.compile(set)
   },
 }
-const host = await startHost(await readHostConfig(file), compiler)
-process.once('SIGTERM', () => {
-  host.stop().then(
+const starting = startHost(await readHostConfig(file), compiler)
+// Not once(): execa ends a process at a signal that nobody listens to any more.
+process.on('SIGTERM', () => {
+  const stopped = starting.then((host) => host.stop())
+  stopped.then(
     () => process.exit(0),
     () => process.exit(1),
   )
 })
+await starting

@@ -6,6 +6,7 @@ const REQUEST_ENDS = [
   'tunnelled',
   'routedReply',
   'denied',
+  'limited',
   'refused',
   'badGateway',
   'unavailable',

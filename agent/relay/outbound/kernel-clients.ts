@@ -48,13 +48,18 @@ export class KernelClients {
     return this.clients.lookup(u64(cookie), ClientLayout.bytes) !== undefined
   }
 
-  /** Where in a request's body the kernel left it, and the index of the upstream that has its beginning. */
+  /**
+   * Where in a request's body the kernel left it, and the index of the upstream that has its beginning. Undefined
+   * = between a chunk and the next, or behind what may not go on: from there nobody can read.
+   */
   bodyOf(cookie: bigint): { rest: MessageRest; upstream: number } | undefined {
     const value = this.clients.lookup(u64(cookie), ClientLayout.bytes)
     const upstream = value?.readUInt32LE(fields.upstream.at) ?? 0
     if (value === undefined || upstream === 0) return undefined
     const request = fields.request.at
-    const chunk = value.readUInt8(request + RequestLayout.fields.phase.at) === Phase.CHUNK_DATA
+    const phase = value.readUInt8(request + RequestLayout.fields.phase.at)
+    const chunk = phase === Phase.CHUNK_DATA
+    if (!chunk && phase !== Phase.BODY) return undefined
     const remaining = Number(value.readBigUInt64LE(request + RequestLayout.fields.remaining.at))
     return { rest: { framing: chunk ? 'chunk' : 'length', remaining }, upstream: upstream - 1 }
   }

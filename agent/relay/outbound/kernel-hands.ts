@@ -52,6 +52,10 @@ export class KernelHands {
   take(): void {
     const { rest, done } = this.ports.turn.take()
     this.state = rest ? 'rest' : 'turning'
+    if (rest === 'lost') {
+      this.breakOff()
+      return
+    }
     if (rest) {
       this.request = new RestOfRequest(rest.upstream, () => this.ports.more())
       this.ports.reads(new RequestReader(rest.body))

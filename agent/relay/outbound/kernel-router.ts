@@ -7,11 +7,12 @@ import type { HeaderChange } from '../../../pipelines/policy/route-change.ts'
 import type { SessionCookie } from '../../../pipelines/services/session-cookie.ts'
 import type { RouteStep } from '../../../pipelines/tables/route-walk.ts'
 import type { Generation } from '../active-generation.ts'
-import type { Verdicts } from '../verdicts.ts'
+import type { Context, Verdicts } from '../verdicts.ts'
 import { changedRequest } from './changed-request.ts'
 import type { KernelClient } from './kernel-clients.ts'
 import type { KernelBalance } from './kernel-balance.ts'
 import { type KernelEndpoint, RouteMaps } from './kernel-routes.ts'
+import { limitedReply } from './local-reply.ts'
 import type { HeadEdit, Outcome, Router, Target } from './ports.ts'
 import type { UneditedResponse } from './response-reader.ts'
 
@@ -96,9 +97,9 @@ export class KernelRouter {
     const [first, ...others] = endpoints
     if (first === undefined) return NONE
     const arriving = step ? { ...question, request: changedRequest(request, step.request) } : question
-    const refusal = this.refusal(arriving, first)
-    if (refusal) return { kind: refusal }
     const open = [first, ...others.filter((each) => this.refusal(arriving, each) === undefined)]
+    const refusal = this.refusal(arriving, first) ?? this.limit(arriving, first)
+    if (refusal !== undefined) return typeof refusal === 'string' ? { kind: refusal } : refusal
     return {
       kind: 'forward',
       targets: open.map((each) => ({
@@ -117,12 +118,23 @@ export class KernelRouter {
 
   /** Inbound rules of an endpoint of this node; another node's are its own to enforce. */
   private refusal({ client, request, generation }: Question, endpoint: KernelEndpoint): Refusal | undefined {
+    const context = this.contextOf({ client, request, generation }, endpoint)
+    if (context?.kind === 'judge') return context.allows(request) ? undefined : 'deny'
+    return context?.kind === 'drop' ? 'drop' : undefined
+  }
+
+  private contextOf({ client, generation }: Question, endpoint: KernelEndpoint): Context | undefined {
     if (!endpoint.local) return undefined
     const { address: local, port: localPort } = endpoint.at
-    const name = { local, localPort, remote: NOBODYS }
-    const context = this.verdicts.context(name, client.identity, generation)
-    if (context.kind === 'judge') return context.allows(request) ? undefined : 'deny'
-    return context.kind === 'drop' ? 'drop' : undefined
+    return this.verdicts.context({ local, localPort, remote: NOBODYS }, client.identity, generation)
+  }
+
+  /** What its limits say: once a request, however many endpoints it is tried at. */
+  private limit({ client, request, generation }: Question, endpoint: KernelEndpoint): Outcome | undefined {
+    const context = this.contextOf({ client, request, generation }, endpoint)
+    const judged = context?.kind === 'judge' ? context.take(request) : 'allow'
+    if (typeof judged === 'string') return judged === 'deny' ? { kind: 'deny' } : undefined
+    return { kind: 'limited', reply: limitedReply(judged) }
   }
 
   private mapsOf(generation: Generation): RouteMaps {

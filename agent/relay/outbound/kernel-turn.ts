@@ -26,8 +26,10 @@ export class Turns {
     return {
       take: () => {
         const begun = this.parts.ask.begin(cookie)
-        const done = begun.response ? this.wait(cookie) : Promise.resolve()
-        return { done, rest: begun.rest ? this.rest(cookie) : undefined }
+        const rest = begun.rest ? this.rest(cookie) : undefined
+        // What is lost is broken off: nobody waits for the response to it.
+        const done = begun.response && rest !== 'lost' ? this.wait(cookie) : Promise.resolve()
+        return { done, rest }
       },
       offer: (read, written) => void this.parts.ask.offer(cookie, read, written),
     }
@@ -38,11 +40,10 @@ export class Turns {
     this.waiting.get(cookie)?.()
   }
 
-  private rest(cookie: bigint): RequestRest | undefined {
+  private rest(cookie: bigint): RequestRest | 'lost' {
     const body = this.parts.clients.bodyOf(cookie)
     const upstream = body && this.parts.upstream(body.upstream)
-    if (!body || !upstream) throw new Error('the kernel left a body whose upstream has gone')
-    return { body: body.rest, upstream }
+    return body && upstream ? { body: body.rest, upstream } : 'lost'
   }
 
   private async wait(cookie: bigint): Promise<void> {

@@ -12,6 +12,7 @@
  * | 400    | not the canonical subset of HTTP/1.1; the client ended within a message   | ends       |
  * | 403    | no rule allows the request                                               | goes on    |
  * | 200, 3xx, 404 | the route says so                                                 | goes on    |
+ * | 429    | a rate limit has no more: with its fields (limited-fields.ts)                | goes on    |
  * | 431    | a head over 16 KB                                                        | ends       |
  * | 500    | the route says so, or can't be followed                                  | goes on    |
  * | 502    | an endpoint's answer is not HTTP/1                                       | goes on    |
@@ -25,6 +26,8 @@
  * "Goes on" holds where the next request can be found: its client speaks HTTP/1.1 or asked to be
  * kept, has not said `close`, and does not wait for a 100 before it sends the body.
  */
+import type { Limited } from '../kernel-limits.ts'
+import { limitedFields } from '../limited-fields.ts'
 import type { RoutedStatus } from './ports.ts'
 
 export type LocalStatus = RoutedStatus | 400 | 403 | 431 | 502 | 504
@@ -41,6 +44,12 @@ const REASONS: Record<LocalStatus, string> = {
 }
 
 const LENGTH = '\r\nContent-Length: 0\r\n'
+
+/** For a client that comes too often. */
+export function limitedReply(limited: Limited): Uint8Array {
+  const head = `HTTP/1.1 429 Too Many Requests\r\nServer: heddle\r\n${limitedFields(limited)}`
+  return Buffer.from(`${head.slice(0, -2)}${LENGTH}\r\n`, 'latin1')
+}
 
 /** `said`: a status, or a route's own reply for a connection that goes on. */
 export function localReply(said: LocalStatus | Uint8Array, close: boolean): Buffer {

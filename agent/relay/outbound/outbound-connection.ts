@@ -167,13 +167,13 @@ export class OutboundConnection implements WireOwner {
     if (outcome.kind === 'forward') {
       this.stage = 'exchange'
       this.begin(head, outcome)
-    } else if (outcome.kind === 'reply' || outcome.kind === 'own-reply') {
-      this.count('routedReply')
-      this.answer(outcome.kind === 'reply' ? outcome.status : outcome.reply, head)
-    } else {
+    } else if (outcome.kind === 'deny' || outcome.kind === 'drop') {
       this.count('denied')
       if (outcome.kind === 'deny') this.answer(403, head)
       else this.client.reset()
+    } else {
+      this.count(outcome.kind === 'limited' ? 'limited' : 'routedReply')
+      this.answer(outcome.kind === 'reply' ? outcome.status : outcome.reply, head)
     }
   }
 

@@ -10,8 +10,11 @@ import type { Wire } from './wire.ts'
  * the connection's start, as the relay's own socket sees them.
  */
 export interface Turn {
-  /** The relay has it from now on. `done`: what the kernel has under way for this client is with the client. */
-  take(): { done: Promise<void>; rest: RequestRest | undefined }
+  /**
+   * The relay has it from now on. `done`: what the kernel has under way for this client is with the client.
+   * `rest`: of a body that the kernel has handed on in part; 'lost' = nobody can say where that goes on.
+   */
+  take(): { done: Promise<void>; rest: RequestRest | 'lost' | undefined }
   /** At a message boundary with nothing under way: the kernel may have the connection back. */
   offer(read: number, written: number): void
 }
@@ -40,8 +43,11 @@ export type Outcome =
   | { kind: 'reply'; status: RoutedStatus }
   /** A redirect, or the answer to a preflight: the whole of it, as the tables have it. */
   | { kind: 'own-reply'; reply: Uint8Array }
+  /** A rate limit has no more. */
+  | { kind: 'limited'; reply: Uint8Array }
   /** `drop`: no rule of any kind lets it in, so that nobody answers. */
-  | { kind: 'deny' | 'drop' }
+  | { kind: 'deny' }
+  | { kind: 'drop' }
 
 /** What a route may answer by itself, without a line of its own. */
 export type RoutedStatus = 404 | 500 | 503

@@ -24,7 +24,7 @@ static __always_inline struct heddle_window *request_draft(struct heddle_client 
 	if (draft->len <= HEDDLE_WINDOW) {
 		draft->base = 0;
 		draft->pos = 0;
-		request_begin(r);
+		keyed_begin(r);
 		r->root = c->route_set;
 		if (http1_parse(r, draft) == HTTP1_HEAD)
 			return draft;

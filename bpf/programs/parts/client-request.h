@@ -14,6 +14,7 @@
 #include "client-route.h"
 #include "client-upstream.h"
 #include "hand.h"
+#include "client-limit.h"
 #include "shadow-client.h"
 #include "upstream-pool.h"
 #include "window.h"
@@ -119,14 +120,13 @@ static __always_inline struct heddle_upstream *request_upstream(struct call *k,
 	if (!takes_first(u, k->size + growth(k)))
 		return direct_still(c);
 	to->why = HEDDLE_SLOW_REFUSED;
-	verdict = upstream_verdict(c, u, k->draft ? k->draft : k->window);
+	verdict = upstream_verdict(c, u, k->draft ? k->draft : k->window, &to->limits);
 	shadow_judged(k, u, verdict);
 	if (verdict == HEDDLE_DENIED)
 		to->status = CLIENT_DENIED;
 	if (verdict == HEDDLE_DENIED || verdict == HEDDLE_DROPPED)
 		return NULL; /* dropped: nobody answers */
-	count(verdict);
-	measure_verdict(verdict);
+	to->verdict = verdict;
 	return u;
 }
 
@@ -186,7 +186,7 @@ static __always_inline int request_read(struct call *k)
 		return hand_over(k, HEDDLE_SLOW_HEAD);
 	if (client_adopt(c))
 		return hand_over(k, HEDDLE_SLOW_NO_GENERATION);
-	request_begin(r);
+	keyed_begin(r);
 	if (c->route_set)
 		r->root = c->route_set;
 	action = http1_parse(r, k->window);
@@ -226,10 +226,27 @@ static __always_inline int request_read(struct call *k)
 		return hand_over(k, HEDDLE_SLOW_HEAD);
 	if (!u)
 		return client_answer(k, &to);
+	if (request_limited(c, u, &to))
+		return hand_over(k, HEDDLE_SLOW_LIMITED);
 	if (k->at < k->size)
 		bpf_msg_apply_bytes(k->msg, k->at + growth(k));
 	endpoint_begins(u, to.service, to.counts);
 	return call_upstream(k, u, to.backend);
+}
+
+/*
+ * Bytes of a body that was begun will never get to its server. What follows may not either, as if they had not
+ * been there, nor may anybody look for a request in it.
+ */
+static __always_inline int request_breaks(struct call *k, __u32 why)
+{
+	struct heddle_client *c = k->client;
+
+	c->request.phase = HEDDLE_CLOSED;
+	c->flags |= HEDDLE_CLIENT_REQUEST;
+	if (!c->direct)
+		client_tell(c->cookie, c->upstream - 1, HEDDLE_EVENT_UNFOLLOWED);
+	return hand_over(k, why);
 }
 
 /* More of the body of a request that is under way. */
@@ -248,11 +265,8 @@ static __always_inline int request_goes_on(struct call *k)
 		return hand_over(k, HEDDLE_SLOW_UNREAD);
 	}
 	body_follow(k);
-	if (k->bad) {
-		if (!c->direct)
-			client_tell(c->cookie, c->upstream - 1, HEDDLE_EVENT_UNFOLLOWED);
-		return to_relay(k, HEDDLE_SLOW_HEAD);
-	}
+	if (k->bad)
+		return request_breaks(k, HEDDLE_SLOW_HEAD);
 	server = u->server;
 	if (k->at < k->size)
 		bpf_msg_apply_bytes(k->msg, k->at);
@@ -260,7 +274,7 @@ static __always_inline int request_goes_on(struct call *k)
 		c->flags &= ~HEDDLE_CLIENT_REQUEST;
 	if (hand_to_server(k->msg, u, server, k->at) == SK_PASS)
 		return SK_PASS;
-	return to_relay(k, HEDDLE_SLOW_GONE);
+	return request_breaks(k, HEDDLE_SLOW_GONE);
 }
 
 /* A message begins while the response to the one before is under way: the relay keeps the order. */
@@ -380,7 +394,7 @@ static __always_inline int client_request(struct sk_msg_md *msg)
 	if (action != CALL_OTHER_SLOT)
 		return action;
 	bpf_tail_call(msg, &requests, k.client->slot);
-	return to_relay(&k, HEDDLE_SLOW_NO_GENERATION);
+	return hand_over(&k, HEDDLE_SLOW_NO_GENERATION);
 }
 
 #endif /* HEDDLE_CLIENT_REQUEST_H */

@@ -193,6 +193,10 @@ SEPARATE __u32 inbound_root(struct heddle_request *r, struct heddle_window *w)
 	r->text_bytes = 0;
 	r->root = TABLES(path);
 	r->state = policy_u32(TABLES(path.start));
+	if (policy_u32(TABLES(keys)) & HEDDLE_KEY_PATH) {
+		r->field = 0;
+		r->keys[0] = key_secret();
+	}
 	http1_target(r, w);
 	w->pos = pos;
 	r->flags = flags;
@@ -203,11 +207,12 @@ SEPARATE __u32 inbound_root(struct heddle_request *r, struct heddle_window *w)
 	return pos;
 }
 
-/* What inbound rules of the endpoint say to the request whose head begins `w`: enum heddle_reason. */
+/* What inbound rules of the endpoint say to the request whose head begins `w`: enum heddle_reason, and the limits that it meets. */
 static __always_inline __u32 upstream_verdict(struct heddle_client *c, struct heddle_upstream *u,
-					      struct heddle_window *w)
+					      struct heddle_window *w, __u32 *limits)
 {
 	__u32 root = c->request.root;
+	__u64 found;
 
 	if (u->flags & HEDDLE_UPSTREAM_REMOTE)
 		return HEDDLE_REASONS; /* its own node judges it, by the address that the relay calls from */
@@ -217,8 +222,9 @@ static __always_inline __u32 upstream_verdict(struct heddle_client *c, struct he
 		return u->kind == HEDDLE_KIND_PASS ? HEDDLE_PASSED : HEDDLE_DROPPED;
 	if (c->route_set)
 		root = inbound_root(&c->request, w);
-	return diagram_allows(&c->request, (struct heddle_blocks *)u->blocks, root) ? HEDDLE_ALLOWED
-										    : HEDDLE_DENIED;
+	found = diagram_judge(&c->request, (struct heddle_blocks *)u->blocks, root);
+	*limits = found & DIAGRAM_LIMITS;
+	return found ? HEDDLE_ALLOWED : HEDDLE_DENIED;
 }
 
 #endif /* HEDDLE_CLIENT_ROUTE_H */

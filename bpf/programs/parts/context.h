@@ -7,6 +7,7 @@
 #define HEDDLE_CONTEXT_H
 
 #include "../../lib/automaton.h"
+#include "../../lib/diagram.h"
 #include "../../maps/generation.h"
 #include "../../maps/live.h"
 #include <bpf/bpf_endian.h>
@@ -78,14 +79,37 @@ static __always_inline __u64 row_word(__u32 rows_at, __u32 row, __u32 row_u64, _
 	return policy_u64(rows_at + 2 * (row * row_u64 + i));
 }
 
-/* Kind from four questions, in Cilium's order: deny, selected at all, L4 allow, L7. */
-static __always_inline __u32 kind_of(__u64 selected, __u64 denied, __u64 allowed, __u64 judged)
+/* What rows say of a connection. One word, as the stack is full on 6.1. */
+enum applying {
+	APPLY_SELECTED = 1,
+	APPLY_DENIED = 2,
+	APPLY_ALLOWED = 4,
+	APPLY_JUDGED = 8,
+	APPLY_FORBIDDEN = 16, /* requests are denied, or counted */
+	APPLY_UNREAD = 32,    /* and what can't be read is not let through */
+	APPLY_OPAQUE = 64,
+};
+
+/* `flag` where x is not 0. Without a branch, which each of 16 turns would double for the verifier. */
+static __always_inline __u32 flag_if(__u64 x, __u32 flag)
 {
-	if (denied)
+	return (__u32)((x | -x) >> 63) * flag;
+}
+
+/* Would it pass, but for what is denied or counted of its requests? */
+static __always_inline int is_open(__u32 flags)
+{
+	return !(flags & APPLY_SELECTED) || flags & APPLY_ALLOWED;
+}
+
+/* Kind in Cilium's order: deny, selected at all, L4 allow, L7. */
+static __always_inline __u32 kind_of(__u32 flags)
+{
+	if (flags & APPLY_DENIED)
 		return HEDDLE_KIND_DROP;
-	if (!selected || allowed)
-		return HEDDLE_KIND_PASS;
-	return judged ? HEDDLE_KIND_JUDGE : HEDDLE_KIND_DROP;
+	if (is_open(flags))
+		return flags & APPLY_FORBIDDEN ? HEDDLE_KIND_JUDGE : HEDDLE_KIND_PASS;
+	return flags & APPLY_JUDGED ? HEDDLE_KIND_JUDGE : HEDDLE_KIND_DROP;
 }
 
 /* Into x->blocks: the blocks that the other side is a peer of. */
@@ -181,8 +205,7 @@ static __always_inline __u32 workload_at(struct context *x)
 SEPARATE int context_make(struct context *x)
 {
 	struct heddle_identity_rows *rows;
-	__u32 local, ports, row_u64;
-	__u64 selected = 0, denied = 0, allowed = 0, judged = 0, opaque = 0;
+	__u32 local, ports, row_u64, forbids, flags = 0;
 	__u8 key[3];
 
 	if (!x)
@@ -210,22 +233,35 @@ SEPARATE int context_make(struct context *x)
 	for (__u32 i = 0; i < HEDDLE_ROW_U64; i++) {
 		__u64 mine = rows->subject[i];
 		__u64 applies = mine & x->blocks[i];
+		__u64 judges, against, passed;
 
 		x->blocks[i] = 0;
 		if (i >= row_u64)
 			continue;
-		selected |= mine & row_word(policy_u32(TABLES(selects_at)), 0, 0, i);
+		flags |= flag_if(mine & row_word(policy_u32(TABLES(selects_at)), 0, 0, i),
+				 APPLY_SELECTED);
 		if (!ports)
 			continue;
 		applies &= row_word(policy_u32(TABLES(rows_at)), ports - 1, row_u64, i);
-		denied |= applies & row_word(policy_u32(TABLES(denies_at)), 0, 0, i);
-		allowed |= applies & row_word(policy_u32(TABLES(allows_at)), 0, 0, i);
-		x->blocks[i] = applies & row_word(policy_u32(TABLES(judges_at)), 0, 0, i);
-		judged |= x->blocks[i];
-		opaque |= x->blocks[i] & row_word(policy_u32(TABLES(opaque_at)), 0, 0, i);
+		flags |= flag_if(applies & row_word(policy_u32(TABLES(denies_at)), 0, 0, i),
+				 APPLY_DENIED);
+		flags |= flag_if(applies & row_word(policy_u32(TABLES(allows_at)), 0, 0, i),
+				 APPLY_ALLOWED);
+		judges = applies & row_word(policy_u32(TABLES(judges_at)), 0, 0, i);
+		against = applies & blocks_below(policy_u32(TABLES(forbids)), i);
+		passed = row_word(policy_u32(TABLES(opaque_at)), 0, 0, i);
+		flags |= flag_if(judges, APPLY_JUDGED) | flag_if(against, APPLY_FORBIDDEN);
+		flags |= flag_if(against & ~passed, APPLY_UNREAD) |
+			 flag_if(judges & passed, APPLY_OPAQUE);
+		x->blocks[i] = judges | against;
 	}
-	x->kind = kind_of(selected, denied, allowed, judged);
-	x->opaque = opaque;
+	x->kind = kind_of(flags);
+	if (is_open(flags) && x->kind == HEDDLE_KIND_JUDGE) {
+		forbids = policy_u32(TABLES(forbids));
+		x->blocks[(forbids >> 6) & (HEDDLE_ROW_U64 - 1)] |= 1ULL << (forbids & 63);
+		flags |= APPLY_OPAQUE;
+	}
+	x->opaque = flags & APPLY_OPAQUE && !(flags & APPLY_UNREAD);
 	return 0;
 }
 

@@ -38,23 +38,49 @@ SEPARATE int reply_store(struct __sk_buff *skb, __u32 status, __u32 body_bytes)
 	return bpf_skb_store_bytes(skb, 0, reply.head, HEDDLE_REPLY_HEAD, 0);
 }
 
+static __always_inline int number_store(struct __sk_buff *skb, __u32 last, __u32 number,
+					char before)
+{
+	char digits[REPLY_DIGITS];
+
+	reply_number(digits, number, before);
+	return bpf_skb_store_bytes(skb, last - (REPLY_DIGITS - 1), digits, REPLY_DIGITS, 0);
+}
+
+/* The same for a limit that has no more. */
+SEPARATE int limited_store(struct __sk_buff *skb, struct heddle_conn *c, __u32 body_bytes)
+{
+	if (!skb || !c)
+		return -1;
+	if (bpf_skb_store_bytes(skb, 0, reply_429, HEDDLE_LIMITED_HEAD, 0) ||
+	    number_store(skb, REPLY_RETRY_AFTER, c->retry_after, ' ') ||
+	    number_store(skb, REPLY_QUOTA, c->quota, '0') ||
+	    number_store(skb, REPLY_WINDOW, c->window, '0') ||
+	    number_store(skb, REPLY_RESET, c->retry_after, '0'))
+		return -1;
+	return number_store(skb, REPLY_LENGTH, body_bytes, ' ');
+}
+
 /* The segment becomes the reply and leaves by the socket it came from. */
 static __always_inline int reply_now(struct __sk_buff *skb, struct heddle_conn *c,
 				     struct verdict *v)
 {
-	__u32 size = skb->len;
+	__u32 size = skb->len, head = reply_head_bytes(v->status);
 	__u64 key = c->cookie;
+	int failed;
 
-	if (c->request.flags & HEDDLE_REQUEST_HEAD || size < HEDDLE_REPLY_HEAD)
-		size = HEDDLE_REPLY_HEAD; /* a HEAD has no body to pad */
+	if (c->request.flags & HEDDLE_REQUEST_HEAD || size < head)
+		size = head; /* a HEAD has no body to pad */
 	if (size > HEDDLE_REPLY_MAX)
 		size = HEDDLE_REPLY_MAX;
 	if (size != skb->len && bpf_skb_change_tail(skb, size, 0))
 		return SK_DROP;
-	if (reply_store(skb, v->status, size - HEDDLE_REPLY_HEAD))
+	failed = v->status == 429 ? limited_store(skb, c, size - head)
+				  : reply_store(skb, v->status, size - head);
+	if (failed)
 		return SK_DROP;
 	v->skb = skb;
-	v->at = HEDDLE_REPLY_HEAD;
+	v->at = head;
 	v->len = size;
 	v->action = 0;
 	/* A loop of the verifier's own: unrolled, it costs 6.1 a million instructions. */

@@ -123,11 +123,24 @@ static __always_inline int has_room(struct tcp_sock *tp, __u32 bytes)
 	return sk->sk_wmem_queued + (int)bytes + 4096 < sk->sk_sndbuf;
 }
 
+static __always_inline int limited_append(char *to, const char *end, const struct heddle_conn *c)
+{
+	if (to + HEDDLE_LIMITED_HEAD > end)
+		return -1;
+	__builtin_memcpy(to, reply_429, HEDDLE_LIMITED_HEAD);
+	reply_number(to + REPLY_RETRY_AFTER - (REPLY_DIGITS - 1), c->retry_after, ' ');
+	reply_number(to + REPLY_QUOTA - (REPLY_DIGITS - 1), c->quota, '0');
+	reply_number(to + REPLY_WINDOW - (REPLY_DIGITS - 1), c->window, '0');
+	reply_number(to + REPLY_RESET - (REPLY_DIGITS - 1), c->retry_after, '0');
+	return 0;
+}
+
 /* Cut what follows the last owed response and put the local reply, if any, there. */
 static __always_inline int reply_append(struct reply_run *k, struct tcp_sock *tp)
 {
 	struct sk_msg_md *msg = k->msg;
 	__u32 at = k->due_at, status = k->conn->status;
+	__u32 bytes = reply_head_bytes(status);
 	struct http1_reply reply;
 	char *to;
 
@@ -137,10 +150,11 @@ static __always_inline int reply_append(struct reply_run *k, struct tcp_sock *tp
 		return 0;
 	if (!has_room(tp, k->size))
 		return -1;
-	if (bpf_msg_push_data(msg, at, HEDDLE_REPLY_HEAD, 0) ||
-	    bpf_msg_pull_data(msg, at, at + HEDDLE_REPLY_HEAD, 0))
+	if (bpf_msg_push_data(msg, at, bytes, 0) || bpf_msg_pull_data(msg, at, at + bytes, 0))
 		return -1;
 	to = (char *)(long)msg->data;
+	if (status == 429)
+		return limited_append(to, (char *)(long)msg->data_end, k->conn);
 	if (to + HEDDLE_REPLY_HEAD > (char *)(long)msg->data_end)
 		return -1;
 	reply_write(&reply, status, 0);

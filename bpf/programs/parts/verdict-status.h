@@ -9,6 +9,8 @@ static __always_inline __u32 status_of(__u32 reason)
 {
 	if (reason == HEDDLE_DENIED)
 		return 403;
+	if (reason == HEDDLE_LIMITED)
+		return 429;
 	if (reason == HEDDLE_HEAD_TOO_LARGE)
 		return 431;
 	/* Nobody who speaks TLS reads a plain-text answer. */

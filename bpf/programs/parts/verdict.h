@@ -9,6 +9,7 @@
 #include "context.h"
 #include "count.h"
 #include "epoch.h"
+#include "limit.h"
 #include "measure.h"
 #include "shadow.h"
 #include "verdict-status.h"
@@ -151,24 +152,41 @@ static __always_inline void owe_response(struct heddle_conn *c)
 		c->response.phase = HEDDLE_RESPONSE_LOST;
 }
 
-/* A complete head: allowed or denied. */
-SEPARATE int verdict_head(struct heddle_conn *c)
+/* What the rules of the connection say of a complete head: also whether its limits have one for it. */
+SEPARATE int verdict_judged(struct heddle_conn *c)
 {
-	__u32 zero = 0, reason = HEDDLE_PASSED;
+	__u64 found;
+
+	if (!c)
+		return HEDDLE_NO_CONNECTION;
+	if (c->kind != HEDDLE_KIND_JUDGE)
+		return HEDDLE_PASSED;
+	found = diagram_judge(&c->request, (struct heddle_blocks *)c->blocks, c->request.root);
+	if (!found)
+		return HEDDLE_DENIED;
+	if (found & DIAGRAM_LIMITS && limits_refuse(c, found & DIAGRAM_LIMITS))
+		return HEDDLE_LIMITED;
+	return HEDDLE_ALLOWED;
+}
+
+static __always_inline int refuses(__u32 reason)
+{
+	return reason == HEDDLE_DENIED || reason == HEDDLE_LIMITED;
+}
+
+/* Such a head is counted; one that goes to the server has a response. */
+SEPARATE int verdict_head(struct heddle_conn *c, __u32 reason)
+{
+	__u32 zero = 0;
 	struct heddle_node *n = bpf_map_lookup_elem(&node, &zero);
 
 	if (!c || !n)
 		return HEDDLE_NO_CONNECTION;
 	c->requests++;
-	if (c->kind == HEDDLE_KIND_JUDGE)
-		reason = diagram_allows(&c->request, (struct heddle_blocks *)c->blocks,
-					c->request.root)
-				 ? HEDDLE_ALLOWED
-				 : HEDDLE_DENIED;
 	measure_verdict(reason);
 	if (n->trace)
-		tell(c, HEDDLE_EVENT_VERDICT, reason, status_of(reason) == 403 ? 403 : 0);
-	if (reason != HEDDLE_DENIED) {
+		tell(c, HEDDLE_EVENT_VERDICT, reason, refuses(reason) ? status_of(reason) : 0);
+	if (!refuses(reason)) {
 		count(reason);
 		measure_asked(c);
 		owe_response(c);
@@ -247,7 +265,7 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 	if (c->request.phase == HEDDLE_START) {
 		if (v->at && judged_anew(v))
 			return 1;
-		request_begin(&c->request);
+		keyed_begin(&c->request);
 		c->message_at = v->at;
 	}
 	action = http1_parse(&c->request, v->window);
@@ -255,12 +273,14 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 	if (action & HTTP1_REFUSE) {
 		verdict_unparsed(v, action & 0xff);
 	} else if (action == HTTP1_HEAD) {
-		reason = verdict_head(c);
-		verdict_compare(v, c->message_at, reason);
-		if (reason == HEDDLE_DENIED || reason == HEDDLE_NO_CONNECTION) {
+		reason = verdict_head(c, verdict_judged(c));
+		/* A candidate takes from no limit. */
+		verdict_compare(v, c->message_at,
+				reason == HEDDLE_LIMITED ? HEDDLE_ALLOWED : reason);
+		if (refuses(reason) || reason == HEDDLE_NO_CONNECTION) {
 			v->action = VERDICT_REFUSE;
 			v->reason = reason;
-			v->status = 403;
+			v->status = reason == HEDDLE_LIMITED ? 429 : 403;
 			return 1;
 		}
 		request_body(&c->request);

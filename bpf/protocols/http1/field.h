@@ -6,7 +6,7 @@
 #ifndef HEDDLE_HTTP1_FIELD_H
 #define HEDDLE_HTTP1_FIELD_H
 
-#include "walk.h"
+#include "keys.h"
 
 SEPARATE int http1_line(struct heddle_request *r, struct heddle_window *w)
 {
@@ -53,6 +53,20 @@ static __always_inline int field_begins(struct heddle_request *r)
 	return 0;
 }
 
+/* A value's first state. What comes again goes on where the value before it ended. */
+static __always_inline __u32 value_begins(const struct heddle_request *r)
+{
+	__u32 dim = r->dim & (HEDDLE_MAX_DIMS - 1);
+	__u32 class = r->classes[dim];
+	__u32 resumes;
+
+	/* struct heddle_dfa is 6 words; its first is the start state. */
+	if (!class)
+		return policy_u32(policy_u32(TABLES(values_at)) + 6 * dim);
+	resumes = policy_u32(policy_u32(TABLES(resumes_at)) + dim);
+	return resumes ? policy_u32(resumes + class) : 0;
+}
+
 SEPARATE int http1_name(struct heddle_request *r, struct heddle_window *w)
 {
 	struct walk k = {};
@@ -75,16 +89,17 @@ SEPARATE int http1_name(struct heddle_request *r, struct heddle_window *w)
 		return HEDDLE_BAD_FIELD_NAME;
 	final = automaton_final(&k.automaton, r->state, r->text_bytes);
 	r->field = final & 0xff;
-	r->dim = (final >> 8) & (HEDDLE_MAX_DIMS - 1);
+	r->dim = final >> 8;
 	if (r->flags & HEDDLE_REQUEST_TRAILER)
 		r->dim = 0;
 	if (r->dim) {
-		/* struct heddle_dfa is 6 words; its first is the start state. */
-		r->state = policy_u32(policy_u32(TABLES(values_at)) + 6 * r->dim);
+		r->state = value_begins(r);
 		r->state_trimmed = r->state;
 	}
 	r->text_bytes = 0;
 	r->word = 0;
+	if (key_number(r))
+		key_begins(r);
 	reason = field_begins(r);
 	if (reason)
 		return reason;
@@ -140,14 +155,18 @@ SEPARATE int http1_value_skip(struct heddle_request *r, struct heddle_window *w)
 SEPARATE int http1_value_walk(struct heddle_request *r, struct heddle_window *w)
 {
 	struct walk k = {};
+	__u32 from;
 
 	if (!r || !w)
 		return HEDDLE_NO_WINDOW;
+	from = w->pos;
 	automaton_open(&k.automaton,
 		       policy_u32(TABLES(values_at)) + 6 * (r->dim & (HEDDLE_MAX_DIMS - 1)));
 	walk_begin(&k, r, w, BYTES_VALUE);
 	REPEAT(WALK_TURNS, walk_value, &k);
 	walk_end(&k, r, w);
+	if (key_number(r))
+		http1_key_value(r, w, from);
 	return 0;
 }
 
@@ -259,10 +278,9 @@ static __always_inline void value_class(struct heddle_request *r)
 	else
 		class = r->state_trimmed ? policy_u32(policy_u32(at + 3) + 2 * r->state_trimmed + 1)
 					 : 0;
-	/* A second occurrence has no value that a rule could mean (exactly once). */
 	if (r->classes[dim])
 		r->flags |= HEDDLE_REQUEST_REPEATED;
-	r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
+	r->classes[dim] = class ? class : HEDDLE_CLASS_OTHER;
 }
 
 /* At the CR that ends a value. */

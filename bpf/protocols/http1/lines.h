@@ -115,12 +115,11 @@ static long whole_line(__u32 turn UNUSED, struct lines *l)
 		return 1;
 	dim = (known >> 8) & (HEDDLE_MAX_DIMS - 1);
 	if (dim) {
-		if (window_byte(w, s.pos - 1) == ' ')
+		if ((known >> 14) & (HEDDLE_MAX_KEYS - 1) || r->classes[dim] ||
+		    window_byte(w, s.pos - 1) == ' ')
 			return 1;
 		class = http1_class(w, dim, begin, s.pos);
-		if (r->classes[dim])
-			r->flags |= HEDDLE_REQUEST_REPEATED;
-		r->classes[dim] = r->classes[dim] || !class ? HEDDLE_CLASS_OTHER : class;
+		r->classes[dim] = class ? class : HEDDLE_CLASS_OTHER;
 	}
 	if (field == HEDDLE_FIELD_HOST)
 		r->flags |= HEDDLE_REQUEST_HOST;

@@ -48,4 +48,44 @@ static __always_inline void reply_write(struct http1_reply *reply, __u16 status,
 	}
 }
 
+/*
+ * 429 tells when to come again (RFC 6585 4, RFC 9110 10.2.3) and what the limit is
+ * (draft-ietf-httpapi-ratelimit-headers). Zeroes in front keep a structured field's integer what it is.
+ */
+#define REPLY_429                                                                                  \
+	"HTTP/1.1 429 Too Many Requests\r\nServer: heddle\r\nConnection: close\r\n"                \
+	"Retry-After:       0\r\n"                                                                 \
+	"RateLimit-Policy: \"limit\";q=00000000;w=00000000\r\n"                                    \
+	"RateLimit: \"limit\";r=0;t=00000000\r\n"                                                  \
+	"Content-Length:       0\r\n\r\n"
+
+/* Places of the last digits in it. */
+enum reply_429 {
+	REPLY_RETRY_AFTER = 86,
+	REPLY_QUOTA = 124,
+	REPLY_WINDOW = 135,
+	REPLY_RESET = 170,
+	REPLY_LENGTH = 195,
+	REPLY_DIGITS = 8,
+};
+
+static const char reply_429[] = REPLY_429;
+
+_Static_assert(sizeof(reply_429) - 1 == HEDDLE_LIMITED_HEAD, "429 has the size of its head");
+
+/* Eight digits, zeroes in front or, for a field that is no structured one, blanks. */
+static __always_inline void reply_number(char *to, __u32 number, char before)
+{
+#pragma unroll
+	for (int i = REPLY_DIGITS - 1; i >= 0; i--) {
+		to[i] = number || i == REPLY_DIGITS - 1 ? '0' + number % 10 : before;
+		number /= 10;
+	}
+}
+
+static __always_inline __u32 reply_head_bytes(__u32 status)
+{
+	return status == 429 ? HEDDLE_LIMITED_HEAD : HEDDLE_REPLY_HEAD;
+}
+
 #endif /* HEDDLE_HTTP1_REPLY_H */

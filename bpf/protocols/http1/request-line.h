@@ -3,7 +3,7 @@
 #ifndef HEDDLE_HTTP1_REQUEST_LINE_H
 #define HEDDLE_HTTP1_REQUEST_LINE_H
 
-#include "walk.h"
+#include "keys.h"
 
 /* Paths are walked by the automaton at `root`: that of inbound rules, or a route set's if the caller says so. */
 static __always_inline void request_begin(struct heddle_request *r)
@@ -14,6 +14,7 @@ static __always_inline void request_begin(struct heddle_request *r)
 	r->word = 0;
 	r->root = TABLES(path);
 	r->flags = 0;
+	r->field = 0;
 	r->state = policy_u32(TABLES(method.start));
 	for (int i = 0; i < HEDDLE_LATCH_U64; i++)
 		r->latches[i] = 0;
@@ -94,6 +95,7 @@ static __always_inline int bad_target(const struct heddle_request *r)
 SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 {
 	struct walk k = {};
+	__u32 from;
 
 	if (!r || !w)
 		return HEDDLE_NO_WINDOW;
@@ -108,9 +110,12 @@ SEPARATE int http1_target(struct heddle_request *r, struct heddle_window *w)
 			r->flags &= ~HEDDLE_REQUEST_OPTIONS;
 	}
 	automaton_open(&k.automaton, r->root);
+	from = w->pos;
 	walk_begin(&k, r, w, BYTES_TARGET);
 	REPEAT(WALK_TURNS, walk_path, &k);
 	walk_end(&k, r, w);
+	if (policy_u32(TABLES(keys)) & HEDDLE_KEY_PATH)
+		http1_key_path(r, w, from);
 	/* A flag is left only where the target began with '*': then that is all of it. */
 	if (r->flags & ASTERISK_METHODS && r->text_bytes > 1) {
 		w->pos -= r->text_bytes - 1;

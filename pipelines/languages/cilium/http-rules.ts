@@ -1,22 +1,16 @@
 /** `toPorts[].rules.http`: requests that are let through. */
-import { Failure } from '../../contract/failures.ts'
-import { compileExpression } from '../../policy/expression.ts'
 import type { HeaderMatch, HttpMatch } from '../../policy/model.ts'
-import { isTokenByte } from '../../protocols/http1-grammar.ts'
+import { checkExpression } from '../expressions.ts'
+import { isToken, mayBeValue } from '../field-text.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
 import type { PortRule, PortRuleHttp } from './schema.ts'
 
 /** Alternatives that lists of header values may make of one rule. */
 const MAX_ALTERNATIVES = 64
-const isName = (text: string) =>
-  text !== '' && [...text].every((character) => isTokenByte(character.charCodeAt(0)))
-/** A value as it may stand in a field, blanks around it trimmed (RFC 9110 5.5). */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the bytes that a value may not have
-const NOT_A_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]|^[ \t]|[ \t]$/
 
 function checked(reader: Reader, path: Path, header: HeaderMatch): HeaderMatch[] {
-  if (!isName(header.name)) {
+  if (!isToken(header.name)) {
     const message = `\`${header.name}\` is no name of a header`
     reader.refuse(
       path,
@@ -26,7 +20,7 @@ function checked(reader: Reader, path: Path, header: HeaderMatch): HeaderMatch[]
     )
     return []
   }
-  if (header.value !== undefined && NOT_A_VALUE.test(header.value)) {
+  if (header.value !== undefined && !mayBeValue(header.value)) {
     const message = 'no header can have this value'
     reader.refuse(path, 'schema-violation', message, 'remove blanks around the value, and control characters')
     return []
@@ -72,17 +66,7 @@ function headerChoices(reader: Reader, rule: PortRuleHttp, path: Path): HeaderMa
 
 function pattern(reader: Reader, path: Path, text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined
-  try {
-    compileExpression(text)
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error
-    reader.refuse(
-      path,
-      error.code,
-      error.message,
-      'write RE2 syntax: https://github.com/google/re2/wiki/Syntax',
-    )
-  }
+  checkExpression(reader, path, text)
   return text
 }
 

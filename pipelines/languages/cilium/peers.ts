@@ -1,10 +1,11 @@
 /** `from…` of an ingress or ingressDeny rule. */
-import { parsePrefix, prefixContains, prefixText } from '../../policy/address.ts'
+import { parsePrefix, prefixText } from '../../policy/address.ts'
 import type { Peer } from '../../policy/model.ts'
+import { prefixPeer } from '../prefixes.ts'
 import type { Reader } from '../reader.ts'
+import { peerSelector } from '../selectors.ts'
 import type { Path } from '../source-node.ts'
 import type { IngressDenyRule, IngressRule } from './schema.ts'
-import { peerSelector } from './selectors.ts'
 
 const KINDS = ['fromEndpoints', 'fromCIDR', 'fromCIDRSet'] as const
 
@@ -20,39 +21,6 @@ function cidrPeer(reader: Reader, path: Path, text: string): Peer[] {
     return []
   }
   return [{ kind: 'cidr', cidr: prefixText(prefix), except: [] }]
-}
-
-function cidrSetPeer(
-  reader: Reader,
-  path: Path,
-  entry: { cidr: string; except?: string[] | undefined },
-): Peer[] {
-  const { cidr, except = [] } = entry
-  // Unlike fromCIDR, Cilium takes no bare address here (CIDRRule.sanitize).
-  const outer = cidr.includes('/') ? parsePrefix(cidr) : undefined
-  if (outer === undefined) {
-    reader.refuse(
-      [...path, 'cidr'],
-      'schema-violation',
-      `\`${cidr}\` is no prefix`,
-      'write it like 192.0.2.0/24',
-    )
-    return []
-  }
-  const holes: string[] = []
-  for (const [index, text] of except.entries()) {
-    const hole = text.includes('/') ? parsePrefix(text) : undefined
-    if (hole === undefined || !prefixContains(outer, hole.address) || hole.bits < outer.bits) {
-      const message = `\`${text}\` is no prefix inside ${cidr}`
-      reader.refuse(
-        [...path, 'except', index],
-        'schema-violation',
-        message,
-        'an exception lies inside its cidr',
-      )
-    } else holes.push(prefixText(hole))
-  }
-  return [{ kind: 'cidr', cidr: prefixText(outer), except: [...new Set(holes)].sort() }]
 }
 
 /**
@@ -79,7 +47,7 @@ export function peersOf(
     }),
     ...(rule.fromCIDR ?? []).flatMap((text, index) => cidrPeer(reader, [...path, 'fromCIDR', index], text)),
     ...(rule.fromCIDRSet ?? []).flatMap((entry, index) =>
-      cidrSetPeer(reader, [...path, 'fromCIDRSet', index], entry),
+      prefixPeer(reader, [...path, 'fromCIDRSet', index], entry),
     ),
   ]
 }

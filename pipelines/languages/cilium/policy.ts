@@ -1,10 +1,13 @@
 /** `cilium.io/v2 CiliumNetworkPolicy`: one document → policies of the model, or findings. */
 import type { Policy, Rule } from '../../policy/model.ts'
+import { annotationsOf, UNPARSED } from '../annotations.ts'
 import { type Finding, problem } from '../finding.ts'
+import { DEFAULT_NAMESPACE } from '../objects.ts'
 import { type Reader, readerOf } from '../reader.ts'
 import { schemaFindings } from '../schema-findings.ts'
+import { subjectSelector } from '../selectors.ts'
 import { nodeAt, type Path, placeOf, plainValue, type SourceNode } from '../source-node.ts'
-import { annotationsOf, UNPARSED } from './annotations.ts'
+import { TLS_PORTS, warnOfTls } from '../tls-ports.ts'
 import { UNSUPPORTED, UNSUPPORTED_KINDS, USUAL } from './features.ts'
 import { httpOf } from './http-rules.ts'
 import { peersOf } from './peers.ts'
@@ -17,11 +20,7 @@ import {
   type IngressRule,
   type PortRule,
 } from './schema.ts'
-import { subjectSelector } from './selectors.ts'
-
-const DEFAULT_NAMESPACE = 'default'
-/** Ports where a client most often speaks TLS. */
-const TLS_PORTS = [443, 8443]
+import { unparsedOf } from './unparsed.ts'
 
 function portRule(reader: Reader, rule: PortRule, path: Path): Pick<Rule, 'source' | 'ports' | 'http'> {
   const ports = portsOf(reader, rule.ports, [...path, 'ports'])
@@ -38,9 +37,7 @@ function portRule(reader: Reader, rule: PortRule, path: Path): Pick<Rule, 'sourc
         reader.refuse([...here, 'port'], 'schema-violation', message, 'list the ports that speak HTTP')
       }
       if (TLS_PORTS.includes(Number(port))) {
-        const message = `HTTP rules on port ${port}: TLS cannot be read`
-        const hint = `TLS is refused there, or let through unread with the annotation ${UNPARSED}: pass`
-        reader.warn([...here, 'port'], message, hint)
+        warnOfTls(reader, [...here, 'port'], Number(port), `the annotation ${UNPARSED}: pass`)
       }
     }
   }
@@ -97,7 +94,7 @@ function wrongKind(root: SourceNode): Finding | undefined {
   const at = placeOf(root, [kind === 'CiliumNetworkPolicy' ? 'apiVersion' : 'kind'])
   const hint = Object.hasOwn(UNSUPPORTED_KINDS, kind)
     ? (UNSUPPORTED_KINDS[kind] as string)
-    : 'write a CiliumNetworkPolicy (cilium.io/v2), or an HTTPRoute (gateway.networking.k8s.io/v1)'
+    : 'write a MeshPolicy (heddle.dev/v1), a CiliumNetworkPolicy (cilium.io/v2) or an HTTPRoute (gateway.networking.k8s.io/v1)'
   const message = kind === '' ? 'no policy: the document has no kind' : `${version} ${kind} is not supported`
   return problem(at, 'unsupported-kind', message, hint)
 }
@@ -120,8 +117,9 @@ export function readCiliumDocument(root: SourceNode): ReadDocument {
   }
   const { metadata, spec, specs = [] } = parsed.data
   const reader = readerOf(root)
-  const annotated = annotationsOf(reader, metadata.annotations ?? {})
-  const named = { name: metadata.name, namespace: metadata.namespace ?? DEFAULT_NAMESPACE, ...annotated }
+  const { name, namespace = DEFAULT_NAMESPACE, annotations = {} } = metadata
+  const unparsed = unparsedOf(reader, annotations)
+  const named = { name, namespace, unparsed, ...annotationsOf(reader, annotations, [UNPARSED]) }
   const rules: [CiliumRule, Path][] = specs.map((rule, index) => [rule, ['specs', index]])
   if (spec !== undefined) rules.unshift([spec, ['spec']])
   if (rules.length === 0) {

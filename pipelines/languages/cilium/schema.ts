@@ -5,6 +5,7 @@
  * editor marks them too.
  */
 import { z } from 'zod'
+import { LabelSelector, Metadata } from '../objects.ts'
 import { UNSUPPORTED, type UnsupportedField } from './features.ts'
 
 /** Cilium's own limit (pkg/policy/api/rule_validation.go, maxPorts). */
@@ -14,22 +15,6 @@ const MAX_HEADER_VALUES = 16
 
 const refused = (field: UnsupportedField) =>
   z.never().optional().describe(`Not honoured by Heddle: ${UNSUPPORTED[field]}.`)
-
-const LabelSelector = z
-  .strictObject({
-    matchLabels: z.record(z.string(), z.string()).optional(),
-    matchExpressions: z
-      .array(
-        z.strictObject({
-          key: z.string().min(1),
-          operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
-          values: z.array(z.string()).optional(),
-        }),
-      )
-      .optional(),
-  })
-  .describe('{} selects every workload of the namespace')
-export type LabelSelector = z.infer<typeof LabelSelector>
 
 const PortProtocol = z.strictObject({
   port: z.string().describe('A number from 0 (every port) to 65535, quoted'),
@@ -59,6 +44,9 @@ const PortRuleHttp = z.strictObject({
     .optional()
     .describe('"Name", "Name: value" or {name, values}'),
   headerMatches: z.array(HeaderMatch).optional(),
+  mirror: refused('mirror'),
+  mirrorEndpoint: refused('mirrorEndpoint'),
+  mirrorRatio: refused('mirrorRatio'),
 })
 export type PortRuleHttp = z.infer<typeof PortRuleHttp>
 
@@ -128,20 +116,6 @@ const Rule = z.strictObject({
   log: refused('log'),
 })
 export type CiliumRule = z.infer<typeof Rule>
-
-const Metadata = z.strictObject({
-  name: z
-    .string()
-    .max(253)
-    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'no name of an object: lower case letters, digits, - and .'),
-  namespace: z
-    .string()
-    .max(63)
-    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'no name of a namespace: lower case letters, digits and -')
-    .optional(),
-  labels: z.record(z.string(), z.string()).optional(),
-  annotations: z.record(z.string(), z.string()).optional(),
-})
 
 export const CiliumNetworkPolicy = z.strictObject({
   apiVersion: z.literal('cilium.io/v2'),

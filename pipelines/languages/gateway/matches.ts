@@ -1,8 +1,7 @@
 /** `rules[].matches`: what the resource definition's rules say of each, and the match it is in the model. */
-import { Failure } from '../../contract/failures.ts'
-import { compileExpression } from '../../policy/expression.ts'
 import type * as model from '../../policy/route.ts'
 import { isTargetByte } from '../../protocols/http1-grammar.ts'
+import { checkExpression } from '../expressions.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
 import type { Match, NamedMatch, PathMatch } from './schema.ts'
@@ -24,20 +23,10 @@ export function pathProblem(value: string): string | undefined {
   return PATH_BYTES.test(value) ? undefined : 'has characters that no path can have'
 }
 
-function expression(reader: Reader, path: Path, text: string): void {
-  try {
-    compileExpression(text)
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error
-    const hint = 'write RE2 syntax: https://github.com/google/re2/wiki/Syntax'
-    reader.refuse(path, error.code, error.message, hint)
-  }
-}
-
 function pathOf(reader: Reader, { type, value }: PathMatch, path: Path): model.PathMatch {
   const here = [...path, 'value']
   if (type === 'RegularExpression') {
-    expression(reader, here, value)
+    checkExpression(reader, here, value)
     return { kind: 'regex', value }
   }
   const wrong = pathProblem(value)
@@ -64,7 +53,7 @@ function namedOf(reader: Reader, list: NamedMatch[], path: Path, fold: boolean):
     }
     if (first !== undefined) return []
     seen.set(name, written)
-    if (type === 'RegularExpression') expression(reader, [...here, 'value'], value)
+    if (type === 'RegularExpression') checkExpression(reader, [...here, 'value'], value)
     return [{ name, kind: type === 'Exact' ? 'exact' : 'regex', value }]
   })
 }

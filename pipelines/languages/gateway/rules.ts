@@ -9,7 +9,7 @@ import {
 } from '../../policy/route.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
-import { millisecondsOf } from './durations.ts'
+import { millisecondsOf } from '../durations.ts'
 import { filtersOf } from './filters.ts'
 import { matchOf } from './matches.ts'
 import { type Asking, backendServiceOf, type References } from './references.ts'

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { clangCompiler } from '../../../functions/adapters/clang-compiler.ts'
 import { compileSet } from './artifacts.ts'
-import { generatedSet, random } from './generated-policies.ts'
+import { generatedSet } from './generated-policies.ts'
+import { random } from '../../fakes/random.ts'
 
 test('tables put into a compiled text give the bytes that the compiler gives', async () => {
   const [first, second] = [generatedSet(random(1), 80), generatedSet(random(2), 80)]

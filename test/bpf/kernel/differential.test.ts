@@ -13,16 +13,8 @@ import { parseHttp1 } from '../../../pipelines/protocols/http1.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
 import { exchange, readReplies } from './exchange.ts'
 import { type Expectation, expectation } from './expectation.ts'
-import {
-  generatedSet,
-  generatedStream,
-  PEERS,
-  type Random,
-  random,
-  SUBJECT,
-  segments,
-  WORLD,
-} from './generated-policies.ts'
+import { generatedSet, generatedStream, PEERS, SUBJECT, segments, WORLD } from './generated-policies.ts'
+import { type Random, random } from '../../fakes/random.ts'
 import { KernelFixture, type RecordingServer, whyNoKernel } from './kernel-fixture.ts'
 
 const DEEP = process.env.HEDDLE_DEEP === '1'

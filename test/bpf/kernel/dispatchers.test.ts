@@ -17,7 +17,7 @@ import { EventKind, EventLayout, NodeLayout } from '../../../bpf/abi/heddle.gen.
 import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import { dispatcherElf } from './artifacts.ts'
 import { FlipClient } from './flip-client.ts'
-import { random } from './generated-policies.ts'
+import { random } from '../../fakes/random.ts'
 import { KernelFixture, whyNoKernel } from './kernel-fixture.ts'
 import { enforce, oneRule } from './one-rule.ts'
 import { MARK, nextDispatcher } from './other-sources.ts'

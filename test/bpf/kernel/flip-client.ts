@@ -3,7 +3,7 @@
  * request that it sent and every answer that came, by connection and number.
  */
 import { connect, type Socket } from 'node:net'
-import type { Random } from './generated-policies.ts'
+import type { Random } from '../../fakes/random.ts'
 import { readReplies } from './exchange.ts'
 
 /** One request as the client saw it; status 0 = never answered (only behind a refusal). */

@@ -12,7 +12,8 @@ import { u32 } from '../../../agent/adapters/libbpf.ts'
 import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
 import { FlipClient } from './flip-client.ts'
-import { random, SUBJECT } from './generated-policies.ts'
+import { SUBJECT } from './generated-policies.ts'
+import { random } from '../../fakes/random.ts'
 import { KernelFixture, whyNoKernel } from './kernel-fixture.ts'
 
 const FLIPS = process.env.HEDDLE_DEEP === '1' ? 1000 : 200

@@ -12,7 +12,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { millisecondsOf } from '../../../pipelines/languages/gateway/durations.ts'
+import { millisecondsOf } from '../../../pipelines/languages/durations.ts'
 
 /** What a response's body says, as JSON. */
 export type Echo = {

@@ -3,25 +3,8 @@
  * number gives the same case, on every machine.
  */
 import type { HttpMatch, Policy, PolicySet, Rule, Workload } from '../../../pipelines/policy/model.ts'
-
-export type Random = { below(n: number): number; pick<T>(list: readonly T[]): T; chance(p: number): boolean }
-
-/** mulberry32: 32 bits of state, enough to choose test cases. */
-export function random(seed: number): Random {
-  let state = seed >>> 0
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-  const below = (n: number) => Math.floor(next() * n)
-  return {
-    below,
-    pick: <T>(list: readonly T[]) => list[below(list.length)] as T,
-    chance: (p: number) => next() < p,
-  }
-}
+import { generatedCondition, nearRequest } from '../../fakes/generated-conditions.ts'
+import type { Random } from '../../fakes/random.ts'
 
 const SOURCE = { file: 'generated.yaml', line: 1, column: 1 }
 const WORDS = ['public', 'api', 'v1', 'users', 'admin', 'a', 'health', 'orders', 'x-y', '_']
@@ -91,6 +74,11 @@ function httpMatch(r: Random): HttpMatch {
   }
 }
 
+/** As a MeshPolicy asks. */
+function conditionMatch(r: Random): HttpMatch {
+  return { source: SOURCE, headers: [], condition: generatedCondition(r) }
+}
+
 function rule(r: Random, port: number): Rule {
   const peers = r.pick<Rule['peers']>([
     null,
@@ -112,7 +100,9 @@ function rule(r: Random, port: number): Rule {
     exact,
   ])
   const http =
-    r.chance(0.97) && ports !== null ? Array.from({ length: 1 + r.below(6) }, () => httpMatch(r)) : null
+    r.chance(0.97) && ports !== null
+      ? Array.from({ length: 1 + r.below(6) }, () => (r.chance(0.2) ? conditionMatch(r) : httpMatch(r)))
+      : null
   return { source: SOURCE, peers, ports, http }
 }
 
@@ -125,8 +115,16 @@ function policy(r: Random, port: number, index: number): Policy {
     unparsed: r.chance(0.15) ? 'pass' : 'refuse',
     selects: r.chance(0.95),
     allow: Array.from({ length: 1 + r.below(3) }, () => rule(r, port)),
-    deny: r.chance(0.05) ? [{ ...rule(r, port), http: null }] : [],
+    deny: denials(r, port),
   }
+}
+
+/** Of connections, seldom; of requests. */
+function denials(r: Random, port: number): Rule[] {
+  const requests = r.chance(0.25)
+    ? [rule(r, port)].map((each) => ({ ...each, http: [conditionMatch(r)] }))
+    : []
+  return r.chance(0.05) ? [...requests, { ...rule(r, port), http: null }] : requests
 }
 
 export function generatedSet(r: Random, port: number): PolicySet {
@@ -181,8 +179,19 @@ function chunked(r: Random): string {
 
 function request(r: Random, set: PolicySet): string {
   const method = r.pick(['GET', 'GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'PATCH'])
-  const host = r.pick(['example.com', 'www.example.com', 'a', 'api7.test', 'other'])
-  const lines = [`${method} ${target(r, set)} HTTP/1.1`, `Host: ${host}`]
+  const host = r.pick([
+    'example.com',
+    'a.example',
+    'x.b.example:80',
+    'www.example.com',
+    'a',
+    'api7.test',
+    'other',
+  ])
+  const asked = r.chance(0.3) ? nearRequest(r).target : target(r, set)
+  const lines = [`${method} ${asked} HTTP/1.1`, `Host: ${host}`]
+  const near = r.chance(0.5) ? nearRequest(r) : undefined
+  for (const [name, value] of near?.fields ?? []) lines.push(`${name}: ${value}`)
   for (let i = r.below(3); i > 0; i--) {
     const name = r.pick(HEADERS.filter((h) => h !== 'Content-Length'))
     lines.push(

@@ -7,18 +7,11 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { assign, rowsFor } from '../../../agent/identities.ts'
 import { routeContentFor } from '../../../agent/route-choices.ts'
-import {
-  ClientFlag,
-  ClientLayout,
-  ClientReason,
-  Hand,
-  Limit,
-  ServiceLayout,
-} from '../../../bpf/abi/heddle.gen.ts'
-import { addressBytes } from '../../../agent/adapters/address-bytes.ts'
+import { ClientReason, Limit } from '../../../bpf/abi/heddle.gen.ts'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { serviceKey } from '../../../pipelines/services/model.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
+import { holdClient } from './held-client.ts'
 import { KernelFixture } from './kernel-fixture.ts'
 import type { Job, Result } from './outbound-differential-client.ts'
 import type { Rules } from './outbound-differential-prediction.ts'
@@ -104,22 +97,8 @@ export class DifferentialNode {
     const opening = fresh.map((job): Job => ({ ...job, requests: [], pipelined: false, end: 'nobody' }))
     for (const { id, port } of await this.run(caller, opening)) {
       this.held.add(id)
-      this.hold(port)
+      holdClient(this.node, port)
     }
-  }
-
-  private hold(port: number): void {
-    const name = Buffer.alloc(ServiceLayout.bytes)
-    name.set(addressBytes('127.0.0.1'), ServiceLayout.fields.address.at)
-    name.writeUInt16LE(port, ServiceLayout.fields.port.at)
-    const cookie = this.node.withMap('client_names', (map) => map.lookup(name, 8)) as Buffer
-    this.node.withMap('clients', (map) => {
-      const client = map.lookup(cookie, ClientLayout.bytes) as Buffer
-      const { hand, flags } = ClientLayout.fields
-      client.writeUInt32LE(Hand.HAND_RELAY, hand.at)
-      client.writeUInt32LE(client.readUInt32LE(flags.at) | ClientFlag.CLIENT_PIPELINES, flags.at)
-      map.update(cookie, client)
-    })
   }
 
   /** How requests went so far, by the kernel's own count. */

@@ -61,6 +61,19 @@ describe('outbound ends', { skip, concurrency: false }, () => {
     assert.match(client.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]+a \d+ GET \/a\/plain 0:0 $/)
   })
 
+  it('a byte that no body may have ends its connection, and the server does not get what follows it', async () => {
+    const client = await node.openWarm()
+    const refused = node.ways().SLOW_HEAD
+    client.send('POST /a/plain HTTP/1.1\r\nHost: front\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello')
+    // Each in a message of its own. Without the x it would be a body, and be answered.
+    for (const part of ['x', '\r\n', '0\r\n', '\r\n', get('/b/plain')]) client.send(part)
+    await client.until(() => client.closed)
+    assert.equal(client.text, '')
+    assert.ok(node.ways().SLOW_HEAD > refused, 'it was not the kernel that read it')
+    // The relay lives.
+    assert.match(await (await node.openWarm()).get('/a/plain'), /a \d+ GET/)
+  })
+
   it('what a client kept serves the next one', async () => {
     const first = await node.openWarm()
     await first.get('/a/plain')

@@ -63,6 +63,7 @@ describe('relay modes', { skip: whyNoKernel() }, () => {
         allowed: 2,
         passed: 0,
         denied: 1,
+        limited: 0,
         refused: 0,
         dropped: 0,
         open: 0,

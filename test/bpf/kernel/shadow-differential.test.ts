@@ -9,15 +9,8 @@ import type { ShadowCounts } from '../../../agent/ports.ts'
 import { Failure } from '../../../pipelines/contract/failures.ts'
 import { exchange, readReplies } from './exchange.ts'
 import { expectation } from './expectation.ts'
-import {
-  generatedSet,
-  generatedStream,
-  PEERS,
-  random,
-  SUBJECT,
-  segments,
-  WORLD,
-} from './generated-policies.ts'
+import { generatedSet, generatedStream, PEERS, SUBJECT, segments, WORLD } from './generated-policies.ts'
+import { random } from '../../fakes/random.ts'
 import { type RecordingServer, whyNoKernel } from './kernel-fixture.ts'
 import { until } from './one-rule.ts'
 import { shadowExpectation } from './shadow-expectation.ts'

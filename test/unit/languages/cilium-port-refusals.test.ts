@@ -90,7 +90,7 @@ refusals('refusals of ports, requests and documents', [
     http(`{headers: [${'{name: a, values: [a, b, c, d, e]}, '.repeat(3)}]}`),
     /limit-exceeded .*125 alternatives/,
   ],
-  ['mirroring', http('{mirror: true}'), /unknown-field unknown field `mirror`/],
+  ['mirroring', http('{mirror: true}'), /unsupported-feature `mirror` .*not copied/],
   [
     'a misspelt annotation',
     file(SUBJECT, 'p.yaml', '{name: p, annotations: {heddle.dev/unparsd: pass}}'),

@@ -26,7 +26,16 @@ describe('request parts', () => {
       true,
     ],
     [
-      'a header given twice matches no value',
+      'a header given twice is one list',
+      { headers: [{ name: 'X-A', value: '1,1' }] },
+      [
+        ['X-A', '1'],
+        ['x-a', '1'],
+      ],
+      true,
+    ],
+    [
+      'a header given twice is none of its values',
       { headers: [{ name: 'X-A', value: '1' }] },
       [
         ['X-A', '1'],

@@ -10,10 +10,12 @@ import { createHttp1Parser } from '../../../pipelines/protocols/http1.ts'
 
 const RUNS = process.env['HEDDLE_DEEP'] === '1' ? 2_000 : 60
 
+const isPublic = (target: Uint8Array) => Buffer.from(target).toString('latin1').startsWith('/public')
 const PUBLIC: Context = {
   kind: 'judge',
   opaque: false,
-  allows: ({ target }) => Buffer.from(target).toString('latin1').startsWith('/public'),
+  allows: ({ target }) => isPublic(target),
+  take: ({ target }) => (isPublic(target) ? 'allow' : 'deny'),
 }
 
 let received: Buffer[] = []

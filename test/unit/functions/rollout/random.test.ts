@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { fractions } from '../../../fakes/random.ts'
 import type { Cause } from '../../../../functions/rollout/rollout.ts'
 import { Failure } from '../../../../pipelines/contract/failures.ts'
 import { RolloutPlan } from '../../../../pipelines/rollout/plan.ts'
@@ -39,17 +40,6 @@ function ring(sizes: number[], more: object = {}): object[] {
   }))
 }
 
-/** A small generator of its own: the same numbers everywhere (mulberry32). */
-function chance(seed: number): () => number {
-  let at = seed
-  return () => {
-    at = (at + 0x6d2b79f5) | 0
-    let value = Math.imul(at ^ (at >>> 15), 1 | at)
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 class Killed extends Error {}
 
 describe(`${ROLLOUTS} random rollouts with faults`, () => {
@@ -82,7 +72,7 @@ async function play(seed: number): Promise<{ commits: number; faults: number; ba
   const it: Play = {
     world: await rolloutWorld(keys, plan, harmful),
     plan,
-    random: chance(seed),
+    random: fractions(seed),
     causes: [],
     faults: 0,
   }

