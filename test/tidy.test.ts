@@ -26,7 +26,7 @@ const STAGES = ['receive', 'validate', 'compile', 'sign', 'publish', 'rollout', 
 
 /** The ABI is one header by decision: whoever reads it needs all of it. */
 const LONGER: Record<string, number> = {
-  'bpf/abi/heddle.h': 1140,
+  'bpf/abi/heddle.h': 1400,
   // One reader's view, held against every order of stores: its cases share it.
   'test/unit/agent/services-stores.test.ts': 310,
 }
