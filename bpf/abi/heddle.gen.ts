@@ -618,7 +618,7 @@ export const ShadowWindow = {
 
 /** struct heddle_shadow_seat */
 export const ShadowSeatLayout = {
-  bytes: 856,
+  bytes: 1056,
   fields: {
     owner: { at: 0, bytes: 8 },
     busy: { at: 8, bytes: 4 },
@@ -628,10 +628,12 @@ export const ShadowSeatLayout = {
     messages: { at: 24, bytes: 4 },
     compared: { at: 28, bytes: 4 },
     text_bytes: { at: 32, bytes: 4 },
-    peer: { at: 36, bytes: 4 },
-    reasons: { at: 40, bytes: 64 },
-    text: { at: 104, bytes: 192 },
-    conn: { at: 296, bytes: 560 },
+    text_of: { at: 36, bytes: 4 },
+    peer: { at: 40, bytes: 4 },
+    pad: { at: 44, bytes: 4 },
+    reasons: { at: 48, bytes: 64 },
+    text: { at: 112, bytes: 384 },
+    conn: { at: 496, bytes: 560 },
   },
 } as const
 

@@ -686,9 +686,12 @@ struct heddle_shadow_seat {
 	__u32 messages; /* of this segment that the candidate has judged */
 	__u32 compared;
 	__u32 text_bytes;
+	__u32 text_of; /* number of the head on its connection */
 	__u32 peer; /* of a client that calls a service: its identity; of `conn` then only who, where to and what is read */
+	__u32 pad;
 	__u8 reasons[HEDDLE_SHADOW_MESSAGES]; /* enum heddle_reason; the active generation's, of such a client */
-	__u8 text[HEDDLE_SHADOW_TEXT]; /* how a head begins whose end is in a later segment */
+	/* How a head begins whose end is in a later segment; twice as long, so that each piece may be a whole one. */
+	__u8 text[2 * HEDDLE_SHADOW_TEXT];
 	struct heddle_conn conn; /* as the candidate has it */
 };
 

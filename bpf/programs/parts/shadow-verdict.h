@@ -109,20 +109,42 @@ static long shadow_turn(__u32 turn UNUSED, struct verdict *v)
 	return 0;
 }
 
-/* A head goes on in a later segment: a sample will want its beginning. */
+/* What the segment has of a head from `at` on, behind what the seat has of it: a sample will want its beginning. */
+static __always_inline void shadow_add_text(const struct __sk_buff *skb,
+					    struct heddle_shadow_seat *s, __u32 at)
+{
+	__u32 have = s->text_bytes, n;
+
+	if (have >= HEDDLE_SHADOW_TEXT || at >= skb->len)
+		return;
+	n = min_u32(skb->len - at, HEDDLE_SHADOW_TEXT);
+	s->text_bytes = have + n;
+	n -= 1;
+	OPAQUE_TO_COMPILER(n);
+	if (n < HEDDLE_SHADOW_TEXT && bpf_skb_load_bytes(skb, at, s->text + have, n + 1))
+		s->text_bytes = have;
+}
+
+/*
+ * How the head begins that this segment goes on with. Nothing is known of one that began behind the
+ * end of another: that other one was yet to be compared, and had the place.
+ */
+static __always_inline void shadow_go_on(const struct __sk_buff *skb, struct heddle_shadow_seat *s)
+{
+	if (s->text_of == s->conn.requests)
+		shadow_add_text(skb, s, s->at);
+	else
+		s->text_bytes = 0;
+}
+
+/* A head goes on in a later segment. */
 static __always_inline void shadow_keep_text(struct verdict *v)
 {
 	struct heddle_shadow_seat *s = v->seat;
-	__u32 at = v->conn->message_at, n;
 
-	if (at == EARLIER_SEGMENT || !reads_head(&v->conn->request) || at >= v->len)
-		return;
-	n = min_u32(v->len - at, HEDDLE_SHADOW_TEXT);
-	s->text_bytes = n;
-	n -= 1;
-	OPAQUE_TO_COMPILER(n);
-	if (n < HEDDLE_SHADOW_TEXT && bpf_skb_load_bytes(v->skb, at, s->text, n + 1))
-		s->text_bytes = 0;
+	s->text_bytes = 0;
+	s->text_of = v->conn->requests;
+	shadow_add_text(v->skb, s, v->conn->message_at);
 }
 
 static __always_inline void shadow_segment(struct __sk_buff *skb, const struct heddle_conn *c,
@@ -131,16 +153,21 @@ static __always_inline void shadow_segment(struct __sk_buff *skb, const struct h
 	struct verdict v = {
 		.skb = skb, .conn = &s->conn, .seat = s, .at = s->at, .len = skb->len
 	};
+	int in_head;
 
 	if (!shadow_follow(c, s))
 		return;
+	in_head = reads_head(&c->request);
+	if (in_head)
+		shadow_go_on(skb, s);
 	v.window = window_claim();
 	if (!v.window)
 		return;
 	v.window->len = 0;
 	s->conn.message_at = EARLIER_SEGMENT;
 	bpf_loop(VERDICT_TURNS, shadow_turn, &v, 0);
-	shadow_keep_text(&v);
+	if (!in_head && reads_head(&s->conn.request) && s->conn.message_at != EARLIER_SEGMENT)
+		shadow_keep_text(&v);
 	window_release(v.window);
 }
 

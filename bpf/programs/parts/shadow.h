@@ -139,7 +139,7 @@ static __always_inline void sample_text(struct heddle_shadow_sample *sample, str
 
 	if (s->at == EARLIER_SEGMENT) {
 		__builtin_memcpy(sample->text, s->text, HEDDLE_SHADOW_TEXT);
-		sample->text_bytes = s->text_bytes;
+		sample->text_bytes = min_u32(s->text_bytes, HEDDLE_SHADOW_TEXT);
 		return;
 	}
 	n = min_u32(skb->len - s->at, HEDDLE_SHADOW_TEXT);
