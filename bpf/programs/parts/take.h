@@ -68,19 +68,30 @@ SEPARATE __u64 bucket_take(struct heddle_take *ask)
 	return t.wait;
 }
 
+static long back_step(__u32 turn UNUSED, struct taking *t)
+{
+	__u64 until = *(volatile __u64 *)&t->bucket->until;
+
+	/* Evicted and made anew since: it is full. Below 0 it would refuse for ever. */
+	if (until < t->interval)
+		return 1;
+	return __sync_val_compare_and_swap(&t->bucket->until, until, until - t->interval) == until;
+}
+
 /* What was taken for a request that another limit has refused. */
 SEPARATE int bucket_give_back(struct heddle_take *ask)
 {
 	struct heddle_bucket_key key;
-	struct heddle_bucket *bucket;
+	struct taking t = {};
 
 	if (!ask)
 		return 0;
 	key.limit = ask->key.limit;
 	key.hash = ask->key.hash;
-	bucket = bpf_map_lookup_elem(&buckets, &key);
-	if (bucket)
-		__sync_fetch_and_sub(&bucket->until, ask->interval);
+	t.bucket = bpf_map_lookup_elem(&buckets, &key);
+	t.interval = ask->interval;
+	if (t.bucket)
+		bpf_loop(TAKE_TURNS, back_step, &t, 0);
 	return 0;
 }
 
