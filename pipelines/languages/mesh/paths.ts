@@ -1,4 +1,5 @@
 /** `paths` of a policy: paths that servers read in more than one way, refused before any rule is fooled. */
+import { everyRule } from '../../policy/every-rule.ts'
 import type { Policy, Rule } from '../../policy/model.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
@@ -27,7 +28,7 @@ function portLists(rules: readonly Rule[]): Rule['ports'][] {
 /** Denials for everyone, wherever the policy has rules about requests. */
 export function pathRefusals(reader: Reader, paths: Paths | undefined, policy: Policy): Rule[] {
   const refused = OPTIONS.filter((option) => paths?.[option] === 'refuse')
-  const lists = portLists([...policy.allow, ...policy.deny])
+  const lists = portLists(everyRule(policy))
   if (refused.length > 0 && lists.length === 0) {
     const message = '`paths` changes nothing: no rule has a match'
     reader.warn(AT, message, 'remove it, or write match: {} beside the ports that speak HTTP')

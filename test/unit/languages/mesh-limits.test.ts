@@ -4,7 +4,8 @@ import type { Limit } from '../../../pipelines/policy/limit.ts'
 import { only, refusals } from './cilium-text.ts'
 import { rule, warnings } from './mesh-text.ts'
 
-const counted = (limit: string) => rule(`name: l, action: limit, ports: [80], match: {}, limit: ${limit}`)
+const counted = (limit: string, more = '') =>
+  rule(`name: l, action: limit, ports: [80], match: {}, limit: ${limit}`, more)
 const limitOf = (text: string): Limit | undefined => only(counted(text)).limits?.[0]?.limit
 
 describe('a limit of a MeshPolicy', () => {
@@ -38,6 +39,15 @@ describe('a limit of a MeshPolicy', () => {
     assert.deepEqual(
       one?.http.map(({ condition }) => condition?.kind),
       ['method'],
+    )
+  })
+
+  test('has its paths refused like any other rule', () => {
+    const text = counted('{rate: 1, per: 1s}', '  paths: {dotSegments: refuse}')
+    assert.equal(warnings(text).length, 0)
+    assert.deepEqual(
+      only(text).deny.map(({ ports, reason }) => [ports?.[0]?.first, reason]),
+      [[80, 'paths.dotSegments: refuse']],
     )
   })
 
