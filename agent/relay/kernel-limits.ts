@@ -18,19 +18,20 @@ const UINT64 = (1n << 64n) - 1n
 export type Limited = { retryAfter: number; quota: number; window: number }
 
 export class KernelLimits {
-  private program: { pin: string; run: SyscallProgram } | undefined
+  private program: { pin: string; run: SyscallProgram; secret: bigint } | undefined
 
   /** `pin` of relay_take: a newer dispatcher has another one. An older one may have none. */
   follow(pin: string): void {
     if (this.program?.pin === pin || !existsSync(pin)) return
     this.close()
-    this.program = { pin, run: new SyscallProgram(pin, TakeLayout.bytes) }
+    const run = new SyscallProgram(pin, TakeLayout.bytes)
+    this.program = { pin, run, secret: askSecret(run) }
   }
 
   /** Takes one from each of the limits, or from none: then what the one says that has no more. */
   take(rates: readonly MetRate[], request: Request, who: Asking): Limited | undefined {
     const taken: MetRate[] = []
-    const secret = rates.length === 0 ? 0n : this.secret()
+    const secret = this.program?.secret ?? 0n
     const ask = (rate: MetRate, back: boolean) => this.ask(rate, rate.hash(secret, request, who), back)
     for (const rate of rates) {
       const wait = ask(rate, false)
@@ -50,16 +51,6 @@ export class KernelLimits {
     this.program = undefined
   }
 
-  /** Of the node; asked by giving nothing back to nobody's bucket. */
-  private secret(): bigint {
-    const run = this.program?.run
-    if (run === undefined) return 0n
-    run.context.fill(0)
-    run.context.writeUInt32LE(1, fields.back.at)
-    run.run()
-    return run.context.readBigUInt64LE(fields.secret.at)
-  }
-
   /** Nanoseconds to wait. Where nobody can count, nothing passes. */
   private ask({ id, interval, tolerance }: MetRate, hash: bigint, back: boolean): bigint {
     const run = this.program?.run
@@ -74,4 +65,12 @@ export class KernelLimits {
     run.run()
     return context.readBigUInt64LE(fields.wait.at)
   }
+}
+
+/** Of the node, drawn once; asked by giving nothing back to nobody's bucket. */
+function askSecret(run: SyscallProgram): bigint {
+  run.context.fill(0)
+  run.context.writeUInt32LE(1, fields.back.at)
+  run.run()
+  return run.context.readBigUInt64LE(fields.secret.at)
 }

@@ -26,7 +26,6 @@ const NONE: Outcome = { kind: 'reply', status: 503 }
 const UNKNOWN: Outcome = { kind: 'reply', status: 500 }
 
 type Forward = Extract<RouteStep, { kind: 'forward' }>
-type Refusal = 'deny' | 'drop'
 /** One generation decides all of it, whatever becomes active meanwhile. */
 type Question = { client: KernelClient; request: Request; generation: Generation }
 
@@ -97,9 +96,9 @@ export class KernelRouter {
     const [first, ...others] = endpoints
     if (first === undefined) return NONE
     const arriving = step ? { ...question, request: changedRequest(request, step.request) } : question
-    const open = [first, ...others.filter((each) => this.refusal(arriving, each) === undefined)]
-    const refusal = this.refusal(arriving, first) ?? this.limit(arriving, first)
-    if (refusal !== undefined) return typeof refusal === 'string' ? { kind: refusal } : refusal
+    const refusal = this.refusal(arriving, first)
+    if (refusal !== undefined) return refusal
+    const open = [first, ...others.filter((each) => this.letsIn(arriving, each))]
     return {
       kind: 'forward',
       targets: open.map((each) => ({
@@ -116,25 +115,28 @@ export class KernelRouter {
     }
   }
 
-  /** Inbound rules of an endpoint of this node; another node's are its own to enforce. */
-  private refusal({ client, request, generation }: Question, endpoint: KernelEndpoint): Refusal | undefined {
-    const context = this.contextOf({ client, request, generation }, endpoint)
-    if (context?.kind === 'judge') return context.allows(request) ? undefined : 'deny'
-    return context?.kind === 'drop' ? 'drop' : undefined
+  /**
+   * What inbound rules of the endpoint say, of this node; another node's are its own to enforce. Takes from
+   * its limits: once a request, however many endpoints it is tried at.
+   */
+  private refusal(question: Question, endpoint: KernelEndpoint): Outcome | undefined {
+    const context = this.contextOf(question, endpoint)
+    if (context?.kind === 'drop') return { kind: 'drop' }
+    if (context?.kind !== 'judge') return undefined
+    const judged = context.take(question.request)
+    if (typeof judged !== 'string') return { kind: 'limited', reply: limitedReply(judged) }
+    return judged === 'deny' ? { kind: 'deny' } : undefined
+  }
+
+  private letsIn(question: Question, endpoint: KernelEndpoint): boolean {
+    const context = this.contextOf(question, endpoint)
+    return context?.kind === 'judge' ? context.allows(question.request) : context?.kind !== 'drop'
   }
 
   private contextOf({ client, generation }: Question, endpoint: KernelEndpoint): Context | undefined {
     if (!endpoint.local) return undefined
     const { address: local, port: localPort } = endpoint.at
     return this.verdicts.context({ local, localPort, remote: NOBODYS }, client.identity, generation)
-  }
-
-  /** What its limits say: once a request, however many endpoints it is tried at. */
-  private limit({ client, request, generation }: Question, endpoint: KernelEndpoint): Outcome | undefined {
-    const context = this.contextOf({ client, request, generation }, endpoint)
-    const judged = context?.kind === 'judge' ? context.take(request) : 'allow'
-    if (typeof judged === 'string') return judged === 'deny' ? { kind: 'deny' } : undefined
-    return { kind: 'limited', reply: limitedReply(judged) }
   }
 
   private mapsOf(generation: Generation): RouteMaps {
