@@ -175,6 +175,17 @@ export const TakeLayout = {
   },
 } as const
 
+/** struct heddle_limited */
+export const LimitedLayout = {
+  bytes: 16,
+  fields: {
+    retry_after: { at: 0, bytes: 4 },
+    quota: { at: 4, bytes: 4 },
+    window: { at: 8, bytes: 4 },
+    pad: { at: 12, bytes: 4 },
+  },
+} as const
+
 /** enum heddle_route_limit */
 export const RouteLimit = {
   ROUTE_MAX_TEXT: 1024,
@@ -521,10 +532,7 @@ export const ConnLayout = {
     message_at: { at: 244, bytes: 4 },
     request: { at: 248, bytes: 264 },
     response: { at: 512, bytes: 32 },
-    retry_after: { at: 544, bytes: 4 },
-    quota: { at: 548, bytes: 4 },
-    window: { at: 552, bytes: 4 },
-    pad: { at: 556, bytes: 4 },
+    limited: { at: 544, bytes: 16 },
   },
 } as const
 
@@ -926,7 +934,7 @@ export const CalledLayout = {
 
 /** struct heddle_client */
 export const ClientLayout = {
-  bytes: 360,
+  bytes: 376,
   fields: {
     cookie: { at: 0, bytes: 8 },
     address: { at: 8, bytes: 16 },
@@ -948,6 +956,7 @@ export const ClientLayout = {
     direct: { at: 88, bytes: 4 },
     pad: { at: 92, bytes: 4 },
     request: { at: 96, bytes: 264 },
+    limited: { at: 360, bytes: 16 },
   },
 } as const
 

@@ -243,6 +243,14 @@ struct heddle_take {
 	__u32 pad;
 };
 
+/* What a client is told that a limit refuses: seconds until it has one more, and its policy. */
+struct heddle_limited {
+	__u32 retry_after;
+	__u32 quota;
+	__u32 window;
+	__u32 pad;
+};
+
 /* ---- routes: where a request to a service goes ----------------------------
  *
  * A set is what the routes of one service port say to the clients of one namespace, or to
@@ -582,11 +590,7 @@ struct heddle_conn {
 	__u32 message_at; /* offset of the message's first byte in this segment, ~0 = earlier */
 	struct heddle_request request;
 	struct heddle_response response;
-	/* Of a reply that tells a limit: seconds until it has one more, and its policy. */
-	__u32 retry_after;
-	__u32 quota;
-	__u32 window;
-	__u32 pad;
+	struct heddle_limited limited;
 };
 
 /* Scratch for one run of one program. */
@@ -928,7 +932,7 @@ enum heddle_client_reason {
 	HEDDLE_KERNEL_ANSWERED = 11, /* answered by the kernel itself */
 	HEDDLE_SLOW_ENDLESS = 13, /* a remote response that only the end of its connection ends */
 	HEDDLE_SLOW_REFUSED = 12, /* no route, no rule or no endpoint: the relay gives the answer */
-	HEDDLE_SLOW_LIMITED = 14, /* a rate limit has no more: the relay asks again, and tells the client */
+	HEDDLE_SLOW_LIMITED = 14, /* a rate limit has no more, and the relay tells the client: it asks again */
 	HEDDLE_CLIENT_REASONS = 32,
 };
 
@@ -983,6 +987,7 @@ struct heddle_client {
 	__u32 direct; /* 1 + index of the upstream that is its own connection; 0 = that leads to the relay */
 	__u32 pad;
 	struct heddle_request request;
+	struct heddle_limited limited;
 };
 
 /* What the relay asks of the program `relay_ask`: what has to be one step beside the other programs. */

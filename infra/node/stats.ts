@@ -49,7 +49,7 @@ const REASONS: Partial<Record<string, string>> = {
   SLOW_FOLLOWS: 'more on a connection that the relay has',
   SLOW_ENDLESS: 'a response of another node that only its connection ends',
   SLOW_REFUSED: 'no route, no rule or no endpoint: the relay gives the answer',
-  SLOW_LIMITED: 'a rate limit has no more: the relay tells the client',
+  SLOW_LIMITED: 'a rate limit has no more, and its client is told by the relay',
 } satisfies Partial<Record<Name, string>>
 
 /** Done by the kernel alone. */

@@ -9,7 +9,7 @@
 
 /*
  * The last that may keep a request from its upstream: whoever was to get it after all would take once more. 1 = a
- * limit has no more: the relay asks again, and tells the client.
+ * limit has no more, and `c->limited` says what the client is told.
  */
 static __always_inline int request_limited(struct heddle_client *c, const struct heddle_upstream *u,
 					   const struct destination *to)

@@ -37,6 +37,8 @@ reply_draft(struct heddle_client *c, struct heddle_window *w, const struct desti
 		failed = draft_redirect(draft, w,
 					TABLE_WORD(to->backend, heddle_route_backend, redirect_at),
 					host << 16 | c->port);
+	else if (to->status == CLIENT_LIMITED)
+		failed = limited_reply(draft, &c->limited);
 	else
 		failed = local_reply(draft, to->status);
 	if (!failed)

@@ -160,6 +160,8 @@ static __always_inline int client_answer(struct call *k, const struct destinatio
 		count(HEDDLE_DENIED);
 		client_refused(k);
 	}
+	if (to->status == CLIENT_LIMITED)
+		count(HEDDLE_LIMITED);
 	client_count(HEDDLE_KERNEL_ANSWERED);
 	return SK_PASS;
 }
@@ -226,8 +228,11 @@ static __always_inline int request_read(struct call *k)
 		return hand_over(k, HEDDLE_SLOW_HEAD);
 	if (!u)
 		return client_answer(k, &to);
-	if (request_limited(c, u, &to))
-		return hand_over(k, HEDDLE_SLOW_LIMITED);
+	if (request_limited(c, u, &to)) {
+		to.status = CLIENT_LIMITED;
+		return draft_answer(k, &to) ? hand_over(k, HEDDLE_SLOW_LIMITED)
+					    : client_answer(k, &to);
+	}
 	if (k->at < k->size)
 		bpf_msg_apply_bytes(k->msg, k->at + growth(k));
 	endpoint_begins(u, to.service, to.counts);

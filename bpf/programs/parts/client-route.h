@@ -24,6 +24,7 @@ enum client_status {
 	CLIENT_REDIRECT = 300, /* the backend says which */
 	CLIENT_DENIED = 403,
 	CLIENT_NO_ROUTE = 404,
+	CLIENT_LIMITED = 429,
 	CLIENT_NO_BACKEND = 500,
 	CLIENT_NO_ENDPOINT = 503,
 	CLIENT_MOVED = REPLY_CLOSES, /* its routes are newer than its connection */

@@ -14,10 +14,9 @@
 /* Who asks, of limits that are keyed by it: an identity; without one (0) its address. */
 struct limiting {
 	struct heddle_request *request;
-	struct heddle_conn
-		*told; /* learns what the refused client is told; NULL = somebody else tells it */
-	__u32 taken;   /* limits that had one */
-	__u32 left;    /* those that were not asked yet */
+	struct heddle_limited *told; /* learns what the refused client is told */
+	__u32 taken;		     /* limits that had one */
+	__u32 left;		     /* those that were not asked yet */
 	__u64 high, low;
 	__u32 identity;
 	__u32 refused;
@@ -54,7 +53,7 @@ static __always_inline __u32 limit_open(struct limiting *l, __u32 index)
 static long limit_turn(__u32 turn, struct limiting *l)
 {
 	__u32 bit = 1U << (turn & 31), at;
-	struct heddle_conn *c = l->told;
+	struct heddle_limited *told = l->told;
 	__u64 wait;
 
 	if (!(l->left & bit))
@@ -66,12 +65,12 @@ static long limit_turn(__u32 turn, struct limiting *l)
 		return 0;
 	}
 	l->refused = 1;
-	if (!c)
+	if (!told)
 		return 1;
 	wait = (wait + NS_PER_SECOND - 1) / NS_PER_SECOND;
-	c->retry_after = wait > 99999999 ? 99999999 : wait;
-	c->quota = policy_u32(at + 7);
-	c->window = policy_u32(at + 8);
+	told->retry_after = wait > 99999999 ? 99999999 : wait;
+	told->quota = policy_u32(at + 7);
+	told->window = policy_u32(at + 8);
 	return 1;
 }
 
@@ -102,7 +101,7 @@ SEPARATE int limits_refuse(struct heddle_conn *c, __u32 met)
 	if (!c)
 		return 1;
 	l.request = &c->request;
-	l.told = c;
+	l.told = &c->limited;
 	l.left = met;
 	if (policy_u32(TABLES(keys)) & HEDDLE_KEY_IDENTITY)
 		l.identity = identity_of(c->remote);
@@ -119,6 +118,7 @@ SEPARATE int client_limits_refuse(struct heddle_client *c, __u32 identity, __u32
 	if (!c)
 		return 1;
 	l.request = &c->request;
+	l.told = &c->limited;
 	l.left = met;
 	l.identity = identity;
 	l.low = 0xffff0000;

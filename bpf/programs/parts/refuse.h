@@ -53,10 +53,10 @@ SEPARATE int limited_store(struct __sk_buff *skb, struct heddle_conn *c, __u32 b
 	if (!skb || !c)
 		return -1;
 	if (bpf_skb_store_bytes(skb, 0, reply_429, HEDDLE_LIMITED_HEAD, 0) ||
-	    number_store(skb, REPLY_RETRY_AFTER, c->retry_after, ' ') ||
-	    number_store(skb, REPLY_QUOTA, c->quota, '0') ||
-	    number_store(skb, REPLY_WINDOW, c->window, '0') ||
-	    number_store(skb, REPLY_RESET, c->retry_after, '0'))
+	    number_store(skb, REPLY_RETRY_AFTER, c->limited.retry_after, ' ') ||
+	    number_store(skb, REPLY_QUOTA, c->limited.quota, '0') ||
+	    number_store(skb, REPLY_WINDOW, c->limited.window, '0') ||
+	    number_store(skb, REPLY_RESET, c->limited.retry_after, '0'))
 		return -1;
 	return number_store(skb, REPLY_LENGTH, body_bytes, ' ');
 }

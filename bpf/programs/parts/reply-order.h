@@ -128,10 +128,10 @@ static __always_inline int limited_append(char *to, const char *end, const struc
 	if (to + HEDDLE_LIMITED_HEAD > end)
 		return -1;
 	__builtin_memcpy(to, reply_429, HEDDLE_LIMITED_HEAD);
-	reply_number(to + REPLY_RETRY_AFTER - (REPLY_DIGITS - 1), c->retry_after, ' ');
-	reply_number(to + REPLY_QUOTA - (REPLY_DIGITS - 1), c->quota, '0');
-	reply_number(to + REPLY_WINDOW - (REPLY_DIGITS - 1), c->window, '0');
-	reply_number(to + REPLY_RESET - (REPLY_DIGITS - 1), c->retry_after, '0');
+	reply_number(to + REPLY_RETRY_AFTER - (REPLY_DIGITS - 1), c->limited.retry_after, ' ');
+	reply_number(to + REPLY_QUOTA - (REPLY_DIGITS - 1), c->limited.quota, '0');
+	reply_number(to + REPLY_WINDOW - (REPLY_DIGITS - 1), c->limited.window, '0');
+	reply_number(to + REPLY_RESET - (REPLY_DIGITS - 1), c->limited.retry_after, '0');
 	return 0;
 }
 

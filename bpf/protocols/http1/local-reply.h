@@ -9,6 +9,7 @@
 
 #include "draft.h"
 #include "feed.h"
+#include "reply.h"
 
 #define LOCAL_REPLY_WITH(status, fields)                                                           \
 	"HTTP/1.1 " status "\r\nServer: heddle\r\n" fields "Content-Length: 0\r\n\r\n"
@@ -39,6 +40,25 @@ SEPARATE int local_reply(struct heddle_window *to, __u32 status)
 			    LOCAL_REPLY_WITH("503 Service Unavailable", "Connection: close\r\n"));
 	else
 		return -1;
+	return 0;
+}
+
+/* Where a number begins that ends at `last` in REPLY_429: here, no line says that the connection ends. */
+#define LIMITED_AT(last) ((last) - (sizeof(REPLY_ENDS) - 1) - (REPLY_DIGITS - 1))
+
+/* What a client is told whose request a limit refuses; its connection goes on. 0 = written. */
+SEPARATE int limited_reply(struct heddle_window *to, struct heddle_limited *said)
+{
+	char *head;
+
+	if (!to || !said)
+		return -1;
+	head = (char *)to->bytes;
+	WRITE_REPLY(to, LIMITED_STATUS LIMITED_FIELDS "Content-Length: 0\r\n\r\n");
+	reply_number(head + LIMITED_AT(REPLY_RETRY_AFTER), said->retry_after, ' ');
+	reply_number(head + LIMITED_AT(REPLY_QUOTA), said->quota, '0');
+	reply_number(head + LIMITED_AT(REPLY_WINDOW), said->window, '0');
+	reply_number(head + LIMITED_AT(REPLY_RESET), said->retry_after, '0');
 	return 0;
 }
 

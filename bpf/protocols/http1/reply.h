@@ -52,12 +52,13 @@ static __always_inline void reply_write(struct http1_reply *reply, __u16 status,
  * 429 tells when to come again (RFC 6585 4, RFC 9110 10.2.3) and what the limit is
  * (draft-ietf-httpapi-ratelimit-headers). Zeroes in front keep a structured field's integer what it is.
  */
-#define REPLY_429                                                                                  \
-	"HTTP/1.1 429 Too Many Requests\r\nServer: heddle\r\nConnection: close\r\n"                \
+#define LIMITED_STATUS "HTTP/1.1 429 Too Many Requests\r\nServer: heddle\r\n"
+#define LIMITED_FIELDS                                                                             \
 	"Retry-After:       0\r\n"                                                                 \
 	"RateLimit-Policy: \"limit\";q=00000000;w=00000000\r\n"                                    \
-	"RateLimit: \"limit\";r=0;t=00000000\r\n"                                                  \
-	"Content-Length:       0\r\n\r\n"
+	"RateLimit: \"limit\";r=0;t=00000000\r\n"
+#define REPLY_ENDS "Connection: close\r\n"
+#define REPLY_429 LIMITED_STATUS REPLY_ENDS LIMITED_FIELDS "Content-Length:       0\r\n\r\n"
 
 /* Places of the last digits in it. */
 enum reply_429 {
