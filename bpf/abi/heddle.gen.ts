@@ -38,6 +38,7 @@ export const Limit = {
   MAX_POOLS: 16384,
   MAX_SPOTS: 262144,
   MAX_LIMITS: 32,
+  MAX_OBSERVERS: 32,
   MAX_BUCKETS: 65536,
   MAX_KEYS: 4,
   LIMITED_HEAD: 200,
@@ -85,7 +86,7 @@ export const Field = {
 
 /** struct heddle_tables */
 export const TablesLayout = {
-  bytes: 272,
+  bytes: 280,
   fields: {
     magic: { at: 0, bytes: 4 },
     abi: { at: 4, bytes: 4 },
@@ -119,7 +120,17 @@ export const TablesLayout = {
     limits: { at: 256, bytes: 4 },
     limits_at: { at: 260, bytes: 4 },
     keys: { at: 264, bytes: 4 },
-    limits_pad: { at: 268, bytes: 4 },
+    observes: { at: 268, bytes: 4 },
+    observers_at: { at: 272, bytes: 4 },
+    audits: { at: 276, bytes: 4 },
+  },
+} as const
+
+/** struct heddle_observer */
+export const ObserverLayout = {
+  bytes: 8,
+  fields: {
+    id: { at: 0, bytes: 8 },
   },
 } as const
 
@@ -506,7 +517,7 @@ export const ConnFlag = {
 
 /** struct heddle_conn */
 export const ConnLayout = {
-  bytes: 560,
+  bytes: 568,
   fields: {
     cookie: { at: 0, bytes: 8 },
     remote: { at: 8, bytes: 16 },
@@ -533,6 +544,8 @@ export const ConnLayout = {
     request: { at: 248, bytes: 264 },
     response: { at: 512, bytes: 32 },
     limited: { at: 544, bytes: 16 },
+    seen: { at: 560, bytes: 4 },
+    pad: { at: 564, bytes: 4 },
   },
 } as const
 
@@ -626,7 +639,7 @@ export const ShadowWindow = {
 
 /** struct heddle_shadow_seat */
 export const ShadowSeatLayout = {
-  bytes: 1056,
+  bytes: 1064,
   fields: {
     owner: { at: 0, bytes: 8 },
     busy: { at: 8, bytes: 4 },
@@ -641,7 +654,7 @@ export const ShadowSeatLayout = {
     pad: { at: 44, bytes: 4 },
     reasons: { at: 48, bytes: 64 },
     text: { at: 112, bytes: 384 },
-    conn: { at: 496, bytes: 560 },
+    conn: { at: 496, bytes: 568 },
   },
 } as const
 

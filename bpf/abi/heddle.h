@@ -72,6 +72,8 @@ enum heddle_limit {
 	HEDDLE_MAX_SPOTS = 262144,
 	/* Rate limits in one artifact: a bit each of one word. */
 	HEDDLE_MAX_LIMITS = 32,
+	/* Limits, and all else that sees what it matches, in one artifact: the same word. */
+	HEDDLE_MAX_OBSERVERS = 32,
 	/* Buckets of all limits and keys of one node; the one that was used longest ago gives way, and begins full again. */
 	HEDDLE_MAX_BUCKETS = 65536,
 	/* Headers that limits may be keyed by, in one artifact: numbers 1 .. 3. */
@@ -195,11 +197,18 @@ struct heddle_tables {
 	__u32 route_sets_at; /* structs heddle_route_set, by number */
 	__u32 route_sets;
 	__u32 route_diagram_at;
-	__u32 forbids; /* blocks limits .. forbids-1 deny what they match; block `forbids` is open to all */
+	__u32 forbids; /* blocks observes .. forbids-1 deny what they match; block `forbids` is open to all */
 	__u32 limits; /* blocks 0 .. limits-1 count what they match */
 	__u32 limits_at; /* structs heddle_rate, one a block */
 	__u32 keys; /* enum heddle_key of all limits; 0 = no head is read for a key */
-	__u32 limits_pad;
+	__u32 observes; /* blocks limits .. observes-1 see what they match, and no verdict hangs on them */
+	__u32 observers_at; /* structs heddle_observer, one for each block below `observes` */
+	__u32 audits; /* a bit for each of those that audits */
+};
+
+/* What a block that sees requests is known by. */
+struct heddle_observer {
+	__u64 id; /* of policy and rule: what is the same in another generation goes on there */
 };
 
 /* What a bucket is told by from others of its limit. */
@@ -591,6 +600,8 @@ struct heddle_conn {
 	struct heddle_request request;
 	struct heddle_response response;
 	struct heddle_limited limited;
+	__u32 seen; /* by which rules that see requests the last head was met: a bit each */
+	__u32 pad;
 };
 
 /* Scratch for one run of one program. */

@@ -10,10 +10,12 @@
 #include "automaton.h"
 #include "bytes.h"
 
-/* What the leaves that a request reached say of it, above a bit for each limit that they name. */
+/*
+ * What the leaves that a request reached say of it, above a bit for each block that sees it: limits, and
+ * those whose sight changes no verdict.
+ */
 #define DIAGRAM_ALLOWS (1ULL << 62)
 #define DIAGRAM_FORBIDS (1ULL << 63)
-#define DIAGRAM_LIMITS 0xffffffffULL
 
 /* Of 64 blocks from 64 * i on, those below number `end`. */
 static __always_inline __u64 blocks_below(__u32 end, __u32 i)
@@ -26,6 +28,19 @@ static __always_inline __u64 blocks_below(__u32 end, __u32 i)
 	return left >= 64 ? ~0ULL : (1ULL << left) - 1;
 }
 
+/* Of what was found, the limits: a bit each. */
+static __always_inline __u32 limits_in(__u64 found)
+{
+	return found & blocks_below(policy_u32(TABLES(limits)), 0);
+}
+
+/* The blocks that see requests and change nothing: they are in the first word of a row. */
+static __always_inline __u64 bystanders(void)
+{
+	return blocks_below(policy_u32(TABLES(observes)), 0) &
+	       ~blocks_below(policy_u32(TABLES(limits)), 0);
+}
+
 /* What the blocks say that the leaf under `root` has in common with `blocks`. */
 static __always_inline __u64 root_found(const struct heddle_request *r,
 					const struct heddle_blocks *blocks, __u32 root)
@@ -33,8 +48,8 @@ static __always_inline __u64 root_found(const struct heddle_request *r,
 	__u32 diagram_at = policy_u32(TABLES(diagram_at));
 	__u32 row_u64 = policy_u32(TABLES(row_u64));
 	__u32 against = policy_u32(TABLES(forbids));
-	__u64 limits = blocks_below(policy_u32(TABLES(limits)), 0);
-	__u64 allow = 0, forbid = 0, limit = 0;
+	__u64 observes = blocks_below(policy_u32(TABLES(observes)), 0);
+	__u64 allow = 0, forbid = 0, seen = 0;
 	__u32 at = root;
 
 	for (int i = 0; i < HEDDLE_MAX_DIMS && !(at & HEDDLE_LEAF); i++) {
@@ -55,10 +70,10 @@ static __always_inline __u64 root_found(const struct heddle_request *r,
 		low = blocks_below(against, i);
 		allow |= common & ~low;
 		if (!i)
-			limit = common & limits;
-		forbid |= common & low & ~(i ? 0 : limits);
+			seen = common & observes;
+		forbid |= common & low & ~(i ? 0 : observes);
 	}
-	return (allow ? DIAGRAM_ALLOWS : 0) | (forbid ? DIAGRAM_FORBIDS : 0) | limit;
+	return (allow ? DIAGRAM_ALLOWS : 0) | (forbid ? DIAGRAM_FORBIDS : 0) | seen;
 }
 
 SEPARATE __u64 diagram_root(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
@@ -105,8 +120,8 @@ static long try_latch(__u32 turn UNUSED, struct latched *l)
 }
 
 /*
- * Not 0 = one of these blocks allows the head in `r`, whose path led to `root`, and none forbids it;
- * then DIAGRAM_ALLOWS and the limits that it meets.
+ * What these blocks say of the head in `r`, whose path led to `root`: DIAGRAM_ALLOWS where one of them
+ * allows it and none forbids it, and the blocks that see it, of which limits count what is allowed.
  */
 SEPARATE __u64 diagram_judge(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
 {
@@ -116,6 +131,9 @@ SEPARATE __u64 diagram_judge(struct heddle_request *r, struct heddle_blocks *blo
 		return 0;
 	if (!policy_u32(TABLES(forbids)))
 		l.decided |= DIAGRAM_ALLOWS;
+	/* Who sees what is refused as well has to be found. */
+	if (blocks->row[0] & bystanders())
+		l.decided = 0;
 	l.found = diagram_root(r, blocks, root);
 	for (int i = 0; i < HEDDLE_LATCH_U64 && !(l.found & l.decided); i++) {
 		l.request = r;
@@ -125,7 +143,7 @@ SEPARATE __u64 diagram_judge(struct heddle_request *r, struct heddle_blocks *blo
 		if (l.word)
 			REPEAT(64, try_latch, &l);
 	}
-	return l.found & DIAGRAM_ALLOWS && !(l.found & DIAGRAM_FORBIDS) ? l.found : 0;
+	return l.found & DIAGRAM_FORBIDS ? l.found & ~(DIAGRAM_ALLOWS | DIAGRAM_FORBIDS) : l.found;
 }
 
 #endif /* HEDDLE_DIAGRAM_H */

@@ -61,9 +61,14 @@ const FNV_BASIS = 0xcbf29ce484222325n
 const FNV_PRIME = 0x100000001b3n
 const UINT64 = (1n << 64n) - 1n
 
-/** By what the same limit is known in another generation, so that a flip fills no bucket: FNV-1a. */
+/** FNV-1a. */
+export function fnv(bytes: Uint8Array): bigint {
+  return bytes.reduce((hash, byte) => ((hash ^ BigInt(byte)) * FNV_PRIME) & UINT64, FNV_BASIS)
+}
+
+/** By what the same limit is known in another generation, so that a flip fills no bucket. */
 export function limitId(named: { namespace: string; policy: string; rule: string }, limit: Limit): bigint {
   const { bucket, rate, per, burst, key } = limit
   const text = JSON.stringify([named.namespace, named.policy, named.rule, bucket, rate, per, burst, key])
-  return utf8(text).reduce((hash, byte) => ((hash ^ BigInt(byte)) * FNV_PRIME) & UINT64, FNV_BASIS)
+  return fnv(utf8(text))
 }

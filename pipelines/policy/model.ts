@@ -87,6 +87,10 @@ export const LimitRule = z.strictObject({
 })
 export type LimitRule = z.infer<typeof LimitRule>
 
+/** Requests that are counted by what became of them. Nothing hangs on it. `name`: its counts are known by it. */
+export const AuditRule = z.strictObject({ ...Rule.shape, name: z.string(), http: z.array(HttpMatch) })
+export type AuditRule = z.infer<typeof AuditRule>
+
 /** One policy object: a subject that becomes default-deny for ingress. */
 export const Policy = z.strictObject({
   name: z.string(),
@@ -102,6 +106,8 @@ export const Policy = z.strictObject({
   deny: z.array(Rule),
   /** A request takes one from each that speaks of it, or from none. */
   limits: z.array(LimitRule).optional(),
+  /** They see requests, allowed or refused, also where no rule judges them. */
+  audits: z.array(AuditRule).optional(),
   /** Refusals that are meant; gates count all others. */
   refuses: Intents.optional(),
 })

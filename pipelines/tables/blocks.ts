@@ -1,19 +1,22 @@
 /** Policies → blocks: what has the same subject, peers, ports and kind is one block. */
 import type { Block } from '../contract/artifact.ts'
 import { Failure } from '../contract/failures.ts'
+import { auditId, type NamedRule } from '../policy/audit.ts'
 import { type Limit, limitId } from '../policy/limit.ts'
 import type { HttpMatch, Peer, Policy, PolicySet, Ports, Rule } from '../policy/model.ts'
 import type { Source } from '../policy/source.ts'
-import { MAX_BLOCKS, MAX_LIMITS } from './layout.ts'
+import { MAX_BLOCKS, MAX_OBSERVERS } from './layout.ts'
 
 export type Cidr = Extract<Peer, { kind: 'cidr' }>
 
 /** A block with what the tables (not the agent) decide about it. */
 export type FullBlock = Omit<Block, 'kind'> & {
   /** Agents need no more than that a rule judges: what is no kind of theirs is 'judge' in the manifest. */
-  readonly kind: Block['kind'] | 'limit' | 'forbid' | 'open'
+  readonly kind: Block['kind'] | 'limit' | 'audit' | 'forbid' | 'open'
   /** Of kind `limit`. */
   readonly limit?: KnownLimit
+  /** Of kind `audit`. */
+  readonly audit?: KnownAudit
   readonly ports: readonly Ports[] | null
   readonly cidrs: readonly Cidr[]
   readonly http: HttpMatch[]
@@ -24,6 +27,7 @@ export type FullBlock = Omit<Block, 'kind'> & {
 
 /** `id` as text: JSON has no integers of 64 bits. */
 export type KnownLimit = { readonly id: string; readonly limit: Limit }
+export type KnownAudit = NamedRule & { readonly id: string }
 
 type Parts = Omit<FullBlock, 'http'>
 
@@ -39,7 +43,7 @@ function parts(policy: Policy, rule: Rule, kind: FullBlock['kind']): Parts {
     peers: peers?.flatMap((peer) => (peer.kind === 'endpoints' ? [peer.selector] : [])) ?? null,
     cidrs: (peers ?? []).filter((peer) => peer.kind === 'cidr'),
     ports,
-    opaque: kind !== 'deny' && kind !== 'allow' && policy.unparsed === 'pass',
+    opaque: !['deny', 'allow', 'audit'].includes(kind) && policy.unparsed === 'pass',
     source,
   }
 }
@@ -58,17 +62,18 @@ function openTo({ source }: Parts): FullBlock {
 }
 
 /**
- * Limits come first, then those that forbid: their numbers are what the kernel knows them by. Behind
- * them stands the open one.
+ * Limits come first, then others that see requests, then those that forbid: their numbers are what the
+ * kernel knows them by. Behind them stands the open one.
  */
 function inOrder(blocks: readonly FullBlock[]): FullBlock[] {
-  const limits = blocks.filter(({ kind }) => kind === 'limit')
-  const beyond = limits[MAX_LIMITS]
+  const of = (wanted: FullBlock['kind']) => blocks.filter(({ kind }) => kind === wanted)
+  const observers = [...of('limit'), ...of('audit')]
+  const beyond = observers[MAX_OBSERVERS]
   if (beyond) {
-    const message = `${at(beyond.source)}: ${limits.length} rate limits; one artifact holds ${MAX_LIMITS}`
+    const message = `${at(beyond.source)}: ${observers.length} rules that limit or audit; one artifact holds ${MAX_OBSERVERS}`
     throw new Failure('limit-exceeded', message)
   }
-  const reading = [...limits, ...blocks.filter(({ kind }) => kind === 'forbid')]
+  const reading = [...observers, ...of('forbid')]
   const [first] = reading
   if (first === undefined) return [...blocks]
   return [...reading, openTo(first), ...blocks.filter((block) => !reading.includes(block))]
@@ -94,6 +99,12 @@ export function blocksOf(set: PolicySet): FullBlock[] {
       if (rule.peers?.length === 0) continue
       const id = limitId({ namespace: policy.namespace, policy: policy.name, rule: name }, limit)
       add({ ...parts(policy, rule, 'limit'), limit: { id: String(id), limit } }, rule.http)
+    }
+    for (const { name, ...rule } of policy.audits ?? []) {
+      if (rule.peers?.length === 0) continue
+      const named = { namespace: policy.namespace, policy: policy.name, rule: name }
+      const audit = { id: String(auditId(named)), ...named }
+      add({ ...parts(policy, rule, 'audit'), audit }, rule.http)
     }
     for (const rule of policy.allow) {
       if (rule.peers?.length === 0) continue

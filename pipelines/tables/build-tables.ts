@@ -98,7 +98,8 @@ function build(set: PolicySet): Tables {
   put(AT.path, writer.automaton(http.path))
   writeResumes(writer, put, http)
   writeRates(writer, put, http)
-  writer.set(AT.forbids, blocks.filter(({ kind }) => kind === 'limit' || kind === 'forbid').length)
+  writeObservers(writer, put, blocks)
+  writer.set(AT.forbids, blocks.filter(({ kind }) => observes(kind) || kind === 'forbid').length)
   writeRoutes(writer, put, http.routes)
   const head = [
     TABLES_MAGIC,
@@ -143,6 +144,21 @@ function writeRates(
   put(AT.limits, [rates.length, at, rates.reduce((keys, rate) => keys | rate.keys, 0)])
 }
 
+const observes = (kind: FullBlock['kind']) => kind === 'limit' || kind === 'audit'
+
+/** What the first blocks are known by, and which of them do what. */
+function writeObservers(
+  writer: BlobWriter,
+  put: (at: number, words: number[]) => void,
+  blocks: readonly FullBlock[],
+): void {
+  const observers = blocks.filter(({ kind }) => observes(kind))
+  const ids = observers.map(({ limit, audit }) => BigInt((limit ?? audit)?.id ?? 0))
+  const at = writer.append(ids.flatMap((id) => [Number(id & 0xffffffffn), Number(id >> 32n)]))
+  const audits = observers.reduce((bits, { kind }, index) => bits | (kind === 'audit' ? 1 << index : 0), 0)
+  put(AT.observes, [observers.length, at, audits >>> 0])
+}
+
 function manifestKind(kind: FullBlock['kind']): Block['kind'] {
-  return kind === 'limit' || kind === 'forbid' || kind === 'open' ? 'judge' : kind
+  return observes(kind) || kind === 'forbid' || kind === 'open' ? 'judge' : (kind as Block['kind'])
 }

@@ -6,7 +6,8 @@ export const ABI = 1
 export const TABLES_MAGIC = 0x314c4448
 export const MAX_BLOCKS = 1024
 export const MAX_DIMS = 64
-export const MAX_LIMITS = 32
+/** Limits, and all else that sees requests. */
+export const MAX_OBSERVERS = 32
 /** Headers that limits are keyed by, numbered from 1 on. */
 export const MAX_KEY_HEADERS = 3
 export const DIM_METHOD = 0
@@ -65,8 +66,11 @@ export const AT = {
   limits: 64,
   limits_at: 65,
   keys: 66,
+  observes: 67,
+  observers_at: 68,
+  audits: 69,
 } as const
-export const HEADER_WORDS = 68
+export const HEADER_WORDS = 70
 export const DFA_WORDS = 6
 
 /** Words of the largest tables: 32 MB. */
@@ -101,6 +105,7 @@ export const CORS_CREDENTIALS = 2
 
 /** struct heddle_rate, in words, and enum heddle_key. */
 export const RATE_WORDS = 10
+export const OBSERVER_WORDS = 2
 export const KEY_PATH = 1
 export const KEY_HEADERS = 2
 export const KEY_IDENTITY = 16

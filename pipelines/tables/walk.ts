@@ -12,8 +12,10 @@ import {
   LEAF,
   LEAF_NUMBER,
   MAX_DIMS,
+  MAX_OBSERVERS,
   NEXT_LATCH,
   NEXT_STATE,
+  OBSERVER_WORDS,
 } from './layout.ts'
 import { type MetRate, ratesIn } from './rate-walk.ts'
 
@@ -21,6 +23,9 @@ import { type MetRate, ratesIn } from './rate-walk.ts'
 export type ConnectionRows = { readonly subject: bigint; readonly peer: bigint }
 
 export type Judged = 'pass' | 'drop' | 'allow' | 'deny'
+
+/** An audit rule that a request meets: where it stands among those that see requests, and what its counts are known by. */
+export type Audited = { readonly place: number; readonly id: bigint }
 
 const COMMA = 0x2c
 
@@ -85,7 +90,7 @@ export class TablesWalker {
     const applies = subject & peer & this.rowOf(AT.ports, Uint8Array.of(protocol, port >> 8, port & 255))
     const kind = (at: number): bigint => this.row(this.word(at))
     if ((applies & kind(AT.denies_at)) !== 0n) return 'drop'
-    const forbids = applies & this.forbids()
+    const forbids = applies & this.forbids() & ~this.bystanders()
     if ((subject & kind(AT.selects_at)) === 0n || (applies & kind(AT.allows_at)) !== 0n) {
       return forbids === 0n ? 'pass' : forbids | (1n << BigInt(this.word(AT.forbids)))
     }
@@ -102,6 +107,31 @@ export class TablesWalker {
     return this.first(AT.forbids)
   }
 
+  /** Those that see requests, and no verdict hangs on them. */
+  private bystanders(): bigint {
+    const observes = this.first(AT.observes)
+    return observes & ~(observes & this.first(AT.limits))
+  }
+
+  /** Audit rules that speak of a connection, whatever becomes of it; 0 = none does. */
+  audits({ subject, peer }: ConnectionRows, protocol: number, port: number): bigint {
+    const audits = BigInt(this.word(AT.audits))
+    if (audits === 0n) return 0n
+    return audits & subject & peer & this.rowOf(AT.ports, Uint8Array.of(protocol, port >> 8, port & 255))
+  }
+
+  /** Of the audit rules in `audits`, those that the request meets; of what is no HTTP/1, all. */
+  audited(audits: bigint, request: Request | 'unparsed'): Audited[] {
+    const met = request === 'unparsed' ? audits : this.found(request) & audits
+    const observersAt = this.word(AT.observers_at)
+    const numbers = Array.from({ length: MAX_OBSERVERS }, (_, index) => index)
+    return numbers
+      .filter((index) => ((met >> BigInt(index)) & 1n) === 1n)
+      .map((place) => {
+        return { place, id: this.view.getBigUint64((observersAt + OBSERVER_WORDS * place) * 4, true) }
+      })
+  }
+
   /** May what is no HTTP/1 pass? Not where a rule denies or counts requests and its policy wants to read them all. */
   passesUnparsed(blocks: bigint): boolean {
     const passing = this.row(this.word(AT.opaque_at))
@@ -113,6 +143,15 @@ export class TablesWalker {
 
   /** L7: does one of `blocks` allow the request, and none deny it? Then the limits that it meets, else undefined. */
   allowed(blocks: bigint, request: Request): MetRate[] | undefined {
+    const found = this.found(request) & blocks
+    const limits = this.first(AT.limits)
+    const forbids = this.forbids() & ~limits & ~this.bystanders()
+    if ((found & forbids) !== 0n || (found & ~this.forbids()) === 0n) return undefined
+    return ratesIn(this, found & limits)
+  }
+
+  /** Blocks whose matches the request meets, whoever they speak of. */
+  private found(request: Request): bigint {
     const classes = this.classes(request)
     const { final, latches } = this.walk(AT.path, request.target)
     let found = final === 0 ? 0n : this.decides(final, classes)
@@ -120,10 +159,7 @@ export class TablesWalker {
       if (((latches >> BigInt(latch)) & 1n) === 0n) continue
       found |= this.decides(this.word(this.word(AT.roots_at) + latch), classes)
     }
-    found &= blocks
-    const limits = this.first(AT.limits)
-    if ((found & this.forbids() & ~limits) !== 0n || (found & ~this.forbids()) === 0n) return undefined
-    return ratesIn(this, found & limits)
+    return found
   }
 
   allows(blocks: bigint, request: Request): boolean {

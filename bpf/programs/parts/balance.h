@@ -47,7 +47,7 @@ struct destination {
 	__u32 counts;  /* enum heddle_count */
 	__u32 backend; /* word index of the rule's, 0 = no rule */
 	__u32 status;  /* not 0: the answer, from here (enum client_status) */
-	__u32 limits;  /* rate limits that the request meets, a bit each */
+	__u32 seen;    /* by which rules that see requests, limits among them: a bit each */
 	__u32 verdict; /* enum heddle_reason of what lets it in */
 };
 

@@ -14,7 +14,9 @@
 static __always_inline int request_limited(struct heddle_client *c, const struct heddle_upstream *u,
 					   const struct destination *to)
 {
-	if (to->limits && client_limits_refuse(c, u->identity, to->limits))
+	__u32 met = limits_in(to->seen);
+
+	if (met && client_limits_refuse(c, u->identity, met))
 		return 1;
 	count(to->verdict);
 	measure_verdict(to->verdict);

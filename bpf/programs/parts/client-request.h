@@ -120,7 +120,7 @@ static __always_inline struct heddle_upstream *request_upstream(struct call *k,
 	if (!takes_first(u, k->size + growth(k)))
 		return direct_still(c);
 	to->why = HEDDLE_SLOW_REFUSED;
-	verdict = upstream_verdict(c, u, k->draft ? k->draft : k->window, &to->limits);
+	verdict = upstream_verdict(c, u, k->draft ? k->draft : k->window, &to->seen);
 	shadow_judged(k, u, verdict);
 	if (verdict == HEDDLE_DENIED)
 		to->status = CLIENT_DENIED;

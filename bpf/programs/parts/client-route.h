@@ -208,9 +208,12 @@ SEPARATE __u32 inbound_root(struct heddle_request *r, struct heddle_window *w)
 	return pos;
 }
 
-/* What inbound rules of the endpoint say to the request whose head begins `w`: enum heddle_reason, and the limits that it meets. */
+/*
+ * What inbound rules of the endpoint say to the request whose head begins `w`: enum heddle_reason, and which
+ * of those that see requests meet it.
+ */
 static __always_inline __u32 upstream_verdict(struct heddle_client *c, struct heddle_upstream *u,
-					      struct heddle_window *w, __u32 *limits)
+					      struct heddle_window *w, __u32 *seen)
 {
 	__u32 root = c->request.root;
 	__u64 found;
@@ -219,13 +222,17 @@ static __always_inline __u32 upstream_verdict(struct heddle_client *c, struct he
 		return HEDDLE_REASONS; /* its own node judges it, by the address that the relay calls from */
 	if (u->generation != c->generation || u->epoch != c->epoch)
 		upstream_context(c, u, bpf_map_lookup_elem(&endpoints, &u->endpoint));
-	if (u->kind != HEDDLE_KIND_JUDGE)
-		return u->kind == HEDDLE_KIND_PASS ? HEDDLE_PASSED : HEDDLE_DROPPED;
+	if (u->kind != HEDDLE_KIND_JUDGE && u->kind != HEDDLE_KIND_PASS)
+		return HEDDLE_DROPPED;
+	if (u->kind == HEDDLE_KIND_PASS && !(u->blocks[0] & bystanders()))
+		return HEDDLE_PASSED;
 	if (c->route_set)
 		root = inbound_root(&c->request, w);
 	found = diagram_judge(&c->request, (struct heddle_blocks *)u->blocks, root);
-	*limits = found & DIAGRAM_LIMITS;
-	return found ? HEDDLE_ALLOWED : HEDDLE_DENIED;
+	*seen = found;
+	if (u->kind == HEDDLE_KIND_PASS)
+		return HEDDLE_PASSED;
+	return found & DIAGRAM_ALLOWS ? HEDDLE_ALLOWED : HEDDLE_DENIED;
 }
 
 #endif /* HEDDLE_CLIENT_ROUTE_H */

@@ -85,7 +85,7 @@ enum applying {
 	APPLY_DENIED = 2,
 	APPLY_ALLOWED = 4,
 	APPLY_JUDGED = 8,
-	APPLY_FORBIDDEN = 16, /* requests are denied, or counted */
+	APPLY_FORBIDDEN = 16, /* requests are denied, or limited */
 	APPLY_UNREAD = 32,    /* and what can't be read is not let through */
 	APPLY_OPAQUE = 64,
 };
@@ -96,7 +96,7 @@ static __always_inline __u32 flag_if(__u64 x, __u32 flag)
 	return (__u32)((x | -x) >> 63) * flag;
 }
 
-/* Would it pass, but for what is denied or counted of its requests? */
+/* Would it pass, but for what is denied or limited of its requests? */
 static __always_inline int is_open(__u32 flags)
 {
 	return !(flags & APPLY_SELECTED) || flags & APPLY_ALLOWED;
@@ -233,7 +233,7 @@ SEPARATE int context_make(struct context *x)
 	for (__u32 i = 0; i < HEDDLE_ROW_U64; i++) {
 		__u64 mine = rows->subject[i];
 		__u64 applies = mine & x->blocks[i];
-		__u64 judges, against, passed;
+		__u64 judges, against, passed, seen;
 
 		x->blocks[i] = 0;
 		if (i >= row_u64)
@@ -249,11 +249,14 @@ SEPARATE int context_make(struct context *x)
 				 APPLY_ALLOWED);
 		judges = applies & row_word(policy_u32(TABLES(judges_at)), 0, 0, i);
 		against = applies & blocks_below(policy_u32(TABLES(forbids)), i);
+		/* Nobody's bytes are read, or refused, because somebody looks on. */
+		seen = i ? 0 : against & bystanders();
+		against &= ~seen;
 		passed = row_word(policy_u32(TABLES(opaque_at)), 0, 0, i);
 		flags |= flag_if(judges, APPLY_JUDGED) | flag_if(against, APPLY_FORBIDDEN);
 		flags |= flag_if(against & ~passed, APPLY_UNREAD) |
 			 flag_if(judges & passed, APPLY_OPAQUE);
-		x->blocks[i] = judges | against;
+		x->blocks[i] = judges | against | seen;
 	}
 	x->kind = kind_of(flags);
 	if (is_open(flags) && x->kind == HEDDLE_KIND_JUDGE) {

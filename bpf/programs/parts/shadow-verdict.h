@@ -77,7 +77,8 @@ SEPARATE int shadow_head(struct heddle_conn *c)
 		return HEDDLE_DROPPED;
 	if (c->kind != HEDDLE_KIND_JUDGE)
 		return HEDDLE_PASSED;
-	return diagram_judge(&c->request, (struct heddle_blocks *)c->blocks, c->request.root)
+	return diagram_judge(&c->request, (struct heddle_blocks *)c->blocks, c->request.root) &
+			       DIAGRAM_ALLOWS
 		       ? HEDDLE_ALLOWED
 		       : HEDDLE_DENIED;
 }

@@ -155,16 +155,22 @@ static __always_inline void owe_response(struct heddle_conn *c)
 /* What the rules of the connection say of a complete head: also whether its limits have one for it. */
 SEPARATE int verdict_judged(struct heddle_conn *c)
 {
+	__u32 limits;
 	__u64 found;
 
 	if (!c)
 		return HEDDLE_NO_CONNECTION;
-	if (c->kind != HEDDLE_KIND_JUDGE)
+	c->seen = 0;
+	if (c->kind != HEDDLE_KIND_JUDGE && !(c->blocks[0] & bystanders()))
 		return HEDDLE_PASSED;
 	found = diagram_judge(&c->request, (struct heddle_blocks *)c->blocks, c->request.root);
-	if (!found)
+	c->seen = found;
+	if (c->kind != HEDDLE_KIND_JUDGE)
+		return HEDDLE_PASSED;
+	if (!(found & DIAGRAM_ALLOWS))
 		return HEDDLE_DENIED;
-	if (found & DIAGRAM_LIMITS && limits_refuse(c, found & DIAGRAM_LIMITS))
+	limits = limits_in(found);
+	if (limits && limits_refuse(c, limits))
 		return HEDDLE_LIMITED;
 	return HEDDLE_ALLOWED;
 }
