@@ -86,7 +86,7 @@ export const Field = {
 
 /** struct heddle_tables */
 export const TablesLayout = {
-  bytes: 280,
+  bytes: 288,
   fields: {
     magic: { at: 0, bytes: 4 },
     abi: { at: 4, bytes: 4 },
@@ -123,6 +123,8 @@ export const TablesLayout = {
     observes: { at: 268, bytes: 4 },
     observers_at: { at: 272, bytes: 4 },
     audits: { at: 276, bytes: 4 },
+    thens_at: { at: 280, bytes: 4 },
+    thens_pad: { at: 284, bytes: 4 },
   },
 } as const
 

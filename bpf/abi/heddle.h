@@ -133,7 +133,9 @@ struct heddle_dfa {
  * Leaf l is row l of leaves_at: `row_u64` 64-bit words, a bit for each block
  * that allows this request. The final value of the path automaton is the root;
  * latch l adds root roots_at[l]. A root is a `next` as well: HEDDLE_LEAF | leaf where
- * nothing but the path is asked. The default next of a node never is the number of
+ * nothing but the path is asked. Where `thens_at` is not 0, word l there is a root that is asked as well
+ * behind leaf l, 0 = none: answers to questions that have nothing in common would multiply in one
+ * diagram, and only add up in several. The default next of a node never is the number of
  * a node that could read its header as an entry of its own. A request is allowed when any reached leaf has
  * a block in common with the blocks that apply to the connection, and none of them forbids.
  * Blocks that forbid come first. Where nothing but they apply to a connection, so that it would
@@ -204,6 +206,8 @@ struct heddle_tables {
 	__u32 observes; /* blocks limits .. observes-1 see what they match, and no verdict hangs on them */
 	__u32 observers_at; /* structs heddle_observer, one for each block below `observes` */
 	__u32 audits; /* a bit for each of those that audits */
+	__u32 thens_at; /* a word a leaf: the root that is asked as well, 0 = none; 0 = none of any */
+	__u32 thens_pad;
 };
 
 /* What a block that sees requests is known by. */

@@ -41,17 +41,21 @@ static __always_inline __u64 bystanders(void)
 	       ~blocks_below(policy_u32(TABLES(limits)), 0);
 }
 
-/* What the blocks say that the leaf under `root` has in common with `blocks`. */
+/*
+ * What the blocks say that the leaf under `*root` has in common with `blocks`. Rules that ask about different
+ * things are asked one after the other: then `*root` is the next one, else 0.
+ */
 static __always_inline __u64 root_found(const struct heddle_request *r,
-					const struct heddle_blocks *blocks, __u32 root)
+					const struct heddle_blocks *blocks, __u32 *root)
 {
 	__u32 diagram_at = policy_u32(TABLES(diagram_at));
 	__u32 row_u64 = policy_u32(TABLES(row_u64));
 	__u32 against = policy_u32(TABLES(forbids));
 	__u64 observes = blocks_below(policy_u32(TABLES(observes)), 0);
 	__u64 allow = 0, forbid = 0, seen = 0;
-	__u32 at = root;
+	__u32 at = *root, thens = policy_u32(TABLES(thens_at));
 
+	*root = 0;
 	for (int i = 0; i < HEDDLE_MAX_DIMS && !(at & HEDDLE_LEAF); i++) {
 		__u32 dim = policy_u32(diagram_at + 2 * at + 1) & (HEDDLE_MAX_DIMS - 1);
 		__u64 entry = policy_u64(diagram_at + 2 * (at + 1 + r->classes[dim]));
@@ -60,7 +64,10 @@ static __always_inline __u64 root_found(const struct heddle_request *r,
 	}
 	if (!(at & HEDDLE_LEAF))
 		return 0;
-	at = (at & HEDDLE_LEAF_NUMBER) * row_u64;
+	at &= HEDDLE_LEAF_NUMBER;
+	if (thens)
+		*root = policy_u32(thens + at);
+	at *= row_u64;
 	for (__u32 i = 0; i < HEDDLE_ROW_U64; i++) {
 		__u64 common, low;
 
@@ -76,9 +83,9 @@ static __always_inline __u64 root_found(const struct heddle_request *r,
 	return (allow ? DIAGRAM_ALLOWS : 0) | (forbid ? DIAGRAM_FORBIDS : 0) | seen;
 }
 
-SEPARATE __u64 diagram_root(struct heddle_request *r, struct heddle_blocks *blocks, __u32 root)
+SEPARATE __u64 diagram_root(struct heddle_request *r, struct heddle_blocks *blocks, __u32 *root)
 {
-	return r && blocks && root ? root_found(r, blocks, root) : 0;
+	return r && blocks && root && *root ? root_found(r, blocks, root) : 0;
 }
 
 /* Number of the lowest bit of x, which is not 0. Without a branch: it is counted, not searched. */
@@ -107,14 +114,19 @@ struct latched {
 	__u64 found;
 	__u64 decided; /* what nothing that follows can change */
 	__u32 index;
-	__u32 pad;
+	__u32 root; /* what is asked besides; 0 = nothing */
 };
 
-static long try_latch(__u32 turn UNUSED, struct latched *l)
+/* Each latch of a word may have as many parts as there are blocks. */
+#define DIAGRAM_TURNS (64 * HEDDLE_MAX_BLOCKS)
+
+static long try_root(__u32 turn UNUSED, struct latched *l)
 {
-	if (!l->word)
+	if (!l->root && !l->word)
 		return 1;
-	l->found |= diagram_root(l->request, l->blocks, next_latch(&l->word, l->index));
+	if (!l->root)
+		l->root = next_latch(&l->word, l->index);
+	l->found |= diagram_root(l->request, l->blocks, &l->root);
 	OPAQUE_TO_COMPILER(l->found);
 	return (l->found & l->decided) != 0;
 }
@@ -134,14 +146,15 @@ SEPARATE __u64 diagram_judge(struct heddle_request *r, struct heddle_blocks *blo
 	/* Who sees what is refused as well has to be found. */
 	if (blocks->row[0] & bystanders())
 		l.decided = 0;
-	l.found = diagram_root(r, blocks, root);
+	l.root = root;
+	l.found = diagram_root(r, blocks, &l.root);
 	for (int i = 0; i < HEDDLE_LATCH_U64 && !(l.found & l.decided); i++) {
 		l.request = r;
 		l.blocks = blocks;
 		l.index = i;
 		l.word = r->latches[i];
-		if (l.word)
-			REPEAT(64, try_latch, &l);
+		if (l.word || l.root)
+			REPEAT(DIAGRAM_TURNS, try_root, &l);
 	}
 	return l.found & DIAGRAM_FORBIDS ? l.found & ~(DIAGRAM_ALLOWS | DIAGRAM_FORBIDS) : l.found;
 }

@@ -82,6 +82,7 @@ function build(set: PolicySet): Tables {
   )
   writer.set(AT.rows_at, writer.rows(table.rows, rowU64))
   writer.set(AT.leaves_at, writer.rows(http.leaves, rowU64))
+  if (http.thens.length > 0) writer.set(AT.thens_at, writer.append(http.thens))
   writer.set(AT.roots_at, writer.append(http.roots))
   writer.set(AT.diagram_at, writer.append(http.diagram))
   const valuesAt = writer.automata(http.values.length)

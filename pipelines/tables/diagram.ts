@@ -7,19 +7,46 @@ import { Failure } from '../contract/failures.ts'
 import type { Demand, Remainder, ValueClasses } from './dimensions.ts'
 import { CLASS_ABSENT, LEAF } from './layout.ts'
 import { type Next, type Node, type PackedDiagram, packDiagram } from './pack-diagram.ts'
-import { type Row, RowTable } from './rows.ts'
+import type { Row } from './rows.ts'
 
 /** A match without its path, and the blocks that it belongs to. */
 export type Group = Remainder & { readonly blocks: Row }
 
-/** Questions in one diagram: what a path can be combined with, not how many paths there are. */
+/** Questions of all roots: what paths can be combined with, not how many paths there are. */
 const MAX_NODES = 1 << 15
+/** Questions of one part of a root: groups that need more have little in common, and are asked one after the other. */
+const PART_NODES = 1 << 10
 /** Remainders looked at while building: a few seconds. */
 const MAX_WORK = 1 << 24
 
+/** What a part ends in: blocks that hold, and the root that is asked as well. */
+class Leaves {
+  readonly rows: Row[] = []
+  readonly thens: Next[] = []
+  private readonly numbers = new Map<string, number>()
+
+  number(row: Row, then: Next): number {
+    const key = `${then}:${row}`
+    const known = this.numbers.get(key) ?? this.rows.push(row) - 1
+    this.thens[known] = then
+    this.numbers.set(key, known)
+    return known
+  }
+}
+
+/** Nobody is left to ask. */
+const NOTHING: Next = LEAF
+
+class PartLimit extends Error {}
+
 export class DiagramBuilder {
-  readonly leaves = new RowTable()
+  readonly leaves = new Leaves()
   private readonly nodes: Node[] = []
+  /** Of groups that were parted: the same ones are together under every root. */
+  private readonly partOf = new Map<number, number>()
+  private parts = 1
+  private behind: Next = NOTHING
+  private most = 0
   private readonly known = new Map<string, Next>()
   private readonly built = new Map<string, Next>()
   private readonly groups: readonly Group[]
@@ -29,12 +56,58 @@ export class DiagramBuilder {
   constructor(groups: readonly Group[], classes: readonly ValueClasses[]) {
     this.groups = groups
     this.classes = classes
-    this.leaves.number(0n)
+    this.leaves.number(0n, NOTHING)
   }
 
-  /** The root that decides for any of these groups. Throws Failure('limit-exceeded'). */
+  /**
+   * The root that decides for any of these groups. Where they ask about different things, as rules of different
+   * workloads do, their answers multiply: such groups are parted, and the leaves of one part lead to the next.
+   * Throws Failure('limit-exceeded').
+   */
   root(groups: readonly number[]): Next {
-    return this.decide(groups, 0)
+    const parts = this.parted(groups)
+    this.behind = NOTHING
+    for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+      const next = this.part(part)
+      if (next === undefined) parts.push(...this.halves(part))
+      else this.behind = next
+    }
+    return this.behind
+  }
+
+  private parted(groups: readonly number[]): number[][] {
+    const parts = new Map<number, number[]>()
+    for (const id of groups) {
+      const part = this.partOf.get(id) ?? 0
+      parts.set(part, [...(parts.get(part) ?? []), id])
+    }
+    return [...parts.values()]
+  }
+
+  /** Those that ask about the same stay together. */
+  private halves(part: readonly number[]): [number[], number[]] {
+    const asks = (id: number) => (this.groups[id] as Group).demands.map(([dim]) => dim).join()
+    const sorted = part.map((id) => ({ id, asks: asks(id) })).sort((a, b) => (a.asks < b.asks ? -1 : 1))
+    const ids = sorted.map(({ id }) => id)
+    const half = ids.length >> 1
+    const number = this.parts++
+    for (const id of ids.slice(half)) this.partOf.set(id, number)
+    return [ids.slice(0, half).sort((a, b) => a - b), ids.slice(half).sort((a, b) => a - b)]
+  }
+
+  /** Undefined = they ask too much at once. */
+  private part(groups: readonly number[]): Next | undefined {
+    const nodes = this.nodes.length
+    this.most = groups.length === 1 ? MAX_NODES : nodes + PART_NODES
+    try {
+      return this.decide(groups, 0)
+    } catch (error) {
+      if (!(error instanceof PartLimit)) throw error
+      this.nodes.length = nodes
+      for (const map of [this.known, this.built])
+        for (const [key, next] of map) if (next >= nodes && next < LEAF) map.delete(key)
+      return undefined
+    }
   }
 
   /** `active`: groups whose demands on dimensions before `dim` hold. */
@@ -48,14 +121,14 @@ export class DiagramBuilder {
       if (next === undefined) free |= group.blocks
       else if (next < dim) dim = next
     }
-    if (dim === this.classes.length) return (LEAF | this.leaves.number(free)) >>> 0
+    if (dim === this.classes.length) return (LEAF | this.leaves.number(free, this.behind)) >>> 0
     // What is allowed already needs no question.
     const useful = active.filter((id) => {
       const { blocks, demands } = this.groups[id] as Group
       return (blocks & ~free) !== 0n || demands.every(([of]) => of < from)
     })
     if (useful.length < active.length) return this.decide(useful, from)
-    const key = `${dim}:${active.join()}`
+    const key = `${this.behind}:${dim}:${active.join()}`
     const known = this.built.get(key)
     if (known !== undefined) return known
     const next = this.ask(active, dim)
@@ -128,6 +201,7 @@ export class DiagramBuilder {
 
   private count(work: number): void {
     this.work += work
+    if (this.nodes.length > this.most) throw new PartLimit()
     if (this.work <= MAX_WORK && this.nodes.length <= MAX_NODES) return
     throw new Failure(
       'limit-exceeded',

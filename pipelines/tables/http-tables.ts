@@ -29,6 +29,8 @@ export type HttpTables = {
   readonly diagram: Uint32Array
   readonly roots: Uint32Array
   readonly leaves: readonly Row[]
+  /** By leaf: the root that is asked as well, 0 = none. Empty = none of any. */
+  readonly thens: Uint32Array
   readonly pathStates: number
   /** One a block of kind `limit`. */
   readonly rates: readonly RateRecord[]
@@ -119,6 +121,10 @@ function build(blocks: readonly FullBlock[], routes: readonly Route[]): HttpTabl
     diagram: words,
     roots: Uint32Array.from(distinct, place),
     leaves: diagram.leaves.rows,
+    thens: Uint32Array.from(
+      diagram.leaves.thens.some((then) => then !== LEAF) ? diagram.leaves.thens : [],
+      value,
+    ),
     pathStates: dfa.states,
     rates,
     routes: routeTables(collected, classes, dimensions.queries),

@@ -69,8 +69,9 @@ export const AT = {
   observes: 67,
   observers_at: 68,
   audits: 69,
+  thens_at: 70,
 } as const
-export const HEADER_WORDS = 70
+export const HEADER_WORDS = 72
 export const DFA_WORDS = 6
 
 /** Words of the largest tables: 32 MB. */

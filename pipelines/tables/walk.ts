@@ -195,16 +195,26 @@ export class TablesWalker {
     return classes
   }
 
-  /** Blocks at the leaf that the diagram leads to. */
+  /** Blocks at the leaves that the diagram leads to, one part after the other. */
   private decides(root: number, classes: Uint16Array): bigint {
+    const thens = this.word(AT.thens_at)
+    let found = 0n
+    for (let at = root; at !== 0; ) {
+      const leaf = this.leaf(at, classes)
+      if (leaf === undefined) return found
+      found |= this.row(this.word(AT.leaves_at) + leaf * 2 * this.word(AT.row_u64))
+      at = thens === 0 ? 0 : this.word(thens + leaf)
+    }
+    return found
+  }
+
+  private leaf(root: number, classes: Uint16Array): number | undefined {
     const diagramAt = this.word(AT.diagram_at)
     let at = root
     for (let asked = 0; asked < classes.length && at < LEAF; asked++) {
       const entry = diagramAt + 2 * (at + 1 + (classes[this.word(diagramAt + 2 * at + 1)] as number))
       at = this.word(entry) === at ? this.word(entry + 1) : this.word(diagramAt + 2 * at)
     }
-    if (at < LEAF) return 0n
-    const leaf = this.word(AT.leaves_at) + (at & LEAF_NUMBER) * 2 * this.word(AT.row_u64)
-    return this.row(leaf)
+    return at < LEAF ? undefined : at & LEAF_NUMBER
   }
 }

@@ -88,14 +88,41 @@ test('more kinds of infix rules than latches are refused, more kinds of prefix r
   }
 })
 
-test('headers that multiply are refused, in bounded time', () => {
-  // Each rule has ports, so a block, of its own and asks for 5 of 40 headers.
-  const rules = Array.from({ length: 150 }, (_, i): Rule => {
-    const headers = [0, 1, 2, 3, 4].map((n) => ({ name: `x-${(i * 7 + n * (3 + (i % 11))) % 40}` }))
+/** A request with these headers, to whichever rule. */
+const sent = (...names: string[]) => ({
+  method: encode('GET'),
+  target: encode('/'),
+  version: '1.1' as const,
+  fields: names.map((name) => ({ name: encode(name), value: encode('1') })),
+})
+
+test('headers that nobody asks for together do not multiply', () => {
+  // Each rule has ports, so a block, of its own and asks for 5 of 60 headers.
+  const asked = (i: number) => [0, 1, 2, 3, 4].map((n) => `x-${(i * 7 + n * (3 + (i % 11))) % 60}`)
+  const rules = Array.from({ length: 300 }, (_, i): Rule => {
+    const headers = asked(i).map((name) => ({ name }))
     return { ...judge(match(i + 1, { headers })), ports: [{ protocol: 'TCP', first: i + 1, last: i + 1 }] }
   })
-  assert.match(refused(policies(rules)), /methods, hosts and headers/)
+  const result = buildTables(policies(rules))
+  assert.ok(result.ok)
+  const walker = new TablesWalker(result.tables.blob)
+  for (let i = 0; i < rules.length; i++) {
+    const all = [...new Set(asked(i))]
+    assert.ok(walker.allows(1n << BigInt(i), sent(...all)), `rule ${i}`)
+    assert.ok(!walker.allows(1n << BigInt(i), sent(...all.slice(1))), `rule ${i} without ${all[0]}`)
+  }
 })
+
+test('questions that multiply all the same are refused, in bounded time', () => {
+  // Each rule is asked about any of 60 headers with any other, and only the last one decides.
+  const http = Array.from({ length: 60 }, (_, i) =>
+    Array.from({ length: 60 }, (_, j) => match(i + 1, { path: `/${i}/${j}.*`, headers: pairs(i, j) })),
+  ).flat()
+  assert.match(refused(policies([judge(...http)])), /methods, hosts and headers/)
+})
+
+const pairs = (i: number, j: number) =>
+  Array.from({ length: 12 }, (_, n) => ({ name: `x-${(i * 7 + n * (j + 1)) % 60}`, value: `${i}-${j}-${n}` }))
 
 test('a thousand address ranges stay small and decide each address', () => {
   const cidr = (index: number): Peer => ({
