@@ -3,6 +3,15 @@
  * server, and what each is compared with. Names are `FRONT/CONNECTIONS/BYTES`.
  */
 
+import type { PolicySet } from '../../pipelines/policy/model.ts'
+import type { ServicePort } from '../../pipelines/policy/route.ts'
+import { mixedRoutes } from './routes.ts'
+
+/** The client asks for `first`, which is served at `port`; routes are to send its requests to `target`. */
+export type Asked = { first: ServicePort; target: ServicePort; port: number }
+/** What a mesh is told to do with them. */
+export type Says = (asked: Asked) => PolicySet
+
 /** `bytes`: of a response's body. */
 export type Lane = { front: string; connections: number; bytes: number }
 
@@ -11,14 +20,21 @@ export type Front = {
   server: 'near' | 'far'
   /** On the client's node, in the order of a request's way. */
   hops: readonly ('haproxy' | 'nginx')[]
-  /** With Heddle: how many routes, and whether they send requests elsewhere than `connect` did. */
-  mesh?: { routes: number; rerouted: boolean }
+  /** With Heddle. `rerouted`: routes send requests elsewhere than `connect` did. */
+  mesh?: { says: Says; rerouted: boolean }
   /** Fronts whose numbers this one's are divided by. */
   against: readonly string[]
 }
 
 /** The routes that requests ask for (rules.ts), and no more. */
 const ROUTES = 10
+
+const routed =
+  (routes: number): Says =>
+  ({ first, target }) => ({ policies: [], routes: mixedRoutes(routes, first, target) })
+
+/** All that asks for a route, and nothing is done to it: what the suite `actions` divides by. */
+export const someRoutes = routed(ROUTES)
 
 export const FRONTS: Readonly<Record<string, Front>> = {
   'direct-local': { server: 'near', hops: [], against: [] },
@@ -27,7 +43,7 @@ export const FRONTS: Readonly<Record<string, Front>> = {
   'heddle-local': {
     server: 'near',
     hops: [],
-    mesh: { routes: ROUTES, rerouted: false },
+    mesh: { says: someRoutes, rerouted: false },
     against: ['direct-local', 'haproxy-2'],
   },
   'haproxy-1': { server: 'near', hops: ['haproxy'], against: ['direct-local'] },
@@ -38,13 +54,13 @@ export const FRONTS: Readonly<Record<string, Front>> = {
     server: 'far',
     hops: [],
     // Routes ask for the relay's help where programs can't follow them, and a direct connection has none.
-    mesh: { routes: 0, rerouted: false },
+    mesh: { says: routed(0), rerouted: false },
     against: ['direct-remote', 'haproxy-remote'],
   },
   'heddle-remote-rerouted': {
     server: 'far',
     hops: [],
-    mesh: { routes: ROUTES, rerouted: true },
+    mesh: { says: someRoutes, rerouted: true },
     against: ['direct-remote', 'haproxy-remote'],
   },
   'haproxy-remote': { server: 'far', hops: ['haproxy'], against: ['direct-remote'] },
@@ -57,7 +73,7 @@ function routeFronts(counts: readonly number[]): Record<string, Front> {
   const front = (routes: number): Front => ({
     server: 'near',
     hops: [],
-    mesh: { routes, rerouted: false },
+    mesh: { says: routed(routes), rerouted: false },
     against: nameFor(routes) === fewest ? ['direct-local'] : ['direct-local', fewest],
   })
   return Object.fromEntries(counts.map((routes) => [nameFor(routes), front(routes)]))
@@ -66,7 +82,7 @@ function routeFronts(counts: readonly number[]): Record<string, Front> {
 const CONNECTIONS = [1, 16, 64, 256]
 export const BODY_BYTES = [100, 1_024, 16_384, 1_048_576]
 /** What the goals are about; the other sizes are for --only and --all. */
-const USUAL = { connections: 64, bytes: 1_024 }
+export const USUAL = { connections: 64, bytes: 1_024 }
 
 export const nameOf = ({ front, connections, bytes }: Lane) => `${front}/${connections}/${bytes}`
 

@@ -1,6 +1,6 @@
 /**
- * Heddle as the mesh of the suite `datapath`: on every node what the agent would put into its kernel, and a
- * relay. Nobody is refused anything: what is measured is the way, not the rules.
+ * Heddle as the mesh of the suites `datapath` and `actions`: on every node what the agent would put into its
+ * kernel, and a relay.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -31,8 +31,8 @@ type WovenNode = { share(): Promise<Share>; close(): Promise<void> }
 
 export const heddleMesh: Mesh = {
   async start(place) {
-    const { services, near, far } = place
-    const artifact = await compiler.compile({ policies: [], routes: [...place.routes] })
+    const { services, near, far, says } = place
+    const artifact = await compiler.compile(says)
     const told: Told = { workloads: workloadsOf(place), services, artifact }
     const nodes: WovenNode[] = []
     const close = async () => {

@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { searchSbin } from '../../infra/local/sbin.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
+import { ACTION_CASES } from './action-cases.ts'
+import { actions } from './actions.ts'
 import { datapath } from './datapath.ts'
 import { delivery } from './delivery.ts'
 import { compiler, enforce } from './enforce.ts'
@@ -17,11 +19,18 @@ import { history } from './history.ts'
 import { inbound, type Rounds } from './inbound.ts'
 import { machine } from './machine.ts'
 import type { Mesh } from './mesh.ts'
+import { shownCases, shownTable } from './shown.ts'
 import { type Summary, summaries } from './statistics.ts'
 
 const EXIT_BY_SIGNAL = 130
-const USAGE = `usage: bench inbound|delivery|history|fleet [--json] [--rounds N] [--seconds N] [--only PATTERN]
-       bench datapath         the same, and [--all] for all sizes`
+const USAGE = `usage: bench SUITE [--json] [--rounds N] [--seconds N] [--only PATTERN]
+  actions    what it costs to do something to every request: CASE by its baseline, with its goal
+             ${ACTION_CASES.map(({ name }) => name).join(' ')}
+  datapath   a request's whole way, straight, through Heddle and through proxies; [--all] for all sizes
+  delivery   from a push to five nodes that enforce it
+  fleet      a release on its way to thousands of agents
+  history    a fleet's signed history, verified
+  inbound    what stands in front of a server`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,20 +40,33 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '5' },
     only: { type: 'string' },
     all: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 })
 
-/** The one that the cases `heddle-*` of the suite datapath start; without it they are absent. */
-const MESH: Mesh | undefined = heddleMesh
+/** The one that the suite actions and the cases `heddle-*` of the suite datapath start. */
+const MESH: Mesh = heddleMesh
 
-/** `tables`: of spreads, a case each or a pair of cases; `facts`: what else a suite says. */
-type Outcome = { tables: Record<string, Record<string, Summary>>; facts?: Record<string, unknown> }
+/** `tables`: of spreads, a case each or a pair of cases; `facts`: what else a suite says; `told`: to people, first. */
+type Outcome = {
+  tables: Record<string, Record<string, Summary>>
+  facts?: Record<string, unknown>
+  told?: string
+}
 
 const SUITES: Record<string, (dir: string, options: Rounds) => Promise<Outcome>> = {
-  inbound: async (dir, options) => ({ tables: { cases: summaries(await inbound(dir, enforce, options)) } }),
+  actions: async (dir, options) => {
+    const { cases, samples, facts } = await actions(dir, MESH, options)
+    return { tables: { samples }, facts: { ...facts, cases }, told: shownCases(cases) }
+  },
+  inbound: async (dir, options) => {
+    const samples = await inbound(dir, enforce, options)
+    return { tables: { cases: summaries(samples) } }
+  },
   delivery: async (dir, options) => {
     const compile = (set: PolicySet) => compiler.compile(set)
-    return { tables: { cases: summaries(await delivery(dir, compile, options)) } }
+    const samples = await delivery(dir, compile, options)
+    return { tables: { cases: summaries(samples) } }
   },
   history: async (dir, options) => ({ tables: { cases: summaries(await history(dir, options)) } }),
   fleet: async (dir, options) => {
@@ -54,6 +76,10 @@ const SUITES: Record<string, (dir: string, options: Rounds) => Promise<Outcome>>
   datapath: (dir, options) => datapath(dir, MESH, { ...options, all: values.all }),
 }
 
+if (values.help) {
+  process.stdout.write(`${USAGE}\n`)
+  process.exit(0)
+}
 const suite = positionals[0] ?? ''
 const run = SUITES[suite]
 const rounds = Number(values.rounds)
@@ -74,20 +100,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     if (process.listenerCount(signal) === 1) process.exit(EXIT_BY_SIGNAL)
   })
 }
-const { tables, facts } = await run(dir, { rounds, seconds, only, say })
+const { tables, facts, told } = await run(dir, { rounds, seconds, only, say })
 if (values.json) {
   const all = { suite, machine: machine(), rounds, seconds, ...facts, ...tables }
   process.stdout.write(`${JSON.stringify(all)}\n`)
 } else {
-  for (const [name, table] of Object.entries(tables)) print(name, table)
-}
-
-function print(name: string, table: Record<string, Summary>): void {
-  process.stdout.write(`${name}\n`)
-  for (const [row, metrics] of Object.entries(table)) {
-    const told = Object.entries(metrics).map(
-      ([metric, { median, min, max }]) => `${metric} ${median} (${min}..${max})`,
-    )
-    process.stdout.write(`  ${row.padEnd(32)} ${told.join('  ')}\n`)
-  }
+  const shown = Object.entries(tables).map(([name, table]) => shownTable(name, table))
+  process.stdout.write(`${told ?? ''}${shown.join('')}`)
 }

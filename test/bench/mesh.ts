@@ -2,7 +2,8 @@
  * What the suite `datapath` asks of Heddle: stand between a client and servers
  * that are there already, and say who served the requests.
  */
-import type { Route, ServicePort } from '../../pipelines/policy/route.ts'
+import type { PolicySet } from '../../pipelines/policy/model.ts'
+import type { ServicePort } from '../../pipelines/policy/route.ts'
 import type { Share } from './statistics.ts'
 import type { Node } from './sites.ts'
 
@@ -21,9 +22,10 @@ export type Place = {
   cpus: string
   /** Mounts a BPF file system that goes when the suite ends; the result is its mount point. */
   mountBpffs(name: string): string
-  /** The client asks for the first; `routes` send its requests to the last. */
+  /** The client asks for the first. */
   services: readonly BenchService[]
-  routes: readonly Route[]
+  /** Policies select the workloads of the namespace `bench`: `app: client`, `app: server`. */
+  says: PolicySet
 }
 
 export type Woven = {

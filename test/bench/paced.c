@@ -5,12 +5,12 @@
  * sends when the last answer came, so that a stall hides the requests that a
  * user would have sent meanwhile (coordinated omission).
  *
- *     paced ADDRESS PORT HEADS CONNECTIONS BODY_BYTES RATE MILLISECONDS
+ *     paced ADDRESS PORT HEADS CONNECTIONS STATUS BODY_BYTES RATE MILLISECONDS
  *
  * HEADS: file of request heads, HEAD_BYTES each. RATE 0: as fast as answers
  * come, to see what this program itself can do. One request at a time on each
  * connection, connections taken in turn. Prints one line of JSON. Anything but
- * `200` with a Content-Length of BODY_BYTES ends it with an error.
+ * STATUS with a Content-Length of BODY_BYTES ends it with an error.
  *
  * It can't be as light as wrk: while the next request is near it looks at the
  * clock and yields to whoever else wants the CPU, so that this CPU is always
@@ -72,6 +72,7 @@ static uint64_t idle_first, idle_last;
 static char heads[MAX_HEADS * HEAD_BYTES];
 static uint32_t head_count;
 static uint64_t body_bytes, sent, answered;
+static char status_line[16];
 static struct samples latency, since_sent, late;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
@@ -173,11 +174,11 @@ static void send_request(uint64_t due, uint64_t now)
 /* The end of the head is at `end`; what a server of the suite doesn't send is an error. */
 static void read_head(struct connection *connection, char *end)
 {
-	static const char status[] = "HTTP/1.1 200", field[] = "\r\ncontent-length:";
+	static const char field[] = "\r\ncontent-length:";
 	char *length;
 
 	*end = 0;
-	if (strncmp(connection->bytes, status, sizeof(status) - 1))
+	if (strncmp(connection->bytes, status_line, strlen(status_line)))
 		fail("answered with %.40s", connection->bytes);
 	length = strcasestr(connection->bytes, field);
 	if (!length)
@@ -281,8 +282,8 @@ int main(int count, char **words)
 	double p50, p99;
 	int epoll;
 
-	if (count != 8)
-		fail("usage: paced ADDRESS PORT HEADS CONNECTIONS BODY_BYTES RATE MILLISECONDS");
+	if (count != 9)
+		fail("usage: paced ADDRESS PORT HEADS CONNECTIONS STATUS BODY_BYTES RATE MILLISECONDS");
 	if (inet_pton(AF_INET, words[1], &address.sin_addr) != 1)
 		fail("%s is no IPv4 address", words[1]);
 	address.sin_port = htons(strtoul(words[2], NULL, 10));
@@ -290,13 +291,14 @@ int main(int count, char **words)
 	connections_wanted = strtoull(words[4], NULL, 10);
 	if (!connections_wanted || connections_wanted > MAX_CONNECTIONS)
 		fail("1 to %d connections, not %s", MAX_CONNECTIONS, words[4]);
-	body_bytes = strtoull(words[5], NULL, 10);
-	rate = strtoull(words[6], NULL, 10);
+	snprintf(status_line, sizeof(status_line), "HTTP/1.1 %.3s", words[5]);
+	body_bytes = strtoull(words[6], NULL, 10);
+	rate = strtoull(words[7], NULL, 10);
 	/* The default slack of 50 us would be added to every sleep. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	connect_all(epoll, &address, connections_wanted);
-	took = run(epoll, rate, strtoull(words[7], NULL, 10) * 1000000);
+	took = run(epoll, rate, strtoull(words[8], NULL, 10) * 1000000);
 	p50 = percentile(&latency, 50);
 	p99 = percentile(&latency, 99);
 	printf("{\"requests\":%llu,\"duration_us\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,"

@@ -41,7 +41,7 @@ after(() => {
 async function run(connections: number, rate: number, milliseconds: number): Promise<Record<string, number>> {
   seen = 0
   const { port } = server.address() as AddressInfo
-  const numbers = [connections, BYTES, rate, milliseconds].map(String)
+  const numbers = [connections, 200, BYTES, rate, milliseconds].map(String)
   const { stdout } = await execa(program, ['127.0.0.1', String(port), join(dir, 'heads'), ...numbers])
   return JSON.parse(stdout)
 }

@@ -42,17 +42,24 @@ export function mixedRules(count: number, port: number): PolicySet {
   return { policies: [{ ...policy, selects: true, allow, deny: [] }], routes: [] }
 }
 
-/** Ten request heads of exactly 600 bytes, each allowed by one of the first ten rules, asking for a body. */
-export function requestHeads(bytes: number): string[] {
-  return Array.from({ length: 10 }, (_, index) => {
+/** That requests ask for, in every set. */
+export const ASKED = 10
+
+/**
+ * Request heads of exactly 600 bytes, each allowed by one of the first ten rules, asking for a body. Ten, or as
+ * many as there are `clients`, each with an X-Client of its own.
+ */
+export function requestHeads(bytes: number, clients = 0): string[] {
+  return Array.from({ length: Math.max(ASKED, clients) }, (_, index) => {
     const lines = [
-      `GET ${pathOf(index).example} HTTP/1.1`,
+      `GET ${pathOf(index % ASKED).example} HTTP/1.1`,
       'Host: api.bench.internal',
       'User-Agent: bench/1 (one load thread)',
       'Accept: application/json',
       'Accept-Encoding: identity',
       `X-Tenant: ${HEADER.value}`,
       `X-Bytes: ${bytes}`,
+      ...(clients === 0 ? [] : [`X-Client: ${index % clients}`]),
     ]
     const padding = HEAD_BYTES - `${lines.join('\r\n')}\r\nCookie: \r\n\r\n`.length
     return `${[...lines, `Cookie: ${'c'.repeat(padding)}`].join('\r\n')}\r\n\r\n`

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Foundation } from '../../infra/local/foundation.ts'
 import type { Host } from '../../infra/local/network.ts'
 import { perform } from '../../infra/local/perform.ts'
-import { FRONTS } from './cases.ts'
+import type { Front } from './cases.ts'
 import type { Pinning } from './machine.ts'
 
 /** A node as one front sees it. Applications are in `managed`, proxies and relays in `between`, beside it. */
@@ -18,7 +18,17 @@ export type Node = { host: Host; dir: string; managed: string; between: string }
  * `cgroup` holds all of a front, `load`, inside `near.managed`, the client; `near` and `far` are the same
  * node where client and server are on one.
  */
-export type Site = { front: string; near: Node; far: Node; cgroup: string; load: string; cpus: Pinning }
+export type Site = {
+  name: string
+  front: Front
+  near: Node
+  far: Node
+  cgroup: string
+  load: string
+  cpus: Pinning
+}
+
+type Fronts = Readonly<Record<string, Front>>
 
 /** The direct wire between two nodes: beside the stack's network (10.77), without its bridge. */
 const wireOf = (namespace: string, end: 1 | 2): Host => ({
@@ -28,23 +38,23 @@ const wireOf = (namespace: string, end: 1 | 2): Host => ({
 })
 
 /** Namespaces that the fronts need in all. */
-export function nodesFor(fronts: readonly string[]): number {
-  return fronts.reduce((sum, front) => sum + (isRemote(front) ? 2 : 1), 0)
+export function nodesFor(fronts: Fronts): number {
+  return Object.values(fronts).reduce((sum, front) => sum + (isRemote(front) ? 2 : 1), 0)
 }
 
-const isRemote = (front: string) => FRONTS[front]?.server === 'far'
+const isRemote = ({ server }: Front) => server === 'far'
 
 /** One site a front. The foundation's end takes all of it down: a veth pair goes with its namespaces. */
-export function laySites(stack: Foundation, fronts: readonly string[], cpus: Pinning): Site[] {
+export function laySites(stack: Foundation, fronts: Fronts, cpus: Pinning): Site[] {
   const namespaces = stack.nodes.map(({ namespace }) => namespace)
-  return fronts.map((front) => {
-    const nearby = takeOne(namespaces, front)
-    const remote = isRemote(front) ? takeOne(namespaces, front) : undefined
+  return Object.entries(fronts).map(([name, front]) => {
+    const nearby = takeOne(namespaces, name)
+    const remote = isRemote(front) ? takeOne(namespaces, name) : undefined
     if (remote !== undefined) layWire(nearby, remote)
-    const cgroup = join(stack.cgroup, front)
-    const node = (name: string, host: Host): Node => {
-      const folders = { dir: join(stack.dir, 'nodes', front, name), managed: join(cgroup, name, 'managed') }
-      const made = { ...folders, between: join(cgroup, name, 'between') }
+    const cgroup = join(stack.cgroup, name)
+    const node = (which: string, host: Host): Node => {
+      const folders = { dir: join(stack.dir, 'nodes', name, which), managed: join(cgroup, which, 'managed') }
+      const made = { ...folders, between: join(cgroup, which, 'between') }
       for (const folder of Object.values(made)) mkdirSync(folder, { recursive: true })
       return { host, ...made }
     }
@@ -53,7 +63,7 @@ export function laySites(stack: Foundation, fronts: readonly string[], cpus: Pin
     const far = remote === undefined ? near : node('far', wireOf(remote, 2))
     const load = join(near.managed, 'load')
     mkdirSync(load)
-    return { front, near, far, cgroup, load, cpus }
+    return { name, front, near, far, cgroup, load, cpus }
   })
 }
 

@@ -1,9 +1,8 @@
-/** What a front of the suite `datapath` runs: servers, and what stands between them and the client. */
+/** What a front of the suites `datapath` and `actions` runs: servers, and what stands between them and the client. */
 import type { Foundation } from '../../infra/local/foundation.ts'
-import { BODY_BYTES, FRONTS, type Front } from './cases.ts'
+import { BODY_BYTES } from './cases.ts'
 import type { BenchService, Mesh } from './mesh.ts'
 import { haproxy, nginxProxy, origin, startProgram, writeBodies, wrongOrigin } from './programs.ts'
-import { mixedRoutes } from './routes.ts'
 import type { Site } from './sites.ts'
 import type { Share } from './statistics.ts'
 
@@ -18,13 +17,31 @@ const SERVICE_PORT = 80
 /** `share` only where a mesh is on the way. */
 export type Way = { site: Site; url: string; share?: () => Promise<Share>; close(): Promise<void> }
 
+/** One a site, into `ways`, by the sites' names: also of those that were begun before one failed. */
+export async function startWays(
+  stack: Foundation,
+  sites: readonly Site[],
+  mesh: Mesh | undefined,
+  ways: Map<string, Way>,
+): Promise<void> {
+  for (const site of sites) ways.set(site.name, await startWay(stack, site, mesh))
+}
+
+/** The foundation goes even if a way doesn't end well; that one's error is told. */
+export async function closeWays(stack: Foundation, ways: ReadonlyMap<string, Way>): Promise<void> {
+  try {
+    for (const way of ways.values()) await way.close()
+  } finally {
+    await stack.down()
+  }
+}
+
 /** Resolves when the way can be used from end to end. The mesh's part ends by `close`, the rest with the foundation. */
-export async function startWay(stack: Foundation, site: Site, mesh: Mesh | undefined): Promise<Way> {
-  const front = FRONTS[site.front]
-  if (front === undefined) throw new Error(`no front ${site.front}`)
+async function startWay(stack: Foundation, site: Site, mesh: Mesh | undefined): Promise<Way> {
+  const { name, front } = site
   const services = await startServers(site, front.mesh?.rerouted ?? false)
-  if (front.mesh === undefined) return { site, url: await startHops(site, front), close: async () => {} }
-  if (mesh === undefined) throw new Error(`no mesh to start for ${site.front}`)
+  if (front.mesh === undefined) return { site, url: await startHops(site), close: async () => {} }
+  if (mesh === undefined) throw new Error(`no mesh to start for ${name}`)
   const first = services[0].service
   const target = (services[1] ?? services[0]).service
   return {
@@ -33,9 +50,9 @@ export async function startWay(stack: Foundation, site: Site, mesh: Mesh | undef
       near: site.near,
       far: site.far,
       cpus: site.cpus.between,
-      mountBpffs: (name) => stack.mountBpffs(`${site.front}-${name}`),
+      mountBpffs: (node) => stack.mountBpffs(`${name}-${node}`),
       services,
-      routes: mixedRoutes(front.mesh.routes, first, target),
+      says: front.mesh.says({ first, target, port: ORIGIN_PORT }),
     })),
   }
 }
@@ -61,11 +78,11 @@ async function startServers(site: Site, rerouted: boolean): Promise<[BenchServic
 }
 
 /** The last hop first, as each needs the one behind it. The result is where the client connects to. */
-async function startHops(site: Site, front: Front): Promise<string> {
+async function startHops(site: Site): Promise<string> {
   const { host, dir, between } = site.near
   const spot = { dir, namespace: host.namespace, cgroup: between, cpus: site.cpus.between }
   let to = `${site.far.host.address4}:${ORIGIN_PORT}`
-  for (const [index, kind] of [...front.hops.entries()].reverse()) {
+  for (const [index, kind] of [...site.front.hops.entries()].reverse()) {
     const named = { name: `hop-${index + 1}`, listen: `${host.address4}:${HOP_PORT + index}` }
     await startProgram(spot, kind === 'nginx' ? nginxProxy(dir, named, to) : haproxy(named, to))
     to = named.listen

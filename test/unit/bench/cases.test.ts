@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { baselinesOf, choose, FRONTS, nameOf } from '../../bench/cases.ts'
+import { baselinesOf, choose, FRONTS, type Front, nameOf } from '../../bench/cases.ts'
 import { pinningFor } from '../../bench/machine.ts'
 import { nodesFor } from '../../bench/sites.ts'
 
@@ -72,8 +72,10 @@ describe('the cases of the suite datapath', () => {
   })
 
   test('need a node, and one more where the server is elsewhere', () => {
-    assert.equal(nodesFor(['direct-local', 'haproxy-2']), 2)
-    assert.equal(nodesFor(['direct-local', 'haproxy-remote', 'heddle-remote-rerouted']), 5)
+    const nodes = (...names: string[]) =>
+      nodesFor(Object.fromEntries(names.map((name) => [name, FRONTS[name] as Front])))
+    assert.equal(nodes('direct-local', 'haproxy-2'), 2)
+    assert.equal(nodes('direct-local', 'haproxy-remote', 'heddle-remote-rerouted'), 5)
   })
 })
 
