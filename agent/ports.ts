@@ -168,6 +168,24 @@ export type ShadowFacts = {
   samples: ShadowSample[]
 }
 
+/** Requests that an audit rule saw; `unread`: messages of its connections that are no HTTP/1. Only grows. */
+export type AuditCounts = { allowed: number; refused: number; unread: number }
+
+/** One request that an audit rule saw. */
+export type AuditSample = Omit<ShadowSample, 'kind' | 'protocol' | 'active' | 'candidate'> & {
+  verdict: KernelVerdict
+}
+
+/** What audit rules saw under whichever generation, by their ids in decimal. */
+export interface AuditMaps {
+  /** Of all rules that have seen anything. Empty where the dispatcher is older than audits. */
+  counts(): Promise<Map<string, AuditCounts>>
+  /** Newest first. */
+  samples(): Promise<Map<string, AuditSample[]>>
+  /** Counts of other rules make room: there is some for 256. */
+  keep(ids: ReadonlySet<string>): Promise<void>
+}
+
 /** A staged generation that judges beside the active one, without effect. */
 export interface ShadowMaps {
   /**
@@ -185,6 +203,7 @@ export interface ShadowMaps {
 export interface Kernel {
   readonly outbound: OutboundMaps
   readonly shadow: ShadowMaps
+  readonly audits: AuditMaps
   /** Kernel release and the features that Heddle asks for which are missing. */
   probe(): Promise<{ release: string; missing: string[] }>
   /**

@@ -1,6 +1,7 @@
 /** Report: say what came of it. The bus may be down; the next report tells the same state again. */
 import { Failure } from '../pipelines/contract/failures.ts'
 import type { Report } from '../pipelines/contract/release.ts'
+import { auditReport } from './audits.ts'
 import { measure } from './measure.ts'
 import type { Attempt, Node } from './node.ts'
 import { shadowReport } from './shadow-report.ts'
@@ -16,7 +17,16 @@ export async function report(node: Node, attempt: Attempt): Promise<void> {
     node.log(`the shadow can't be read: ${error}`)
     return null
   })
-  const statement = { ...describe(node, attempt, sequence), measures: await measure(node), shadow }
+  const audits = await auditReport(node).catch((error: unknown) => {
+    node.log(`what audit rules counted can't be read: ${error}`)
+    return []
+  })
+  const statement = {
+    ...describe(node, attempt, sequence),
+    measures: await measure(node),
+    shadow,
+    ...(audits.length === 0 ? {} : { audits }),
+  }
   say(node, statement)
   await node.bus.report(statement).catch((error: unknown) => {
     const down = error instanceof Failure && error.code === 'bus-unavailable'
@@ -53,7 +63,11 @@ async function nextSequence(node: Node): Promise<number> {
  * outcome is about, taken or refused, when it is known; else the one that runs.
  * `generation` is what runs.
  */
-function describe(node: Node, attempt: Attempt, sequence: number): Omit<Report, 'measures' | 'shadow'> {
+function describe(
+  node: Node,
+  attempt: Attempt,
+  sequence: number,
+): Omit<Report, 'measures' | 'shadow' | 'audits'> {
   const { enforced } = node.state.current
   const outcome = outcomeOf(attempt)
   const about = outcome === 'unchanged' ? enforced : (attempt.release ?? enforced)

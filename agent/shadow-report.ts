@@ -63,7 +63,7 @@ function chosen(samples: readonly ShadowSample[]): ShadowSample[] {
   return inTurn.filter((sample) => sample !== undefined).slice(0, MAX_SHADOW_SAMPLES)
 }
 
-function namesOf(workloads: readonly Workload[]): Map<string, string> {
+export function namesOf(workloads: readonly Workload[]): Map<string, string> {
   return new Map(
     workloads.flatMap(({ namespace, name, addresses }) =>
       addresses.map((address) => [address, `${namespace}/${name}`] as const),
@@ -71,24 +71,30 @@ function namesOf(workloads: readonly Workload[]): Map<string, string> {
   )
 }
 
-type Known = { names: ReadonlyMap<string, string>; identities: readonly IdentityEntry[]; now: number }
+export type Known = { names: ReadonlyMap<string, string>; identities: readonly IdentityEntry[]; now: number }
 
 /** A client of this node is told by its labels: what it is, not which of its processes. */
-function sourceOf({ address, identity }: ShadowSample['source'], { names, identities }: Known): string {
+export function sourceOf(
+  { address, identity }: ShadowSample['source'],
+  { names, identities }: Known,
+): string {
   if (identity === null) return `${names.get(address) ?? 'world'} (${address})`
   const known = identities.find(({ number }) => number === identity)
   const labels = Object.entries(known?.labels ?? {}).map(([key, value]) => `${key}=${value}`)
   return `${known?.namespace ?? 'identity'}/${known === undefined ? identity : labels.join(',')} (this node)`
 }
 
+export function destinationOf({ address, port }: ShadowSample['destination'], { names }: Known): string {
+  return `${names.get(address) ?? 'world'} (${address}) port ${port}`
+}
+
 function inWords(sample: ShadowSample, known: Known): Sample {
   const { kind, agoMs, source, destination, protocol, request, active, candidate } = sample
-  const { address, port } = destination
   return {
     kind,
     at: new Date(known.now - agoMs).toISOString(),
     source: sourceOf(source, known),
-    destination: `${known.names.get(address) ?? 'world'} (${address}) port ${port}`,
+    destination: destinationOf(destination, known),
     protocol: PROTOCOLS[protocol] ?? `protocol ${protocol}`,
     request,
     active: verdict(active),
@@ -96,6 +102,6 @@ function inWords(sample: ShadowSample, known: Known): Sample {
   }
 }
 
-function verdict({ allowed, reason, status }: KernelVerdict): Sample['active'] {
+export function verdict({ allowed, reason, status }: KernelVerdict): Sample['active'] {
   return { allowed, reason, status: status === 0 ? null : status }
 }

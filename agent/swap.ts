@@ -1,4 +1,5 @@
 /** Swap: one store in the kernel makes the staged generation the active one. */
+import { makeRoom } from './audits.ts'
 import type { Attempt, Node } from './node.ts'
 import { identify } from './identify.ts'
 import { activate, isForeign } from './slots.ts'
@@ -10,6 +11,8 @@ export async function swap(node: Node, attempt: Attempt): Promise<void> {
   const micros = await activate(node, pending)
   attempt.timings['flip'] = micros / 1000
   attempt.swapped = true
+  // What is enforced is, whatever becomes of counts.
+  await makeRoom(node).catch((error: unknown) => node.log(`no room was made for audits: ${error}`))
 }
 
 /**

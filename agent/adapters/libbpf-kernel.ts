@@ -30,6 +30,7 @@ import {
 import { inspectKernel } from './inspect.ts'
 import { u32, u64, withPinnedProgram } from './libbpf.ts'
 import { endDirectWays } from './libbpf-direct.ts'
+import { auditMaps } from './libbpf-audits.ts'
 import { readCounts, readRefusals } from './libbpf-measures.ts'
 import { outboundMaps } from './libbpf-outbound.ts'
 import { writeRoutes } from './libbpf-routes.ts'
@@ -51,6 +52,7 @@ export function createKernel(options: KernelOptions): Kernel {
   return {
     outbound: outboundMaps(pins, cgroup, before),
     shadow: shadowMaps(pins),
+    audits: auditMaps(pins),
     probe: () => probe(options),
     install: (dispatcherElf) => installDispatcher(pins, cgroup, dispatcherElf, before),
     retire: (digest) => retireDispatcher(pins, cgroup, digest),

@@ -11,7 +11,7 @@ import { createHttp1Parser, type Http1Event } from '../../pipelines/protocols/ht
 import type { Limited } from './kernel-limits.ts'
 import { limitedFields } from './limited-fields.ts'
 import { ResponseTracker } from './response-tracker.ts'
-import type { Context } from './verdicts.ts'
+import { auditVerdict, type Context } from './verdicts.ts'
 
 export type ExchangePorts = {
   client: Socket
@@ -113,6 +113,7 @@ export class Exchange {
       return
     }
     const judged = context.kind === 'judge' ? context.take(event.request) : 'allow'
+    context.audit?.(event.request, auditVerdict(context.kind, judged))
     if (judged === 'deny') {
       this.refuse(403, 'denied')
       return
@@ -135,6 +136,8 @@ export class Exchange {
   /** `other` = another protocol, which a policy may let pass where a connection begins with it. */
   private unparsed(status: ReplyStatus, other: boolean): void {
     const context = this.ports.context()
+    // Of what goes wrong in a body, the head was told.
+    if (!this.inBody) context.audit?.('unparsed', 'unread')
     if (context.kind === 'pass' || (context.kind === 'judge' && context.opaque && other)) {
       this.raw = 'opaque'
       return

@@ -43,7 +43,7 @@ export class ModeKeeper {
     const dispatcher = currentDispatcher(this.pins, cgroup)
     if (dispatcher !== undefined) {
       this.steering.follow(dispatcher)
-      this.rules.limits.follow(dispatcher.program('relay_take'))
+      this.rules.follow(dispatcher)
       if (this.relayWorks && wantsRelay(workloads, listeners, kernel)) await this.startProxy(dispatcher)
     }
     const plan = planModes(workloads, listeners, { ...kernel, relayWorks: this.relayWorks })

@@ -7,14 +7,21 @@ import { AddressLayout, IdentityRowsLayout, Limit } from '../../bpf/abi/heddle.g
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
 import { isLoopback, isMapped4, LOOPBACK_NAMES } from '../adapters/address-bytes.ts'
 import { BpfMap, u32 } from '../adapters/libbpf.ts'
-import type { Pins } from '../adapters/pins.ts'
+import type { DispatcherPins, Pins } from '../adapters/pins.ts'
 import type { SocketName } from '../adapters/connection.ts'
 import { ActiveGeneration, type Generation } from './active-generation.ts'
+import { type AuditVerdict, KernelAudits } from './kernel-audits.ts'
 import { KernelLimits, type Limited } from './kernel-limits.ts'
 
 const IPPROTO_TCP = 6
+
+type Asked = Omit<SocketName, 'cookie' | 'remotePort'> & { remotePort?: number }
+
 /** What one generation says of one connection. */
-export type Context =
+export type Context = {
+  /** Tells the audit rules that speak of it what became of a request, or that what came is none. */
+  audit?(request: Request | 'unparsed', verdict: AuditVerdict): void
+} & (
   | { kind: 'pass' | 'drop' }
   | {
       kind: 'judge'
@@ -24,10 +31,18 @@ export type Context =
       /** The same, and takes from the limits that the request meets. */
       take(request: Request): 'allow' | 'deny' | Limited
     }
+)
+
+/** What audit rules are told of a request that was judged, or passed. */
+export function auditVerdict(kind: 'pass' | 'judge', judged: 'allow' | 'deny' | Limited): AuditVerdict {
+  if (judged === 'allow') return kind === 'judge' ? 'allowed' : 'passed'
+  return judged === 'deny' ? 'denied' : 'limited'
+}
 
 export class Verdicts {
   readonly generations: ActiveGeneration
   readonly limits = new KernelLimits()
+  readonly audits = new KernelAudits()
   private readonly identities: BpfMap
 
   constructor(pins: Pins) {
@@ -35,12 +50,18 @@ export class Verdicts {
     this.identities = BpfMap.pinned(pins.map('identities'))
   }
 
+  /** The programs by which what is judged here counts among what the kernel judges. */
+  follow(dispatcher: DispatcherPins): void {
+    this.limits.follow(dispatcher.program('relay_take'))
+    this.audits.follow(dispatcher.program('relay_audit'))
+  }
+
   /**
    * Under the generation that is active now, if none is given. None is: everything is dropped. `peer`: the
    * identity behind `remote`, where it is known by more than its address.
    */
   context(
-    { local, remote, localPort }: Omit<SocketName, 'cookie' | 'remotePort'>,
+    { local, remote, localPort, remotePort = 0 }: Asked,
     peer = 0,
     generation = this.generations.current(),
   ): Context {
@@ -53,9 +74,15 @@ export class Verdicts {
     const asking = peer === 0 ? this.identityAt(remote) : peer
     const rows = { subject: own.subject, peer: this.peerRow(generation, remote, asking) }
     const judges = walker.connection(rows, IPPROTO_TCP, localPort)
-    if (typeof judges !== 'bigint') return { kind: judges }
+    const audits = judges === 'drop' ? 0n : walker.audits(rows, IPPROTO_TCP, localPort)
+    const by = { local, remote, localPort, remotePort, peer, word: generation.word }
+    const audit = (request: Request | 'unparsed', verdict: AuditVerdict) =>
+      this.audits.note(walker.audited(audits, request), by, verdict, request)
+    const seen = audits === 0n ? {} : { audit }
+    if (typeof judges !== 'bigint') return { kind: judges, ...seen }
     return {
       kind: 'judge',
+      ...seen,
       opaque: walker.passesUnparsed(judges),
       allows: (request) => walker.allows(judges, request),
       take: (request) => {
@@ -69,6 +96,7 @@ export class Verdicts {
   close(): void {
     this.generations.close()
     this.limits.close()
+    this.audits.close()
     this.identities.close()
   }
 

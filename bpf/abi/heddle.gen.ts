@@ -39,6 +39,7 @@ export const Limit = {
   MAX_SPOTS: 262144,
   MAX_LIMITS: 32,
   MAX_OBSERVERS: 32,
+  MAX_AUDITED: 256,
   MAX_BUCKETS: 65536,
   MAX_KEYS: 4,
   LIMITED_HEAD: 200,
@@ -406,6 +407,7 @@ export const Reason = {
   EVENT_LOST: 34,
   LIMITED: 35,
   NEW_BUCKET: 36,
+  AUDIT_UNCOUNTED: 37,
   REASONS: 64,
 } as const
 
@@ -688,6 +690,41 @@ export const ShadowSampleLayout = {
     peer: { at: 68, bytes: 4 },
     text: { at: 72, bytes: 192 },
     done: { at: 264, bytes: 8 },
+  },
+} as const
+
+/** enum heddle_audit_what */
+export const AuditWhat = {
+  AUDIT_ALLOWED: 0,
+  AUDIT_REFUSED: 1,
+  AUDIT_UNREAD: 2,
+  AUDIT_COUNTS: 4,
+} as const
+
+/** struct heddle_audited */
+export const AuditedLayout = {
+  bytes: 32,
+  fields: {
+    count: { at: 0, bytes: 32 },
+  },
+} as const
+
+/** struct heddle_audit_sample */
+export const AuditSampleLayout = {
+  bytes: 280,
+  fields: {
+    audit: { at: 0, bytes: 8 },
+    seen: { at: 8, bytes: 272 },
+  },
+} as const
+
+/** struct heddle_audit_note */
+export const AuditNoteLayout = {
+  bytes: 288,
+  fields: {
+    place: { at: 0, bytes: 4 },
+    what: { at: 4, bytes: 4 },
+    sample: { at: 8, bytes: 280 },
   },
 } as const
 

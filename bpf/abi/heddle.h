@@ -74,6 +74,8 @@ enum heddle_limit {
 	HEDDLE_MAX_LIMITS = 32,
 	/* Limits, and all else that sees what it matches, in one artifact: the same word. */
 	HEDDLE_MAX_OBSERVERS = 32,
+	/* Audit rules that a node has counts of: those of eight artifacts without one in common. */
+	HEDDLE_MAX_AUDITED = 256,
 	/* Buckets of all limits and keys of one node; the one that was used longest ago gives way, and begins full again. */
 	HEDDLE_MAX_BUCKETS = 65536,
 	/* Headers that limits may be keyed by, in one artifact: numbers 1 .. 3. */
@@ -467,6 +469,7 @@ enum heddle_reason {
 	HEDDLE_EVENT_LOST = 34, /* the ring was full: a sweep of the relay finds what it told of */
 	HEDDLE_LIMITED = 35, /* a rate limit has no more: 429 */
 	HEDDLE_NEW_BUCKET = 36, /* a limit met a key that has no bucket, or none any more */
+	HEDDLE_AUDIT_UNCOUNTED = 37, /* no room for the counts of one more audit rule: what it saw is lost */
 	/* Counters there are: with room, so that a new reason is no new layout. */
 	HEDDLE_REASONS = 64,
 };
@@ -737,6 +740,35 @@ struct heddle_shadow_sample {
 	__u32 peer; /* identity of the source, where it is known by more than its address; 0 = it is not */
 	__u8 text[HEDDLE_SHADOW_TEXT]; /* the head, from its first byte on */
 	__u64 done;
+};
+
+/* ---- audit: rules that see requests, and change nothing ------------------- */
+
+/* What became of what an audit rule saw. */
+enum heddle_audit_what {
+	HEDDLE_AUDIT_ALLOWED = 0, /* also what passed, as nobody judges there */
+	HEDDLE_AUDIT_REFUSED = 1,
+	/* Bytes that are no HTTP/1, where the rule would have read requests: passed or refused. */
+	HEDDLE_AUDIT_UNREAD = 2,
+	HEDDLE_AUDIT_COUNTS = 4,
+};
+
+/* Of one rule, by its id. Only grows. */
+struct heddle_audited {
+	__u64 count[HEDDLE_AUDIT_COUNTS];
+};
+
+/* `seen`: who, where to, active_reason and how the head begins. Place: slot * HEDDLE_MAX_OBSERVERS + the rule's bit. */
+struct heddle_audit_sample {
+	__u64 audit; /* the rule's id */
+	struct heddle_shadow_sample seen;
+};
+
+/* A request that the relay has judged, for BPF_PROG_RUN: counted and sampled as programs do. */
+struct heddle_audit_note {
+	__u32 place;
+	__u32 what; /* enum heddle_audit_what */
+	struct heddle_audit_sample sample;
 };
 
 /* Knobs of one node. Writer: agent only. */

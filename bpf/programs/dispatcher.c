@@ -10,6 +10,7 @@
 #include "parts/count.h"
 #include "../maps/live.h"
 #include "../maps/shadow.h"
+#include "parts/audited.h"
 #include "parts/close.h"
 #include "parts/steer.h"
 #include "parts/take.h"
@@ -339,6 +340,25 @@ int relay_take(struct heddle_take *take)
 		bucket_give_back(take);
 	else
 		take->wait = bucket_take(take);
+	return 0;
+}
+
+/* What audit rules saw of requests that the relay has judged: among the same counts and samples. */
+SEC("syscall")
+int relay_audit(struct heddle_audit_note *note)
+{
+	__u64 id = note->sample.audit;
+	__u32 what = note->what, place = note->place;
+	struct heddle_audit_sample *sample;
+
+	audit_count(id, what);
+	sample = what == HEDDLE_AUDIT_UNREAD ? NULL : audit_place(place);
+	if (!sample)
+		return 0;
+	sample_begins(&sample->seen);
+	sample->audit = id;
+	sample_copy(&sample->seen, &note->sample.seen);
+	sample_ends(&sample->seen);
 	return 0;
 }
 

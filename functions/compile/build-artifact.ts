@@ -3,6 +3,7 @@ import { type Manifest, Manifest as ManifestSchema } from '../../pipelines/contr
 import { canonicalJson } from '../../pipelines/contract/canonical-json.ts'
 import type { EventOf } from '../../pipelines/contract/events.ts'
 import { Validated } from '../../pipelines/contract/validated.ts'
+import { auditId } from '../../pipelines/policy/audit.ts'
 import type { Policy } from '../../pipelines/policy/model.ts'
 import { getJson, putBlob, putJson } from '../blobs.ts'
 import type { Compiler, ObjectStore, Queue, Statuses } from '../ports.ts'
@@ -19,6 +20,7 @@ export async function compile(ports: CompilePorts, event: EventOf<'compile'>): P
     ...parts,
     elf: { digest: await putBlob(ports.store, elf), bytes: elf.length },
     intents: intentsOf(set.policies),
+    ...auditsOf(set.policies),
     policies: [...set.policies, ...set.routes].map(({ namespace, name, source: { file } }) => ({
       namespace,
       name,
@@ -30,6 +32,18 @@ export async function compile(ports: CompilePorts, event: EventOf<'compile'>): P
   const description = `compiled to ${elf.length} bytes, ${parts.tables.words} words of tables`
   await ports.statuses.post(event.commit, statusOf('pending', 'compiled', description, { artifact }))
   await ports.queue.send({ stage: 'sign', commit: event.commit, validated: event.validated, artifact })
+}
+
+/** An artifact without any has the bytes that it had before there were audits. */
+function auditsOf(policies: readonly Policy[]): Pick<Manifest, 'audits'> {
+  const audits = policies.flatMap(({ namespace, name: policy, audits: rules = [] }) =>
+    rules.map(({ name: rule, reason }) => ({
+      id: String(auditId({ namespace, policy, rule })),
+      ...{ namespace, policy, rule },
+      ...(reason === undefined ? {} : { reason }),
+    })),
+  )
+  return audits.length === 0 ? {} : { audits }
 }
 
 /** Each once, in the order of the policies. */

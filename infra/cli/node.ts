@@ -8,6 +8,7 @@ import { assign } from '../../agent/identities.ts'
 import { askRelay } from '../../agent/relay/stats.ts'
 import { enroll } from '../node/enroll.ts'
 import { parseStats, statsText } from '../node/stats.ts'
+import { auditsText, viewAudits } from '../node/audited.ts'
 import { shadowText, viewShadow } from '../node/shadow.ts'
 import { servicesText, supportOf, viewServices } from '../node/services.ts'
 import { openSubject } from '../node/subject.ts'
@@ -96,12 +97,16 @@ async function services({ config, json }: Look): Promise<void> {
   else process.stdout.write(servicesText(view))
 }
 
-/** What the node's relay counts: verdicts by reason, how requests to services went, endings, modes. And a shadow. */
+/** What the node's relay counts: verdicts by reason, how requests to services went, endings, modes. What audits and a shadow saw. */
 async function stats({ config, json, socket }: Look & { socket?: string }): Promise<void> {
   const said = await askRelay(socket ?? join(dirname(resolve(config)), RELAY_SOCKET))
-  const shadow = await viewShadow(await openSubject(config))
-  if (json === true) print({ ...(said as object), shadow })
-  else process.stdout.write(statsText(parseStats(said)) + (shadow === null ? '' : shadowText(shadow)))
+  const subject = await openSubject(config)
+  const [shadow, audits] = [await viewShadow(subject), await viewAudits(subject)]
+  if (json === true) print({ ...(said as object), shadow, audits })
+  else {
+    const seen = auditsText(audits) + (shadow === null ? '' : shadowText(shadow))
+    process.stdout.write(statsText(parseStats(said)) + seen)
+  }
 }
 
 async function detach({ config, yes }: Look & { yes?: boolean }): Promise<void> {

@@ -37,6 +37,16 @@ export const RouteEntry = z.strictObject({
 })
 export type RouteEntry = z.infer<typeof RouteEntry>
 
+/** `id`: as the kernel has it, in decimal: JSON has no integers of 64 bits. */
+export const AuditEntry = z.strictObject({
+  id: z.string().regex(/^[0-9]{1,20}$/),
+  namespace: z.string(),
+  policy: z.string(),
+  rule: z.string(),
+  reason: z.string().optional(),
+})
+export type AuditEntry = z.infer<typeof AuditEntry>
+
 export const Manifest = z.strictObject({
   schema: z.literal('heddle.artifact/1'),
   abi: z.int(),
@@ -51,6 +61,8 @@ export const Manifest = z.strictObject({
   routes: z.array(RouteEntry).default([]),
   /** Refusals that the policies declare: what a rollout's gates do not count. */
   intents: Intents.default([]),
+  /** What the counts of audit rules are known by; absent = the policies have none. */
+  audits: z.array(AuditEntry).optional(),
   policies: z.array(z.strictObject({ namespace: z.string(), name: z.string(), file: z.string() })),
   source: z.strictObject({
     repository: z.string(),

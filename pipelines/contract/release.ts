@@ -122,6 +122,19 @@ export const ShadowReport = z.strictObject({
 })
 export type ShadowReport = z.infer<typeof ShadowReport>
 
+/** What an audit rule saw on this node, since it is known there by its name. */
+export const AuditReport = z.strictObject({
+  namespace: z.string(),
+  policy: z.string(),
+  rule: z.string(),
+  /** Requests. */
+  allowed: Count,
+  refused: Count,
+  /** Messages that are no HTTP/1, where the rule would have read requests. */
+  unread: Count,
+})
+export type AuditReport = z.infer<typeof AuditReport>
+
 /** What an agent says after each reconcile that changed or refused something. */
 export const Report = z.strictObject({
   schema: z.literal('heddle.report/1'),
@@ -142,5 +155,7 @@ export const Report = z.strictObject({
   measures: Measures.nullable().default(null),
   /** Null = no candidate judges on this node. */
   shadow: ShadowReport.nullable().default(null),
+  /** Absent = no audit rule has seen anything yet, or there is none. */
+  audits: z.array(AuditReport).max(32).optional(),
 })
 export type Report = z.infer<typeof Report>

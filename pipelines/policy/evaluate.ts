@@ -4,7 +4,7 @@
  */
 import type { Request } from '../protocols/http1-request.ts'
 import { httpMatches } from './http-match.ts'
-import type { LimitRule, Peer, Policy, PolicySet, Ports, Rule, Workload } from './model.ts'
+import type { AuditRule, LimitRule, Peer, Policy, PolicySet, Ports, Rule, Workload } from './model.ts'
 import { peerMatches, selectorMatches } from './selector.ts'
 import type { Source } from './source.ts'
 
@@ -155,4 +155,24 @@ export function limitsMet(set: PolicySet, connection: Connection, request: Reque
   return limitsApplying(policies, connection)
     .filter(({ rule }) => rule.http.some((match) => httpMatches(match, request)))
     .map(({ policy: { name, namespace }, rule }) => ({ policy: name, namespace, rule }))
+}
+
+/** An audit rule that sees a request, whatever becomes of it. */
+export type MetAudit = { policy: string; namespace: string; rule: AuditRule }
+
+/**
+ * Which audit rules count a request, or, of what is no HTTP/1, that it can't be read. Of a connection that is
+ * dropped nothing is seen.
+ */
+export function auditsMet(set: PolicySet, connection: Connection, request: Request | 'unparsed'): MetAudit[] {
+  const { subject } = connection
+  if (subject === undefined || evaluate(set, connection, request).kind === 'deny-l4') return []
+  const speaks = ({ rule }: { rule: AuditRule }) =>
+    ruleApplies(rule, connection) &&
+    (request === 'unparsed' || rule.http.some((match) => httpMatches(match, request)))
+  return set.policies
+    .filter((policy) => selectorMatches(policy.subject, subject))
+    .flatMap(({ name, namespace, audits = [] }) =>
+      audits.map((rule) => ({ policy: name, namespace, rule })).filter(speaks),
+    )
 }

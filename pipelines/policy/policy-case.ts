@@ -31,6 +31,8 @@ export type ExpectedVerdict = {
   reason?: Verdict['reason'] | undefined
   policy?: string | undefined
   line?: number | undefined
+  /** Names of all audit rules that count the request, in order. */
+  audit?: readonly string[] | undefined
 }
 
 /** May the request in? `request: null` = is a connection let in at all? */

@@ -1,6 +1,6 @@
 /** Run a case: ask the reference evaluator, and compare. */
 import type { Request } from '../protocols/http1-request.ts'
-import { type Connection, type Deciding, evaluate } from './evaluate.ts'
+import { auditsMet, type Connection, type Deciding, evaluate } from './evaluate.ts'
 import type { PolicySet } from './model.ts'
 import {
   type CaseResult,
@@ -40,12 +40,18 @@ function verdictOn(set: PolicySet, connection: Connection, request: Request | nu
 const shown = (verdict: CaseVerdict, status: number | undefined) =>
   status === undefined ? verdict : `${verdict} ${status}`
 
-function expectedText({ verdict, status, reason, policy, line }: ExpectedVerdict): string {
+function auditText(names: readonly string[] | undefined): string[] {
+  if (names === undefined) return []
+  return [names.length === 0 ? 'audited by no rule' : `audited by ${names.join(', ')}`]
+}
+
+function expectedText({ verdict, status, reason, policy, line, audit }: ExpectedVerdict): string {
   return [
     shown(verdict, status),
     ...(reason === undefined ? [] : [`(${reason})`]),
     ...(policy === undefined ? [] : [`by policy ${policy}`]),
     ...(line === undefined ? [] : [`at line ${line}`]),
+    ...auditText(audit),
   ].join(' ')
 }
 
@@ -60,6 +66,8 @@ function runInbound(set: PolicySet, inbound: InboundCase): CaseResult {
   }
   const request = inbound.request && requestOfCase(inbound.request)
   const { verdict, status, reason, deciding } = verdictOn(set, connection, request)
+  const met = request === null ? [] : auditsMet(set, connection, request).map(({ rule }) => rule.name)
+  const audit = expect.audit && met.sort()
   const is = <T>(expected: T | undefined, came: T | undefined) => expected === undefined || expected === came
   return {
     holds:
@@ -67,9 +75,12 @@ function runInbound(set: PolicySet, inbound: InboundCase): CaseResult {
       is(expect.status, status) &&
       is(expect.reason, reason) &&
       is(expect.policy, deciding?.policy) &&
-      is(expect.line, deciding?.source.line),
+      is(expect.line, deciding?.source.line) &&
+      is(expect.audit && JSON.stringify([...expect.audit].sort()), audit && JSON.stringify(audit)),
     expected: expectedText(expect),
-    came: `${shown(verdict, status)} (${reason ?? 'its requests are judged'})`,
+    came: [`${shown(verdict, status)} (${reason ?? 'its requests are judged'})`, ...auditText(audit)].join(
+      ' ',
+    ),
     deciding: deciding
       ? {
           kind: 'policy',

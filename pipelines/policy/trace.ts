@@ -18,7 +18,7 @@ export type MatchTrace = { source: Source; parts: ConditionTrace[]; holds: boole
 /** `applies`: to this connection, as `peers` and `ports` both hold. `why`: what the rule says of itself. */
 export type RuleTrace = {
   source: Source
-  action: 'allow' | 'deny' | 'limit'
+  action: 'allow' | 'deny' | 'limit' | 'audit'
   why?: string
   judges: 'connections' | 'requests'
   peers: Asked
@@ -110,6 +110,7 @@ function tracePolicy(policy: Policy, question: Question): PolicyTrace {
           ...traced(policy.deny, 'deny'),
           ...traced(policy.allow, 'allow'),
           ...traced(policy.limits ?? [], 'limit'),
+          ...traced(policy.audits ?? [], 'audit'),
         ]
       : [],
   }

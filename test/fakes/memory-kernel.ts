@@ -6,6 +6,7 @@ import { digestsOf } from '../../agent/trust/code.ts'
 import type {
   AddressIdentity,
   AttachedFacts,
+  AuditCounts,
   Counts,
   IdentityRows,
   Kernel,
@@ -64,6 +65,8 @@ export type MemoryKernel = Kernel & {
   shadowless: boolean
   /** What the shadow has seen, as the kernel would tell it. */
   samples: ShadowSample[]
+  /** What audit rules have counted. */
+  audited: Map<string, AuditCounts>
   /** A reboot: everything pinned or attached is gone. */
   reboot(): void
 }
@@ -94,6 +97,15 @@ export function memoryKernel(
     }),
     shadowless: false,
     samples: [],
+    audited: new Map(),
+    audits: {
+      counts: async () => kernel.audited,
+      samples: async () => new Map(),
+      keep: (ids) =>
+        act('forget audits', async () => {
+          for (const id of kernel.audited.keys()) if (!ids.has(id)) kernel.audited.delete(id)
+        }),
+    },
     reboot: () => {
       kernel.content = empty()
       kernel.busy.clear()

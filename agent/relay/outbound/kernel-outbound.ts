@@ -77,7 +77,7 @@ export class KernelOutbound {
     this.clients = new KernelClients(pins)
     this.services = new KernelServices(pins)
     this.verdicts = new Verdicts(pins)
-    this.verdicts.limits.follow(dispatcher.program('relay_take'))
+    this.verdicts.follow(dispatcher)
     const sources = { now: process.hrtime.bigint, random: parts.random }
     this.balance = new KernelBalance(pins, this.services, this.ask, sources)
     this.router = new KernelRouter(pins, this.verdicts, this.balance, parts.random)

@@ -7,7 +7,7 @@ import type { HeaderChange } from '../../../pipelines/policy/route-change.ts'
 import type { SessionCookie } from '../../../pipelines/services/session-cookie.ts'
 import type { RouteStep } from '../../../pipelines/tables/route-walk.ts'
 import type { Generation } from '../active-generation.ts'
-import type { Context, Verdicts } from '../verdicts.ts'
+import { auditVerdict, type Context, type Verdicts } from '../verdicts.ts'
 import { changedRequest } from './changed-request.ts'
 import type { KernelClient } from './kernel-clients.ts'
 import type { KernelBalance } from './kernel-balance.ts'
@@ -117,13 +117,18 @@ export class KernelRouter {
 
   /**
    * What inbound rules of the endpoint say, of this node; another node's are its own to enforce. Takes from
-   * its limits: once a request, however many endpoints it is tried at.
+   * its limits, and tells its audits: once a request, however many endpoints it is tried at.
    */
   private refusal(question: Question, endpoint: KernelEndpoint): Outcome | undefined {
     const context = this.contextOf(question, endpoint)
+    const { request } = question
     if (context?.kind === 'drop') return { kind: 'drop' }
-    if (context?.kind !== 'judge') return undefined
-    const judged = context.take(question.request)
+    if (context?.kind !== 'judge') {
+      context?.audit?.(request, 'passed')
+      return undefined
+    }
+    const judged = context.take(request)
+    context.audit?.(request, auditVerdict('judge', judged))
     if (typeof judged !== 'string') return { kind: 'limited', reply: limitedReply(judged) }
     return judged === 'deny' ? { kind: 'deny' } : undefined
   }

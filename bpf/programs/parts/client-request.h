@@ -12,6 +12,7 @@
 #include "client-edit.h"
 #include "client-reply.h"
 #include "client-route.h"
+#include "client-told.h"
 #include "client-upstream.h"
 #include "hand.h"
 #include "client-limit.h"
@@ -57,7 +58,8 @@ static __always_inline void response_edit(struct heddle_client *c, struct heddle
 }
 
 /* The request, or what there is of it, goes to the server. */
-static __always_inline int call_upstream(struct call *k, struct heddle_upstream *u, __u32 backend)
+static __always_inline int call_upstream(struct call *k, struct heddle_upstream *u,
+					 const struct destination *to)
 {
 	struct heddle_client *c = k->client;
 	__u32 flags = u->flags & (HEDDLE_UPSTREAM_REMOTE | HEDDLE_UPSTREAM_DIRECT);
@@ -68,7 +70,7 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 	/* Written only where it changes: the server's side reads this line. */
 	if (u->flags != flags)
 		u->flags = flags;
-	response_edit(c, u, backend);
+	response_edit(c, u, to->backend);
 	*(volatile __u32 *)&u->work = HEDDLE_WORK_RESPONSE;
 	c->flags &= ~HEDDLE_CLIENT_CORKED;
 	if (c->request.phase != HEDDLE_START)
@@ -76,6 +78,8 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 	if (hand_to_server(k->msg, u, server, k->at + growth(k)) == SK_PASS &&
 	    (!k->draft || !message_rewrite(k->msg, k->draft, k->head))) {
 		client_count(HEDDLE_KERNEL_ROUTED);
+		if (!(flags & HEDDLE_UPSTREAM_REMOTE))
+			client_audited(k, to, to->verdict);
 		return SK_PASS;
 	}
 	/* It has just gone, and no byte with it. */
@@ -130,20 +134,6 @@ static __always_inline struct heddle_upstream *request_upstream(struct call *k,
 	return u;
 }
 
-/* The head of a denied request, as its client sent it. */
-static __always_inline void client_refused(const struct call *k)
-{
-	struct heddle_refusal *r;
-	__u64 number;
-
-	measure_verdict(HEDDLE_DENIED);
-	r = refusal_begin(&number);
-	if (!r)
-		return;
-	__builtin_memcpy(r->text, k->window->bytes, HEDDLE_REFUSAL_TEXT);
-	refusal_end(r, number, min_u32(k->head, HEDDLE_REFUSAL_TEXT));
-}
-
 /* The reply goes back in place of the request, of which all has come; past the relay, or what has come. */
 static __always_inline int client_answer(struct call *k, const struct destination *to)
 {
@@ -159,9 +149,12 @@ static __always_inline int client_answer(struct call *k, const struct destinatio
 	if (to->status == CLIENT_DENIED) {
 		count(HEDDLE_DENIED);
 		client_refused(k);
+		client_audited(k, to, HEDDLE_DENIED);
 	}
-	if (to->status == CLIENT_LIMITED)
+	if (to->status == CLIENT_LIMITED) {
 		count(HEDDLE_LIMITED);
+		client_audited(k, to, HEDDLE_LIMITED);
+	}
 	client_count(HEDDLE_KERNEL_ANSWERED);
 	return SK_PASS;
 }
@@ -236,7 +229,7 @@ static __always_inline int request_read(struct call *k)
 	if (k->at < k->size)
 		bpf_msg_apply_bytes(k->msg, k->at + growth(k));
 	endpoint_begins(u, to.service, to.counts);
-	return call_upstream(k, u, to.backend);
+	return call_upstream(k, u, &to);
 }
 
 /*

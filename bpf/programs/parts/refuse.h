@@ -153,7 +153,7 @@ static __always_inline int verdict_refuse(struct __sk_buff *skb, struct heddle_c
 					  struct verdict *v)
 {
 	__u32 at = c->message_at;
-	__u16 own = c->request.phase >= HEDDLE_BODY || c->request.flags & HEDDLE_REQUEST_TRAILER;
+	__u16 own = is_past_head(&c->request);
 
 	count(v->reason);
 	if (v->reason == HEDDLE_DENIED)

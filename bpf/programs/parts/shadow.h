@@ -9,9 +9,8 @@
 
 #include "../../maps/shadow.h"
 #include "count.h"
+#include "sample.h"
 #include "verdict-status.h"
-
-#define EARLIER_SEGMENT (~0U)
 
 /* The seat of a connection. A product, so that cookies of several CPUs spread. */
 static __always_inline struct heddle_shadow_seat *shadow_seat(__u64 cookie)
@@ -105,62 +104,24 @@ static __always_inline struct heddle_shadow_sample *shadow_place(__u32 candidate
 {
 	__u32 at = candidate * HEDDLE_SHADOW_COUNTS + what;
 	struct heddle_shadow_pace *p = bpf_map_lookup_elem(&shadow_paces, &at);
-	__u64 now = bpf_ktime_get_ns(), last;
+	__u32 turn = p ? sample_turn(p) : NO_SAMPLE;
 
-	if (!p)
+	if (turn == NO_SAMPLE)
 		return NULL;
-	last = p->last;
-	if (p->taken >= HEDDLE_SHADOW_SAMPLES && now - last < HEDDLE_SHADOW_PAUSE_NS)
-		return NULL;
-	if (__sync_val_compare_and_swap(&p->last, last, now) != last)
-		return NULL; /* somebody else takes one at this very moment */
-	at = (candidate * SHADOW_KINDS + what - 1) * HEDDLE_SHADOW_SAMPLES +
-	     (__sync_fetch_and_add(&p->taken, 1) & (HEDDLE_SHADOW_SAMPLES - 1));
+	at = (candidate * SHADOW_KINDS + what - 1) * HEDDLE_SHADOW_SAMPLES + turn;
 	return bpf_map_lookup_elem(&shadow_samples, &at);
-}
-
-static __always_inline void sample_begins(struct heddle_shadow_sample *sample)
-{
-	*(volatile __u64 *)&sample->begun = sample->done + 1;
-	sample->at = bpf_ktime_get_ns();
-	sample->text_bytes = 0;
-}
-
-static __always_inline void sample_ends(struct heddle_shadow_sample *sample)
-{
-	*(volatile __u64 *)&sample->done = sample->begun;
 }
 
 /* How the message begins: from the segment, or, where its head came in pieces, as the candidate kept it. */
 static __always_inline void sample_text(struct heddle_shadow_sample *sample, struct __sk_buff *skb,
 					const struct heddle_shadow_seat *s)
 {
-	__u32 n;
-
 	if (s->at == EARLIER_SEGMENT) {
 		__builtin_memcpy(sample->text, s->text, HEDDLE_SHADOW_TEXT);
 		sample->text_bytes = min_u32(s->text_bytes, HEDDLE_SHADOW_TEXT);
 		return;
 	}
-	n = min_u32(skb->len - s->at, HEDDLE_SHADOW_TEXT);
-	sample->text_bytes = n;
-	n -= 1;
-	OPAQUE_TO_COMPILER(n);
-	if (n < HEDDLE_SHADOW_TEXT && bpf_skb_load_bytes(skb, s->at, sample->text, n + 1))
-		sample->text_bytes = 0;
-}
-
-/* Who talked to whom, and what of it is known at once. */
-static __always_inline void sample_of(struct heddle_shadow_sample *sample,
-				      const struct heddle_conn *c, __u32 what)
-{
-	__builtin_memcpy(sample->remote, c->remote, 16);
-	__builtin_memcpy(sample->local, c->local, 16);
-	sample->remote_port = c->remote_port;
-	sample->local_port = c->local_port;
-	sample->protocol = 6;
-	sample->kind = what;
-	sample->peer = 0;
+	sample_load(sample, skb, s->at);
 }
 
 /*

@@ -6,6 +6,7 @@
 #ifndef HEDDLE_VERDICT_H
 #define HEDDLE_VERDICT_H
 
+#include "audit.h"
 #include "context.h"
 #include "count.h"
 #include "epoch.h"
@@ -116,6 +117,12 @@ static __always_inline __u32 unparsed_as(const struct heddle_conn *c, __u32 reas
 	return foreign && c->opaque ? HEDDLE_UNPARSED_PASSED : reason;
 }
 
+/* Has the head of the message been judged? */
+static __always_inline int is_past_head(const struct heddle_request *r)
+{
+	return r->phase >= HEDDLE_BODY || r->flags & HEDDLE_REQUEST_TRAILER;
+}
+
 /*
  * Where no rule judges the connection, or the policy says so, such bytes pass from now
  * on; else the connection is refused.
@@ -125,6 +132,8 @@ static __always_inline void verdict_unparsed(struct verdict *v, __u32 reason)
 	struct heddle_conn *c = v->conn;
 
 	reason = unparsed_as(c, reason);
+	if (c->blocks[0] & bystanders() && !is_past_head(&c->request))
+		audit_unread(c);
 	verdict_compare(v, c->message_at, reason);
 	if (reason == HEDDLE_PASSED || reason == HEDDLE_UNPARSED_PASSED) {
 		if (reason == HEDDLE_UNPARSED_PASSED)
@@ -280,6 +289,8 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 		verdict_unparsed(v, action & 0xff);
 	} else if (action == HTTP1_HEAD) {
 		reason = verdict_head(c, verdict_judged(c));
+		if (c->seen & bystanders())
+			audit_request(v->skb, c, reason);
 		/* A candidate takes from no limit. */
 		verdict_compare(v, c->message_at,
 				reason == HEDDLE_LIMITED ? HEDDLE_ALLOWED : reason);

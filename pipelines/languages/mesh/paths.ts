@@ -28,7 +28,8 @@ function portLists(rules: readonly Rule[]): Rule['ports'][] {
 /** Denials for everyone, wherever the policy has rules about requests. */
 export function pathRefusals(reader: Reader, paths: Paths | undefined, policy: Policy): Rule[] {
   const refused = OPTIONS.filter((option) => paths?.[option] === 'refuse')
-  const lists = portLists(everyRule(policy))
+  // An audit refuses nothing, neither by itself nor by what comes with it.
+  const lists = portLists(everyRule({ ...policy, audits: [] }))
   if (refused.length > 0 && lists.length === 0) {
     const message = '`paths` changes nothing: no rule has a match'
     reader.warn(AT, message, 'remove it, or write match: {} beside the ports that speak HTTP')

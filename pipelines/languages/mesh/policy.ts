@@ -57,7 +57,7 @@ function checkUnparsed(reader: Reader, annotations: Record<string, string>): voi
 function policyOf(reader: Reader, { metadata, spec }: MeshPolicy): Policy {
   const { name, namespace = DEFAULT_NAMESPACE, annotations = {} } = metadata
   checkUnparsed(reader, annotations)
-  const { allow, deny, limits } = rulesOf(reader, spec.rules, namespace)
+  const { allow, deny, limits, audits } = rulesOf(reader, spec.rules, namespace)
   if (spec.unparsed !== undefined && ![...allow, ...deny, ...limits].some(({ http }) => http !== null)) {
     const message = '`unparsed` changes nothing: no rule has a match'
     reader.warn(['spec', 'unparsed'], message, 'remove it: what no rule reads is not parsed')
@@ -74,6 +74,7 @@ function policyOf(reader: Reader, { metadata, spec }: MeshPolicy): Policy {
     allow,
     deny,
     ...(limits.length === 0 ? {} : { limits }),
+    ...(audits.length === 0 ? {} : { audits }),
     ...annotationsOf(reader, annotations, [UNPARSED]),
   }
   return { ...policy, deny: [...deny, ...pathRefusals(reader, spec.paths, policy)] }

@@ -1,11 +1,12 @@
 /** `rules` of a policy → rules of the model. */
-import type { LimitRule, Peer, Ports, Rule } from '../../policy/model.ts'
+import type { AuditRule, LimitRule, Peer, Ports, Rule } from '../../policy/model.ts'
 import type { LabelSelector } from '../objects.ts'
 import { prefixPeer } from '../prefixes.ts'
 import type { Reader } from '../reader.ts'
 import { peerSelector } from '../selectors.ts'
 import type { Path } from '../source-node.ts'
 import { TLS_PORTS, warnOfTls } from '../tls-ports.ts'
+import { auditRuleOf } from './audits.ts'
 import { limitRuleOf } from './limits.ts'
 import { conditionOf } from './match.ts'
 import type * as schema from './schema.ts'
@@ -36,8 +37,8 @@ function peersOf(reader: Reader, rule: schema.MeshRule, path: Path, namespace: s
   if (rule.from === undefined) return null
   // An allow rule for no one is not for nothing: it makes the subject default-deny.
   if (rule.from.length === 0 && rule.action !== 'allow') {
-    const what = rule.action === 'deny' ? 'denial' : 'limit'
-    reader.warn(path, `a ${what} for no one changes nothing`, 'list peers, or remove `from` for everyone')
+    const what = rule.action === 'deny' ? 'a denial' : rule.action === 'audit' ? 'an audit' : 'a limit'
+    reader.warn(path, `${what} for no one changes nothing`, 'list peers, or remove `from` for everyone')
   }
   return rule.from.flatMap((peer, index) => peerOf(reader, peer, [...path, index], namespace))
 }
@@ -84,7 +85,7 @@ function ruleOf(reader: Reader, rule: schema.MeshRule, path: Path, namespace: st
     if (ports === null) {
       const message = 'a match without ports'
       reader.refuse(at, 'schema-violation', message, 'list the ports that speak HTTP, like ports: [80]')
-    } else warnOfTlsPorts(reader, ports, [...path, 'ports'])
+    } else if (rule.action !== 'audit') warnOfTlsPorts(reader, ports, [...path, 'ports'])
   }
   const http =
     rule.match === undefined
@@ -112,14 +113,14 @@ function checkNames(reader: Reader, rules: readonly schema.MeshRule[], path: Pat
   }
 }
 
-export type Rules = { allow: Rule[]; deny: Rule[]; limits: LimitRule[] }
+export type Rules = { allow: Rule[]; deny: Rule[]; limits: LimitRule[]; audits: AuditRule[] }
 
 export function rulesOf(reader: Reader, rules: readonly schema.MeshRule[], namespace: string): Rules {
   const path = ['spec', 'rules']
   if (rules.length > MAX_RULES) {
     const message = `${rules.length} rules in one policy, more than ${MAX_RULES}`
     reader.refuse(path, 'limit-exceeded', message, 'write several policies of one subject')
-    return { allow: [], deny: [], limits: [] }
+    return { allow: [], deny: [], limits: [], audits: [] }
   }
   checkNames(reader, rules, path)
   const read = rules.map((written, index) => {
@@ -129,5 +130,6 @@ export function rulesOf(reader: Reader, rules: readonly schema.MeshRule[], names
   const of = (wanted: 'allow' | 'deny') =>
     read.filter(({ written }) => written.action === wanted).map(({ rule }) => rule)
   const limits = read.flatMap(({ written, at, rule }) => limitRuleOf(reader, written, at, rule))
-  return { allow: of('allow'), deny: of('deny'), limits }
+  const audits = read.flatMap(({ written, at, rule }) => auditRuleOf(reader, written, at, rule))
+  return { allow: of('allow'), deny: of('deny'), limits, audits }
 }

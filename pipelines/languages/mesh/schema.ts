@@ -179,12 +179,12 @@ const Rule = z
   .strictObject({
     name: field(
       z.string().min(1).max(253).optional(),
-      'One rule of a policy has it. The buckets of a limit are known by it: it keeps them when the policy changes.',
+      'One rule of a policy has it. The buckets of a limit and the counts of an audit are known by it: they are kept when the policy changes.',
       'admin',
     ),
     action: field(
-      z.enum(['allow', 'deny', 'limit']),
-      'What is denied is never allowed. A policy that allows anything makes its subject default-deny: what no policy allows is refused there. A limit counts what is allowed.',
+      z.enum(['allow', 'deny', 'limit', 'audit']),
+      'What is denied is never allowed. A policy that allows anything makes its subject default-deny: what no policy allows is refused there. A limit counts what is allowed. An audit counts what it matches, allowed and refused, keeps samples of it, and never acts; it needs a name and a match.',
       'deny',
     ),
     limit: field(Limit.optional(), 'Of the action `limit`, which needs a name and a match as well.', {

@@ -4,7 +4,7 @@ import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
 import type { Expectation } from './schema.ts'
 
-const OF_VERDICTS = ['verdict', 'reason', 'policy', 'line'] as const
+const OF_VERDICTS = ['verdict', 'reason', 'policy', 'line', 'audit'] as const
 const OF_FORWARDS = ['port', 'path', 'host', 'requestHeaders'] as const
 const OF_OUTCOMES = ['forward', 'redirect', ...OF_FORWARDS] as const
 
@@ -32,7 +32,7 @@ export function verdictOf(
   path: Path,
   connects: boolean,
 ): ExpectedVerdict | undefined {
-  const { verdict, status, reason, policy, line } = expect
+  const { verdict, status, reason, policy, line, audit } = expect
   const message = 'no answer of the workload that is asked'
   refuseFields(reader, expect, path, [OF_OUTCOMES, { message, hint: 'remove it, or ask a `service`' }])
   if (verdict === undefined) {
@@ -54,11 +54,18 @@ export function verdictOf(
     const hint = 'write drop, or allow where requests are judged'
     reader.refuse([...path, 'verdict'], 'schema-violation', 'a connection is not denied', hint)
   }
+  if (connects) {
+    const refused = { message: 'no request is sent, so no rule sees one', hint: 'remove it' }
+    refuseFields(reader, expect, path, [['audit'], refused])
+  } else if (verdict === 'drop' && audit?.length) {
+    const hint = 'remove it: of a connection that is dropped nothing is seen'
+    reader.refuse([...path, 'audit'], 'schema-violation', 'a dropped request is not audited', hint)
+  }
   if (connects && verdict === 'allow') {
     const refused = { message: 'no one rule decides where requests are judged', hint: 'remove it' }
     refuseFields(reader, expect, path, [['reason', 'policy', 'line'], refused])
   }
-  return { verdict, status, reason, policy, line }
+  return { verdict, status, reason, policy, line, audit }
 }
 
 /** `namespace` is that of a backend that is named without one. */

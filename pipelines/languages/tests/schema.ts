@@ -63,6 +63,7 @@ const Expectation = z.strictObject({
   policy: z.string().min(1).optional(),
   line: z.int().min(1).optional(),
   status: z.int().min(100).max(599).optional(),
+  audit: z.array(z.string().min(1).max(253)).max(32).optional(),
   forward: z
     .string()
     .regex(/^([a-z0-9][-a-z0-9]{0,62}\/)?[a-z0-9][-a-z0-9]{0,62}$/, 'a service is name or namespace/name')

@@ -48,9 +48,9 @@ const SET: PolicySet = {
 
 export type RelayArtifact = { dispatcher: Buffer; inbound: Buffer; rows: IdentityRows[] }
 
-/** Compiles both programs, of the sources below `root`. Identity 1 is every workload of namespace shop. */
-export function relayArtifact(root = ROOT): RelayArtifact {
-  const built = buildTables(SET)
+/** Compiles both programs, of the sources below `root`, with another policy than that one if it is asked for. Identity 1 is every workload of namespace shop. */
+export function relayArtifact(root = ROOT, set = SET): RelayArtifact {
+  const built = buildTables(set)
   if (!built.ok) throw built.failures[0] as Error
   const directory = mkdtempSync(join(tmpdir(), 'heddle-relay-elf-'))
   try {

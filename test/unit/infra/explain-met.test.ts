@@ -121,3 +121,17 @@ test('a head is shown with its line ends, and nothing in it can be taken for ano
     'A:\\x09\\xc3\\xa9\\n',
     '\\r\\n',
   ]))
+
+test('an audit is told among the rules met, as its match holds', () => {
+  const audits = [
+    {
+      ...rule(5, { http: [], ports: tcp(80), reason: 'who asks?' }),
+      name: 'a',
+      http: [http(7, { condition: GET })],
+    },
+  ]
+  assert.deepEqual(lines([policy({ audits })]), [
+    '  audit requests default/p p.yaml:5 (who asks?)',
+    '    yes p.yaml:7  method exact GET: GET',
+  ])
+})

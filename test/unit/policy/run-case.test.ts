@@ -1,6 +1,7 @@
 /** Cases that hold, and what is said of those that do not. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { readPolicies } from '../../../functions/validate/load-policies.ts'
 import { runCase } from '../../../pipelines/policy/run-case.ts'
 import { titleOf } from '../../../pipelines/policy/policy-case.ts'
 import { casesOf, document, failures, POLICY } from '../languages/case-text.ts'
@@ -9,6 +10,54 @@ const WEB = 'from: {labels: {app: web}}'
 const API = 'to: {labels: {app: api}}'
 const get = (path: string, more = '') => `request: {line: GET ${path}${more}}`
 const inbound = (parts: string, expect: string) => `{name: n, ${parts}, expect: {${expect}}}`
+
+const AUDITS = {
+  path: 'audits.yaml',
+  text: `apiVersion: heddle.dev/v1
+kind: MeshPolicy
+metadata: {name: looks-on, namespace: shop}
+spec:
+  subject: {matchLabels: {app: api}}
+  rules:
+  - {name: reads, action: audit, ports: [80], match: {method: GET}}
+  - {name: admin, action: audit, ports: [80], match: {path: {prefix: /admin}}}
+`,
+}
+
+describe('cases say which rules audit a request', () => {
+  const TABLE: [expect: string, path: string, failure: RegExp | undefined][] = [
+    ['verdict: allow, audit: [reads]', '/public', undefined],
+    ['verdict: deny, audit: [admin, reads]', '/admin', undefined],
+    ['verdict: deny, audit: [reads, admin]', '/admin', undefined],
+    [
+      'verdict: deny, audit: [admin]',
+      '/admin',
+      /expected deny audited by admin.* deny 403 .* audited by admin, reads/,
+    ],
+    ['verdict: allow, audit: []', '/public', /expected allow audited by no rule/],
+  ]
+  for (const [expect, path, failure] of TABLE)
+    test(`${path} ${expect}`, () => {
+      const told = failures(POLICY, AUDITS, document([inbound(`${get(path)}, ${WEB}, ${API}`, expect)]))
+      if (failure === undefined) assert.deepEqual(told, [])
+      else assert.match(told.join(), failure)
+    })
+
+  test('none of a connection, and none that is dropped', () => {
+    const wrong = [
+      inbound(`connect: true, ${WEB}, ${API}`, 'verdict: allow, audit: []'),
+      inbound(`${get('/')}, ${API}`, 'verdict: drop, audit: [reads]'),
+    ]
+    for (const [index, said] of [
+      /no request is sent, so no rule sees one/,
+      /a dropped request is not audited/,
+    ].entries()) {
+      const loaded = readPolicies([POLICY, AUDITS, document([wrong[index] as string])])
+      assert.ok(!('set' in loaded))
+      assert.match(loaded.findings.map(({ message }) => message).join(), said)
+    }
+  })
+})
 
 const HOLDS: [string, string][] = [
   ['allowed', inbound(`${get('/public')}, ${WEB}, ${API}`, 'verdict: allow')],

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { utf8 } from '../../../pipelines/bytes.ts'
 import type { Failure } from '../../../pipelines/contract/failures.ts'
-import { evaluate, limitsMet } from '../../../pipelines/policy/evaluate.ts'
+import { auditId } from '../../../pipelines/policy/audit.ts'
+import { auditsMet, evaluate, limitsMet } from '../../../pipelines/policy/evaluate.ts'
 import { limitId } from '../../../pipelines/policy/limit.ts'
 import type { HttpMatch, LimitRule, Policy, Rule } from '../../../pipelines/policy/model.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
@@ -43,6 +44,10 @@ function policy(r: Random, index: number): Policy {
     allow: r.chance(0.1) ? [...allow, { ...rule(r), http: null }] : allow,
     deny: Array.from({ length: r.below(3) }, () => rule(r)),
     limits: Array.from({ length: r.below(3) }, (_, index) => limitRule(r, index)),
+    audits: Array.from({ length: r.below(3) }, (_, index) => {
+      const { http, ...parts } = rule(r)
+      return { ...parts, http: http ?? [], name: `a${index}` }
+    }),
   }
 }
 
@@ -62,7 +67,7 @@ const NAMES = { pass: 'pass', 'deny-l4': 'drop', allow: 'allow', 'deny-l7': 'den
 
 describe(`${SETS} sets of policies with generated conditions`, () => {
   it('decide each request as the reference does', () => {
-    const seen = { pass: 0, drop: 0, allow: 0, deny: 0 }
+    const seen = { pass: 0, drop: 0, allow: 0, deny: 0, audited: 0 }
     for (let set = 0; set < SETS; set++) {
       const r = random(SEED + set)
       const policies = {
@@ -106,10 +111,18 @@ describe(`${SETS} sets of policies with generated conditions`, () => {
           )
           assert.deepEqual(new Set(walker.allowed(judges, one)?.map(({ id }) => id)), new Set(ids), why)
         }
+        if (expected !== 'drop') {
+          const audits = walker.audits({ subject, peer: all }, TCP, PORT)
+          const ids = auditsMet(policies, connection, one).map(({ policy, rule: { name } }) =>
+            auditId({ namespace: 'n', policy, rule: name }),
+          )
+          seen.audited += ids.length
+          assert.deepEqual(new Set(walker.audited(audits, one).map(({ id }) => id)), new Set(ids), why)
+        }
         assert.equal(judged, expected, `seed ${SEED + set}: ${text(one)} ${JSON.stringify(policies)}`)
       }
     }
-    for (const kind of ['pass', 'allow', 'deny'] as const)
+    for (const kind of ['pass', 'allow', 'deny', 'audited'] as const)
       assert.ok(seen[kind] > SETS / 4, `${kind}: only ${seen[kind]}`)
   })
 })

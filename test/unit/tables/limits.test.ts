@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { HttpMatch, Peer, PolicySet, Rule } from '../../../pipelines/policy/model.ts'
 import { buildTables } from '../../../pipelines/tables/build-tables.ts'
-import { MAX_BLOCKS, MAX_DIMS, MAX_LATCHES } from '../../../pipelines/tables/layout.ts'
+import { MAX_BLOCKS, MAX_DIMS, MAX_LATCHES, MAX_OBSERVERS } from '../../../pipelines/tables/layout.ts'
 import { TablesWalker } from '../../../pipelines/tables/walk.ts'
 
 const encode = (text: string) => new TextEncoder().encode(text)
@@ -67,6 +67,29 @@ test('as many headers as there are dimensions, and not one more', () => {
     ])
   assert.ok(buildTables(set(MAX_DIMS - 2)).ok)
   assert.match(refused(set(MAX_DIMS - 1)), /p\.yaml:63:3: header x-62/)
+})
+
+test('as many limits and audits as a word has bits, and not one more', () => {
+  const set = (audits: number): PolicySet => ({
+    policies: [
+      {
+        ...{ name: 'p', namespace: 'n', source: at(1), subject: subject('a'), unparsed: 'refuse' },
+        ...{ selects: false, allow: [], deny: [] },
+        limits: [
+          {
+            ...{ source: at(2), peers: null, ports: null, name: 'l', http: [match(3, {})] },
+            limit: { bucket: 'token', rate: 1, per: 1, burst: 1, key: [] },
+          },
+        ],
+        audits: Array.from({ length: audits }, (_, index) => {
+          return { source: at(10 + index), peers: null, ports: null, name: `a${index}`, http: [match(3, {})] }
+        }),
+      },
+    ],
+    routes: [],
+  })
+  assert.ok(buildTables(set(MAX_OBSERVERS - 1)).ok)
+  assert.match(refused(set(MAX_OBSERVERS)), /p\.yaml:41:3: 33 rules that limit or audit/)
 })
 
 test('more kinds of infix rules than latches are refused, more kinds of prefix rules are not', () => {
