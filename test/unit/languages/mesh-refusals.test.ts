@@ -46,7 +46,7 @@ refusals('refusals of a MeshPolicy', [
   ],
   ['no rules', mesh(''), /:6:3 schema-violation `spec.rules`/],
   ['no action', rule('ports: [80]'), /:6:11 schema-violation `spec.rules\[0\].action`/],
-  ['another action', rule('action: audit'), /:6:12 schema-violation `spec.rules\[0\].action`/],
+  ['another action', rule('action: transform'), /:6:12 schema-violation `spec.rules\[0\].action`/],
   [
     'a foreign subject',
     document(
