@@ -21,7 +21,8 @@ SEPARATE int audit_count(__u64 id, __u32 what)
 	if (!a)
 		count(HEDDLE_AUDIT_UNCOUNTED);
 	else
-		a->count[what & (HEDDLE_AUDIT_COUNTS - 1)] += 1;
+		/* A request may interrupt another one on its CPU: this is not for others. */
+		__sync_fetch_and_add(&a->count[what & (HEDDLE_AUDIT_COUNTS - 1)], 1);
 	return 0;
 }
 

@@ -1,14 +1,19 @@
 /** Audit rules in the kernel: what they match is counted by what became of it, and nothing else happens to it. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { describe, it, type TestContext } from 'node:test'
+import { after, before, describe, it, type TestContext } from 'node:test'
 import { u64 } from '../../../agent/adapters/libbpf.ts'
 import { possibleCpus } from '../../../agent/adapters/possible-cpus.ts'
 import { AuditedLayout, Limit, ShadowLimit } from '../../../bpf/abi/heddle.gen.ts'
+import { dispatcherElf } from './artifacts.ts'
 import { type Audits, auditedSet, idOf, samplesOf, seenBy } from './audited-policy.ts'
-import { whyNoKernel } from './kernel-fixture.ts'
+import { KernelFixture, type RecordingServer, whyNoKernel } from './kernel-fixture.ts'
 import { connected, enforce, enforced } from './one-rule.ts'
 import { allowing, asked, get, ShadowFixture } from './shadow-fixture.ts'
+
+/** At once, and how often each of them begins anew. */
+const CONNECTIONS = 24
+const TURNS = 20
 
 async function audited(t: TestContext, audits: Audits) {
   const { fixture } = await enforced(t, auditedSet(audits))
@@ -106,16 +111,33 @@ const ROWS: Row[] = [
   },
 ]
 
-describe('audit rules in the kernel', { skip: whyNoKernel() ?? false }, () => {
-  for (const { what, audits, sent, seen } of ROWS) {
-    it(`count ${what}`, async (t) => {
-      const { fixture, server } = await audited(t, audits)
+describe('audit rules in the kernel count', { skip: whyNoKernel() ?? false }, () => {
+  let fixture: KernelFixture
+  let server: RecordingServer
+  before(async () => {
+    fixture = await KernelFixture.create(await dispatcherElf())
+    server = await fixture.recordingServer()
+  })
+  after(() => fixture.close())
+
+  for (const [index, { what, audits, sent, seen }] of ROWS.entries()) {
+    it(what, async () => {
+      const rules = Object.keys(audits.audit)
+      const before = await seenBy(fixture, rules)
+      await enforce(fixture, auditedSet(audits), index + 1)
       for (const [parts, statuses] of sent)
         assert.deepEqual(await asked(server, parts, statuses.length), statuses)
-      assert.deepEqual(await seenBy(fixture, Object.keys(audits.audit)), seen)
+      const counted = Object.entries(await seenBy(fixture, rules)).map(([rule, counts]) => [
+        rule,
+        counts.map((count, at) => count - (before[rule]?.[at] ?? 0)),
+      ])
+      const any = ([, counts]: (string | number[])[]) => (counts as number[]).some((count) => count > 0)
+      assert.deepEqual(Object.fromEntries(counted.filter(any)), seen)
     })
   }
+})
 
+describe('audit rules in the kernel', { skip: whyNoKernel() ?? false }, () => {
   it('let bytes that are no HTTP pass where nobody is judged, and count them as unread', async (t) => {
     const { fixture, server } = await audited(t, { audit: { all: '' } })
     const before = fixture.counters()
@@ -164,6 +186,24 @@ describe('audit rules in the kernel', { skip: whyNoKernel() ?? false }, () => {
       ),
     )
     assert.ok(taken <= ShadowLimit.SHADOW_SAMPLES + Math.ceil(pauses), `${taken} in ${pauses} pauses`)
+  })
+
+  it('miss none of many connections at once, nor over the swaps beneath them', async (t) => {
+    const policy = auditedSet({ allow: ['/a'], audit: { all: '', some: '/a' } })
+    const { fixture } = await enforced(t, policy)
+    const server = await fixture.recordingServer()
+    let asking = CONNECTIONS
+    const all = Array.from({ length: CONNECTIONS }, async () => {
+      for (let turn = 0; turn < TURNS; turn++) await asked(server, [get('/a').repeat(4), get('/b')], 5)
+      asking--
+    })
+    for (let generation = 2; asking > 0; generation++) await enforce(fixture, policy, generation)
+    await Promise.all(all)
+    const connections = CONNECTIONS * TURNS
+    assert.deepEqual(await seenBy(fixture, ['all', 'some']), {
+      all: [4 * connections, connections, 0],
+      some: [4 * connections, 0, 0],
+    })
   })
 
   it('go on counting over a swap, also where their match is another; under another name they begin anew', async (t) => {
