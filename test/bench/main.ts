@@ -2,10 +2,11 @@
  * `npm run -s bench -- SUITE --json [--rounds N] [--seconds N] [--only PATTERN] [--all]`
  * prints one JSON object and nothing else; progress goes to stderr.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { ownerOf } from '../../infra/local/journal.ts'
 import { searchSbin } from '../../infra/local/sbin.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { ACTION_CASES } from './action-cases.ts'
@@ -13,6 +14,7 @@ import { actions } from './actions.ts'
 import { datapath } from './datapath.ts'
 import { delivery } from './delivery.ts'
 import { compiler, enforce } from './enforce.ts'
+import { endOnSignals, onFoundation } from './ending.ts'
 import { fleet } from './fleet/fleet.ts'
 import { heddleMesh } from './heddle-mesh.ts'
 import { history } from './history.ts'
@@ -22,7 +24,6 @@ import type { Mesh } from './mesh.ts'
 import { shownCases, shownTable } from './shown.ts'
 import { type Summary, summaries } from './statistics.ts'
 
-const EXIT_BY_SIGNAL = 130
 const USAGE = `usage: bench SUITE [--json] [--rounds N] [--seconds N] [--only PATTERN]
   actions    what it costs to do something to every request: CASE by its baseline, with its goal
              ${ACTION_CASES.map(({ name }) => name).join(' ')}
@@ -56,16 +57,16 @@ type Outcome = {
 
 const SUITES: Record<string, (dir: string, options: Rounds) => Promise<Outcome>> = {
   actions: async (dir, options) => {
-    const { cases, samples, facts } = await actions(dir, MESH, options)
+    const { cases, samples, facts } = await onFoundation(dir, () => actions(dir, MESH, options))
     return { tables: { samples }, facts: { ...facts, cases }, told: shownCases(cases) }
   },
   inbound: async (dir, options) => {
-    const samples = await inbound(dir, enforce, options)
+    const samples = await onFoundation(dir, () => inbound(dir, enforce, options))
     return { tables: { cases: summaries(samples) } }
   },
   delivery: async (dir, options) => {
     const compile = (set: PolicySet) => compiler.compile(set)
-    const samples = await delivery(dir, compile, options)
+    const samples = await onFoundation(dir, () => delivery(dir, compile, options))
     return { tables: { cases: summaries(samples) } }
   },
   history: async (dir, options) => ({ tables: { cases: summaries(await history(dir, options)) } }),
@@ -73,7 +74,7 @@ const SUITES: Record<string, (dir: string, options: Rounds) => Promise<Outcome>>
     const { samples, facts } = await fleet(dir, options)
     return { tables: { cases: summaries(samples) }, facts }
   },
-  datapath: (dir, options) => datapath(dir, MESH, { ...options, all: values.all }),
+  datapath: (dir, options) => onFoundation(dir, () => datapath(dir, MESH, { ...options, all: values.all })),
 }
 
 if (values.help) {
@@ -92,14 +93,16 @@ if (run === undefined || !(rounds >= 1) || !(seconds >= 1) || (values.all && sui
 searchSbin()
 const only = values.only === undefined ? undefined : new RegExp(values.only)
 const say = (line: string) => process.stderr.write(`${line}\n`)
-const dir = mkdtempSync(join(tmpdir(), 'heddle-bench-'))
-process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    // A suite that has more to take down listens as well, and ends the process itself.
-    if (process.listenerCount(signal) === 1) process.exit(EXIT_BY_SIGNAL)
-  })
-}
+const place = mkdtempSync(join(tmpdir(), 'heddle-bench-'))
+const dir = join(place, 'stack')
+// What compilers keep for a moment goes with the rest when they are cut short.
+process.env['TMPDIR'] = join(place, 'tmp')
+mkdirSync(process.env['TMPDIR'])
+process.on('exit', () => {
+  // While there is a journal, its janitor needs it.
+  if (ownerOf(dir) === undefined) rmSync(place, { recursive: true, force: true, maxRetries: 5 })
+})
+endOnSignals(say)
 const { tables, facts, told } = await run(dir, { rounds, seconds, only, say })
 if (values.json) {
   const all = { suite, machine: machine(), rounds, seconds, ...facts, ...tables }

@@ -3,6 +3,7 @@
  * then goes through all rings. Written straight away, without the readers that make a real publication slow.
  */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { memorySigner } from '../../functions/adapters/dev-keys.ts'
 import type { Signer } from '../../functions/ports.ts'
 import { begin } from '../../functions/trust/ceremony.ts'
@@ -54,6 +55,7 @@ export async function generateHistory(
   const writer = new Writer(pairs, put, (name) => store.objects.get(metadataKey(name)) as Uint8Array, code)
   const logged = new GeneratedLog(keys.log.signers[0] as Signer)
   for (let number = 1; number <= rollouts; number++) {
+    await setImmediate() // or nothing else of this process has a turn until all is written
     writer.now = START + number * PACE_MS
     const artifact = await writer.publish(number, logged)
     for (const [at, ring] of rings.entries()) writer.release({ number, artifact }, ring, rings[at - 1])

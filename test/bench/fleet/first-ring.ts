@@ -6,6 +6,7 @@ import { goodPolicy, harmfulPolicy, POLICY_FILE } from '../../../infra/local/dem
 import { RINGS } from '../../../infra/local/fleet.ts'
 import { rolloutOf, within } from '../../../infra/local/observe.ts'
 import { type Stack, up } from '../../../infra/local/stack.ts'
+import { onFoundation } from '../ending.ts'
 import type { Rounds } from '../inbound.ts'
 import type { Sample } from '../statistics.ts'
 
@@ -13,11 +14,13 @@ const POLL_MS = 30_000
 const SOAK_MS = 500
 const DEADLINE_MS = 60_000
 
-export async function firstRing(
-  dir: string,
-  { rounds, say }: Rounds,
-  add: (name: string, sample: Sample) => void,
-): Promise<void> {
+type Add = (name: string, sample: Sample) => void
+
+export function firstRing(dir: string, options: Rounds, add: Add): Promise<void> {
+  return onFoundation(dir, () => rollBacks(dir, options, add))
+}
+
+async function rollBacks(dir: string, { rounds, say }: Rounds, add: Add): Promise<void> {
   const stack = await up({ dir, soakMs: SOAK_MS, pollMs: POLL_MS, say })
   try {
     for (let round = 1; round <= rounds; round++) {

@@ -12,6 +12,7 @@ import { checkoutCompiler } from '../../../infra/trust/checkout-code.ts'
 import { type Digest, Manifest } from '../../../pipelines/contract/artifact.ts'
 import type { Report } from '../../../pipelines/contract/release.ts'
 import { publishedRepository } from '../../fakes/published-repository.ts'
+import { atSignal } from '../ending.ts'
 import { mixedRules } from '../rules.ts'
 import { ORIGIN_PORT } from '../servers.ts'
 import { type Agents, openAgents } from './agents.ts'
@@ -23,8 +24,6 @@ const RULES = 100
 const PROCESSES = 2
 /** In memory where there is such a place: 5,000 nodes have 5,000 disks, and this machine has one. */
 const MEMORY = '/dev/shm'
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-const EXIT_BY_SIGNAL = 130
 
 export type Push = { number: number; startedAt: number; publishedMs: number }
 
@@ -54,16 +53,12 @@ const nameOf = (index: number) => `node-${index}`
 export async function fleetWorld(most: number, say: (line: string) => void): Promise<FleetWorld> {
   const dir = await mkdtemp(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'heddle-fleet-'))
   const undo: (() => Promise<unknown>)[] = [() => rm(dir, { recursive: true, force: true })]
-  const end = () => void close().finally(() => process.exit(EXIT_BY_SIGNAL))
   let closing: Promise<void> | undefined
   const close = () => {
-    closing ??= closeAll(undo).finally(() => {
-      for (const signal of SIGNALS) process.off(signal, end)
-    })
+    closing ??= closeAll(undo).finally(over)
     return closing
   }
-  // Until all is closed: execa ends the process at a signal that nobody listens to any more.
-  for (const signal of SIGNALS) process.on(signal, end)
+  const over = atSignal(close)
   try {
     return await open(dir, { most, say, close, undo: (each) => void undo.push(each) })
   } catch (error) {
