@@ -23,6 +23,7 @@ const HOSTED = [
   'cli',
   'cloud-stacks',
   'delivery',
+  'explain-cli',
   'lambda',
   'lint-cli',
   'proof-cli',

@@ -1,8 +1,8 @@
 /** What Ctrl-C and SIGTERM do to a benchmark: what is up is taken down, the newest first, and the process ends. */
 import { exitCodeOf, SIGNALS, takeDown } from '../../infra/local/signals.ts'
 
-/** Without a promise nothing else of this process runs meanwhile. */
-type End = () => void | Promise<unknown>
+/** What gives no promise lets nothing else of this process run meanwhile. */
+type End = () => unknown
 
 const ends: End[] = []
 
@@ -43,7 +43,7 @@ async function endAll(say: (line: string) => void): Promise<void> {
   for (const end of ends.toReversed()) {
     try {
       const under = end()
-      if (under !== undefined) await under
+      if (under instanceof Promise) await under
     } catch (error) {
       say(String(error))
     }

@@ -5,7 +5,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { fsStore } from '../../agent/adapters/fs-store.ts'
 import { natsLink } from '../../agent/adapters/nats-link.ts'
@@ -15,8 +14,7 @@ import { killServer, noServer, startServer } from '../fakes/bus-member.ts'
 import { freePort } from '../fakes/free-port.ts'
 import { eventually } from '../fakes/local-delivery.ts'
 import { type Fleet, nodeFleet } from '../fakes/node-fleet.ts'
-
-const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
+import { HEDDLE } from '../fakes/heddle-command.ts'
 
 describe('heddle bus, and the nodes on it', { skip: noServer, timeout: 60_000 }, () => {
   let directory: string
@@ -35,7 +33,7 @@ describe('heddle bus, and the nodes on it', { skip: noServer, timeout: 60_000 },
   })
 
   async function heddle(...args: string[]) {
-    const { stdout } = await execa(process.execPath, [MAIN, ...args])
+    const { stdout } = await execa(process.execPath, [HEDDLE, ...args])
     return JSON.parse(stdout)
   }
   const bus = () => ['--bus', at('bus'), '--store', at('store')]
@@ -95,7 +93,7 @@ describe('heddle bus, and the nodes on it', { skip: noServer, timeout: 60_000 },
   ]
   for (const [what, args] of wrong) {
     test(`${what} is wrong usage`, async () => {
-      const { exitCode } = await execa(process.execPath, [MAIN, ...args], { reject: false })
+      const { exitCode } = await execa(process.execPath, [HEDDLE, ...args], { reject: false })
       assert.equal(exitCode, 2)
     })
   }

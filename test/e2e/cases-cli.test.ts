@@ -1,14 +1,12 @@
 /** `heddle test`: the cases beside policies, from the command line; and what lint and plan say of them. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { document, POLICY, ROUTE } from '../unit/languages/case-text.ts'
+import { heddleIn } from '../fakes/heddle-command.ts'
 
-const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const HOLDS =
   '{name: no admin, request: {line: GET /admin}, to: {labels: {app: api}}, expect: {verdict: drop}}'
 const FAILS =
@@ -28,13 +26,7 @@ before(() => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-function heddle(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-  })
-  return { status, stdout, stderr }
-}
+const heddle = (...args: string[]) => heddleIn(folder, ...args)
 
 const REFUSAL =
   'refused/1.yaml:5:84 error unknown-field: unknown field `verdikt` in cases[0].expect\n    did you mean `verdict`?\n'

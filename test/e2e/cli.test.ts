@@ -4,9 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { HEDDLE, heddleIn } from '../fakes/heddle-command.ts'
 
-const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const POLICY = `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata: {name: api}
@@ -39,13 +38,7 @@ before(() => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-function heddle(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-  })
-  return { status, stdout, stderr }
-}
+const heddle = (...args: string[]) => heddleIn(folder, ...args)
 
 describe('heddle', () => {
   test('tells its version and its commands', () => {
@@ -58,7 +51,7 @@ describe('heddle', () => {
     const script = `process.argv[2] = '--version'
       await import(process.argv[1])
       process.exitCode = (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8').includes('libbpf') ? 3 : 0`
-    const args = ['--input-type=module', '-e', script, MAIN]
+    const args = ['--input-type=module', '-e', script, HEDDLE]
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' })
   })

@@ -7,11 +7,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { pathPolicy } from '../fakes/policies.ts'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { LocalDelivery } from '../fakes/local-delivery.ts'
-
-const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
+import { HEDDLE } from '../fakes/heddle-command.ts'
 
 let delivery: LocalDelivery
 let where: string[]
@@ -27,7 +25,7 @@ before(async () => {
 })
 after(() => delivery?.stop())
 
-const heddle = (...args: string[]) => execa(process.execPath, [MAIN, ...args], { reject: false })
+const heddle = (...args: string[]) => execa(process.execPath, [HEDDLE, ...args], { reject: false })
 const json = async (...args: string[]) => JSON.parse((await heddle(...args, '--json')).stdout)
 const of = (at: number) => made[at] ?? assert.fail('not published')
 
@@ -51,7 +49,15 @@ describe('heddle log', () => {
     const copy = delivery.path('copy')
     await cp(delivery.path('store'), copy, { recursive: true })
     const args = ['--store', copy, '--root', delivery.path('root.json'), '--state', state, '--json']
-    const watching = spawn(process.execPath, [MAIN, 'log', 'monitor', ...args, '--watch', '--every', '0.05'])
+    const watching = spawn(process.execPath, [
+      HEDDLE,
+      'log',
+      'monitor',
+      ...args,
+      '--watch',
+      '--every',
+      '0.05',
+    ])
     try {
       let said = ''
       watching.stderr.on('data', (text: Buffer) => {

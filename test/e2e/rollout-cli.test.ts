@@ -4,13 +4,12 @@ import { spawnSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
 import { openPolicy } from '../fakes/policies.ts'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { ensureOperator } from '../../functions/adapters/dev-keys.ts'
 import { rolloutEndKey } from '../../pipelines/contract/object-keys.ts'
 import { eventually, LocalDelivery } from '../fakes/local-delivery.ts'
+import { HEDDLE } from '../fakes/heddle-command.ts'
 
-const HEDDLE = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const absent = spawnSync('nats-server', ['--version']).error !== undefined && 'nats-server is not installed'
 
 const TENANTS = { 'tenants.yaml': 'tenants:\n  - path: policies\n    namespaces: [shop]\n' }

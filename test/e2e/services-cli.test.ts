@@ -4,7 +4,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createUser } from '@nats-io/nkeys'
 import { parseMembers } from '../../agent/adapters/file-members.ts'
@@ -18,8 +17,8 @@ import { servicesText, viewServices } from '../../infra/node/services.ts'
 import type { Subject } from '../../infra/node/subject.ts'
 import { Service } from '../../pipelines/services/model.ts'
 import { enforcingFleet, type Fleet } from '../fakes/node-fleet.ts'
+import { HEDDLE } from '../fakes/heddle-command.ts'
 
-const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const run = promisify(execFile)
 
 const service = (name: string, address: string) =>
@@ -130,9 +129,9 @@ describe('heddle node services', () => {
 
   test('at the command line: text, or data with --json; without a kernel that knows services it says so', async () => {
     const config = await configuration()
-    const text = await run(process.execPath, [MAIN, 'node', 'services', '--config', config])
+    const text = await run(process.execPath, [HEDDLE, 'node', 'services', '--config', config])
     assert.match(text.stdout, /^the attached dispatcher knows no services: none is written\nshop\/cart:80 /)
-    const { stdout } = await run(process.execPath, [MAIN, 'node', 'services', '--json', '--config', config])
+    const { stdout } = await run(process.execPath, [HEDDLE, 'node', 'services', '--json', '--config', config])
     const data = JSON.parse(stdout) as { support: string; services: { service: string; zone: number }[] }
     assert.equal(data.support, 'none')
     assert.deepEqual(
@@ -142,7 +141,7 @@ describe('heddle node services', () => {
         ['shop/none:80', 0],
       ],
     )
-    const status = await run(process.execPath, [MAIN, 'node', 'status', '--config', config])
+    const status = await run(process.execPath, [HEDDLE, 'node', 'status', '--config', config])
     assert.equal((JSON.parse(status.stdout) as { services: string }).services, 'none')
   })
 })
@@ -187,7 +186,7 @@ describe('the members of a fleet', () => {
     test(`admit with ${what} is refused before the bus is told`, async () => {
       const args = flags.map((flag) => (flag === 'M' ? file('members.json') : flag))
       const known = ['--bus', file('bus'), '--store', file('store'), '--ring', 'canary', '--nkey', NKEY]
-      const admitted = run(process.execPath, [MAIN, 'node', 'admit', 'n1', ...known, ...args])
+      const admitted = run(process.execPath, [HEDDLE, 'node', 'admit', 'n1', ...known, ...args])
       await assert.rejects(admitted, (error: { code: number; stderr: string }) => {
         assert.equal(error.code, code)
         assert.match(error.stderr, says)
@@ -209,7 +208,7 @@ describe('the members of a fleet', () => {
       'bank',
     ]
     await run(process.execPath, [
-      MAIN,
+      HEDDLE,
       'node',
       'admit',
       'n1',
@@ -230,7 +229,7 @@ describe('the members of a fleet', () => {
       },
     ])
     await run(process.execPath, [
-      MAIN,
+      HEDDLE,
       'node',
       'revoke',
       'n1',

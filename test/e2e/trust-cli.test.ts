@@ -4,7 +4,6 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { openOnlineKeys } from '../../functions/adapters/dev-keys.ts'
 import { openFsStore } from '../../functions/adapters/fs-store.ts'
@@ -12,8 +11,8 @@ import { Repository } from '../../functions/trust/repository.ts'
 import { type Custody, initTrust, signCheckout } from '../../infra/trust/custody.ts'
 import { fakeCode } from '../fakes/compiler.ts'
 import { systemClock } from '../fakes/keys.ts'
+import { HEDDLE } from '../fakes/heddle-command.ts'
 
-const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 let directory: string
 let custody: Custody
 before(async () => {
@@ -32,7 +31,7 @@ beforeEach(async () => {
 async function trust(...args: string[]) {
   const where = ['--store', custody.store, '--root', custody.root, '--online', custody.online]
   const all = ['trust', ...args, ...where, '--offline', ...custody.offline]
-  return execa(process.execPath, [MAIN, ...all], { reject: false })
+  return execa(process.execPath, [HEDDLE, ...all], { reject: false })
 }
 /** As the functions do when they start. */
 async function publish(): Promise<void> {
@@ -181,7 +180,7 @@ describe('heddle trust', () => {
   ]
   for (const [name, args] of wrong) {
     test(`${name} is wrong usage`, async () => {
-      const { exitCode, stderr } = await execa(process.execPath, [MAIN, ...args], { reject: false })
+      const { exitCode, stderr } = await execa(process.execPath, [HEDDLE, ...args], { reject: false })
       assert.equal(exitCode, 2)
       assert.match(stderr, /^error: /)
     })
@@ -193,7 +192,7 @@ describe('heddle trust', () => {
     for (const content of [undefined, '{}']) {
       if (content !== undefined) await mkdir(bus)
       if (content !== undefined) await writeFile(join(bus, 'bus.json'), content)
-      const odd = await execa(process.execPath, [MAIN, ...revoke], { reject: false })
+      const odd = await execa(process.execPath, [HEDDLE, ...revoke], { reject: false })
       assert.equal(odd.exitCode, 1)
       assert.match(odd.stderr, /^schema-violation: .*bus\.json/)
     }

@@ -18,16 +18,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { pathPolicy } from '../fakes/policies.ts'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { findCgroup2 } from '../../infra/local/cgroup.ts'
 import { mountBpffs } from '../bpf/kernel/bpffs.ts'
 import { whyNoKernel } from '../bpf/kernel/kernel-fixture.ts'
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts'
 import { eventually, LocalDelivery } from '../fakes/local-delivery.ts'
+import { HEDDLE } from '../fakes/heddle-command.ts'
 
 const skip = whyNoKernel() ?? false
-const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const POLICY_FILE = 'policies/api.yaml'
 
 let delivery: LocalDelivery
@@ -39,7 +38,7 @@ const config = () => join(directory, 'node', 'node.json')
 const away = () => delivery.path('media-in-a-safe')
 
 async function heddle(...args: string[]) {
-  return execa(process.execPath, [MAIN, ...args], { reject: false })
+  return execa(process.execPath, [HEDDLE, ...args], { reject: false })
 }
 async function trust(...args: string[]): Promise<Record<string, unknown>> {
   const { store, root, offline, online } = delivery.custody

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import { inheritedListeners } from '../../agent/relay/inherited-listeners.ts'
 import { RelayConfig } from '../../agent/relay/config.ts'
 import { register } from '../../infra/cli/node-units.ts'
 import { relayService, relaySocket } from '../../infra/node/relay-systemd.ts'
 import { systemdUnit } from '../../infra/node/systemd.ts'
+import { heddleIn } from '../fakes/heddle-command.ts'
 
-const MAIN = fileURLToPath(new URL('../../infra/cli/main.js', import.meta.url))
 const CONFIG = {
   schema: 'heddle.relay/1',
   node: 'node-a',
@@ -102,11 +100,7 @@ describe('heddle node', () => {
     writeFileSync(join(folder, 'wrong.json'), JSON.stringify({ ...CONFIG, stopMs: '7s' }))
   })
   after(() => rmSync(folder, { recursive: true, force: true }))
-  const node = (...args: string[]) => {
-    const options = { cwd: folder, encoding: 'utf8' } as const
-    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'node', ...args], options)
-    return { status, stdout, stderr }
-  }
+  const node = (...args: string[]) => heddleIn(folder, 'node', ...args)
 
   test("relay-unit says what the relay's configuration says", () => {
     const { status, stdout, stderr } = node('relay-unit', '--config', 'relay.json')

@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type PreparedNats, prepareNats } from '../../../infra/nats/local-server.ts'
+import { accepts } from '../../fakes/accepts.ts'
 import { freePort } from '../../fakes/free-port.ts'
 
 const START_MS = 60_000
@@ -35,7 +35,7 @@ http {
   const file = join(dir, 'store.conf')
   writeFileSync(file, config)
   const child = spawn('nginx', ['-e', `${dir}/store.errors`, '-p', dir, '-c', file], { stdio: 'ignore' })
-  await until('the store', child, () => accepts(port))
+  await until('the store', child, async () => (await accepts(port)) || undefined)
   return served(child, `http://127.0.0.1:${port}`)
 }
 
@@ -74,17 +74,5 @@ async function until<T>(what: string, child: ChildProcess, look: () => Promise<T
       throw new Error(`${what} did not start`)
     }
     await sleep(20)
-  }
-}
-
-async function accepts(port: number): Promise<true | undefined> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return undefined
-  } finally {
-    socket.destroy()
   }
 }

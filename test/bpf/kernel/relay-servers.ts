@@ -3,10 +3,10 @@ import type { ChildProcess } from 'node:child_process'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { KernelFixture } from './kernel-fixture.ts'
+import { accepts } from '../../fakes/accepts.ts'
 import { freePort } from '../../fakes/free-port.ts'
 
 /** `pid` = the process that owns the sockets. */
@@ -80,17 +80,6 @@ server { listen 127.0.0.1:${port}; location / { return 200 ok; } } }`,
   const child = node.spawnManaged(NGINX as string, ['-c', file])
   while (!(await accepts(port))) if (child.exitCode !== null) throw new Error('nginx ended')
   return { port, pid: child.pid as number }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.on('error', () => resolve(false))
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-  })
 }
 
 /** The interpreter itself: a shim would be another process first. */

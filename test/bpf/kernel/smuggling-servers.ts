@@ -2,10 +2,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { accepts } from '../../fakes/accepts.ts'
 import { freePort } from '../../fakes/free-port.ts'
 import type { KernelFixture } from './kernel-fixture.ts'
 import { expected, type Understood } from './smuggling-policy.ts'
@@ -125,15 +125,4 @@ export class SmugglingServers {
     const body = said.raw === undefined ? said.body : expected(raw, 'client').requests[0]?.body
     this.heard.push({ ...said, body: body ?? said.raw ?? '' })
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.on('error', () => resolve(false))
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-  })
 }

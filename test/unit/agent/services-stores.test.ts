@@ -11,7 +11,7 @@ import { apply, contentOf, emptyOutbound, type MemoryOutbound } from '../../fake
 
 const SEED = 20261123
 /** How much of a sample is taken. */
-const PART = process.env['HEDDLE_DEEP'] === '1' ? 10 : 0.4
+const PART = process.env['HEDDLE_DEEP'] === '1' ? 10 : 0.2
 
 function endpoint(host: number, weight = 1): EndpointEntry {
   return { address: `10.0.0.${host}`, port: 80, local: host < 3, weight }

@@ -9,7 +9,7 @@ import { matchesFully, parseRegex } from '../../../pipelines/automata/regex.ts'
 import { mixedPatterns } from './mixed-rules.ts'
 import { regexPattern, subjectFor } from './patterns.ts'
 
-const RUNS = process.env['HEDDLE_DEEP'] ? 5_000 : 80
+const RUNS = process.env['HEDDLE_DEEP'] ? 5_000 : 40
 const SMALL_WORK = 1 << 18
 const PATH = range(0x21, 0x7e)
 const encode = (text: string) => new TextEncoder().encode(text)

@@ -1,54 +1,11 @@
 /** `heddle explain --service`: where a request goes. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { test } from 'node:test'
 import { readPolicies } from '../../../functions/validate/load-policies.ts'
 import { explainService, serviceOf } from '../../../infra/cli/explain-service.ts'
 import { UsageError } from '../../../infra/cli/usage.ts'
 import { parseHttp1 } from '../../../pipelines/protocols/http1.ts'
-
-const MAIN = fileURLToPath(new URL('../../../infra/cli/main.js', import.meta.url))
-const route = (name: string, namespace: string, rules: string) => `apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: ${name}, namespace: ${namespace}}
-spec:
-  parentRefs: [{group: "", kind: Service, name: front, namespace: shop, port: 80}]
-  rules:
-${rules}`
-const SHOP = route(
-  'front',
-  'shop',
-  `  - matches: [{path: {type: PathPrefix, value: /v2}}]
-    filters:
-    - {type: URLRewrite, urlRewrite: {hostname: two, path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}
-    - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-A, value: "1"}], remove: [X-B]}}
-    timeouts: {request: 2s, backendRequest: 1s}
-    backendRefs:
-    - {name: front, port: 80, weight: 9}
-    - {name: front-v0, port: 80, weight: 0}
-    - name: front-v2
-      port: 80
-      weight: 1
-      filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: X-V, value: two}]}}]
-  - matches: [{path: {type: Exact, value: /old}}]
-    filters: [{type: RequestRedirect, requestRedirect: {statusCode: 301, hostname: new.example}}]
-  - matches: [{path: {type: Exact, value: /drained}}]
-    backendRefs: [{name: front, port: 80, weight: 0}]
-  - matches: [{path: {type: Exact, value: /again}}]
-    retry: {attempts: 2, codes: [503]}
-    backendRefs: [{name: front, port: 80}]
-`,
-)
-const FOR_OFFICE = route('own', 'office', '  - backendRefs: [{name: elsewhere, port: 81}]\n')
-
-const FILES = [
-  { path: 'front.yaml', text: SHOP },
-  { path: 'office.yaml', text: FOR_OFFICE },
-]
+import { FILES } from './explain-text.ts'
 
 /** What is said of a GET by a client of that namespace. */
 function said(service: string, target: string, client: string | null = null, all = false) {
@@ -147,80 +104,3 @@ test('with all, every part of each match, and those that were not asked', () => 
 
 for (const name of ['', 'a:0', 'a:65536', 'a b', 'a/b/c', '/a'])
   test(`\`${name}\` names no service`, () => assert.throws(() => serviceOf(name, 'shop'), UsageError))
-
-let folder = ''
-before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'heddle-explain-'))
-  for (const { path, text } of FILES) writeFileSync(join(folder, path), text)
-})
-after(() => rmSync(folder, { recursive: true, force: true }))
-
-function explain(...args: string[]) {
-  const all = [MAIN, 'explain', '-f', 'front.yaml', 'office.yaml', ...args]
-  const { status, stdout, stderr } = spawnSync(process.execPath, all, { cwd: folder, encoding: 'utf8' })
-  return { status, stdout, stderr }
-}
-
-test('the command line says who asks, and prints JSON', () => {
-  const asked = ['--service', 'shop/front', '--request', 'GET /v2', '--from', 'app=desk', '--json']
-  const { stdout } = explain(...asked, '--from-namespace', 'office')
-  const { service, client, deciding, outcomes } = JSON.parse(stdout)
-  assert.deepEqual(
-    [service, client, deciding],
-    [
-      { namespace: 'shop', name: 'front', port: 80 },
-      'office',
-      { route: 'own', namespace: 'office', source: { file: 'office.yaml', line: 7, column: 5 } },
-    ],
-  )
-  assert.equal(outcomes.length, 1)
-  const { weight, sum, kind, service: to } = outcomes[0]
-  assert.deepEqual([weight, sum, kind, to.name], [1, 1, 'forward', 'elsewhere'])
-})
-
-test('JSON has each match in order of precedence, and the bytes of each outcome', () => {
-  const { stdout } = explain(
-    '--service',
-    'shop/front',
-    '--request',
-    'GET /v2',
-    '--header',
-    'X-B: é',
-    '--json',
-  )
-  const { met, outcomes } = JSON.parse(stdout)
-  const ends = 'HTTP/1.1\r\nHost:'
-  const after = `GET / ${ends} two\r\nX-A: 1\r\n\r\n`
-  assert.deepEqual(
-    [met.before, met.after, outcomes.length],
-    [`GET /v2 ${ends} explain\r\nX-B: Ã©\r\n\r\n`, [after, after], 2],
-  )
-  assert.deepEqual(
-    met.matches.map(({ source, holds, decides }: Record<string, unknown>) => [source, holds, decides]),
-    [21, 23, 19, 7].map((line) => [{ file: 'front.yaml', line, column: 15 }, line === 7, line === 7]),
-  )
-})
-
-test('what stands behind the empty line is no part of the head', () => {
-  const smuggled = ['--header', 'A: 1\r\n\r\nGET /v2 HTTP/1.1']
-  const { stdout } = explain('--service', 'x/front', '--request', 'GET /', ...smuggled, '--json')
-  const head = 'GET / HTTP/1.1\r\nHost: explain\r\nA: 1\r\n\r\n'
-  const { before, after } = JSON.parse(stdout).met
-  assert.deepEqual([before, after], [head, [head]])
-})
-
-test('JSON has no bytes that go on where no backend gets them', () => {
-  const { stdout } = explain('--service', 'shop/front', '--request', 'GET /old', '--json')
-  assert.deepEqual(JSON.parse(stdout).met.after, [null])
-})
-
-test('a request that is not canonical is refused, whatever the routes', () => {
-  const { status, stdout } = explain('--service', 'shop/front', '--request', 'GET  /v2')
-  assert.deepEqual([status, stdout], [0, 'refused (bad-target)\n'])
-})
-
-for (const args of [[], ['--to', 'app=a', '--service', 'a']])
-  test(`\`explain --request 'GET /' ${args.join(' ')}\` is wrong usage`, () => {
-    const { status, stderr } = explain('--request', 'GET /', ...args)
-    assert.deepEqual([status, stderr.slice(0, 7)], [2, 'error: '])
-  })

@@ -12,6 +12,8 @@ import { formatBundle, parseBundle } from '../../../pipelines/log/tiles.ts'
 import { freshSigner } from '../../fakes/forger.ts'
 import { memoryStore } from '../../fakes/memory-store.ts'
 
+/** Every damage to every tile; otherwise each damage, and each tile, once. */
+const DEEP = process.env['HEDDLE_DEEP'] === '1'
 const ORIGIN = 'heddle.test/log'
 const signer = freshSigner()
 const log: Log = { origin: ORIGIN, keys: [{ name: ORIGIN, publicKey: signer.publicKey }], ...logCrypto }
@@ -153,8 +155,9 @@ test('a damaged tile is named, whichever it is, and is no split view', async () 
     'tile/entries/000',
     'tile/entries/001.p/44',
   ]
-  for (const name of objects)
-    for (const how of ['flipped', 'cut', 'gone'] as const) {
+  for (const [index, name] of objects.entries())
+    for (const [at, how] of (['flipped', 'cut', 'gone'] as const).entries()) {
+      if (!DEEP && at !== index % 3) continue
       const store = logStore()
       const bytes = store.objects.get(`log/${name}`) as Uint8Array
       bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1

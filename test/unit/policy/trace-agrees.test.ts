@@ -19,8 +19,8 @@ import { request } from './small-policies.ts'
 
 const SEED = 20_261_124
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
-const CONDITIONS = DEEP ? 50_000 : 500
-const SETS = DEEP ? 5_000 : 50
+const CONDITIONS = DEEP ? 50_000 : 250
+const SETS = DEEP ? 5_000 : 25
 const ASKED = 20
 const PORT = 80
 

@@ -14,7 +14,7 @@ import { generatedCondition, nearRequest } from '../../fakes/generated-condition
 import { type Random, random } from '../../fakes/random.ts'
 
 const SEED = 20_261_123
-const SETS = process.env['HEDDLE_DEEP'] === '1' ? 5_000 : 40
+const SETS = process.env['HEDDLE_DEEP'] === '1' ? 5_000 : 16
 const REQUESTS = 40
 const TCP = 6
 const PORT = 80

@@ -12,7 +12,7 @@ import { TablesWalker } from '../../../pipelines/tables/walk.ts'
 const source = { file: 'p.yaml', line: 1, column: 1 }
 const encode = (text: string) => new TextEncoder().encode(text)
 const SEED = 20_260_103
-const POLICIES = process.env['HEDDLE_DEEP'] ? 20_000 : 120
+const POLICIES = process.env['HEDDLE_DEEP'] ? 20_000 : 48
 const PROTOCOLS = { TCP: 6, UDP: 17, SCTP: 132 } as const
 
 const labels = fc.constantFrom({ app: 'a' }, { app: 'b' }, { app: 'a', tier: 'x' })

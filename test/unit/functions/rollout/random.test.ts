@@ -13,7 +13,7 @@ import { memoryKeys } from '../../../fakes/keys.ts'
 import { type RolloutWorld, rolloutWorld } from '../../../fakes/rollout-world.ts'
 
 const DEEP = process.env['HEDDLE_DEEP'] === '1'
-const ROLLOUTS = DEEP ? 1000 : 15
+const ROLLOUTS = DEEP ? 1000 : 8
 const SEED = 20261123
 const SOAK_MS = 1000
 const COMMITS = 3
