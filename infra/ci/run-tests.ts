@@ -17,7 +17,7 @@ import { runChecks } from './checks.ts'
 import { leftBehind, lookAround, RUN_MARK } from './leftovers.ts'
 import { runSuite } from './run-suite.ts'
 import { runOnSecondNode } from './second-node.ts'
-import { compiledFiles, isAlone, ON_SECOND_NODE, type Suite, SUITES } from './suites.ts'
+import { compiledFiles, isAlone, ON_SECOND_NODE, processesFor, type Suite, SUITES } from './suites.ts'
 import { addTotals, closingLine, noTotals, skipLines } from './totals.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -66,7 +66,11 @@ await Promise.all(beside)
 async function runOne(suite: Suite, files: string[]): Promise<void> {
   const suiteStart = performance.now()
   say(`${suite.name}: ${files.length} files`)
-  const totals = await runSuite(root, files, { concurrency: suite.concurrency, deep: values.deep, say })
+  const totals = await runSuite(root, processesFor(root, suite, files), {
+    concurrency: suite.concurrency,
+    deep: values.deep,
+    say,
+  })
   addTotals(sum, totals)
   say(`${suite.name}: ${closingLine(totals)} in ${secondsSince(suiteStart)} s`)
 }

@@ -1,6 +1,7 @@
 /** The suites of tests, in the order in which they run, and the files of each. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 export type Suite = {
   name: string
@@ -8,6 +9,8 @@ export type Suite = {
   folders: string[]
   /** Files at a time. Suites that own the kernel, namespaces or a clock's attention run one by one. */
   concurrency: number
+  /** Folders of pure tests: the files of each are one process, which takes as long to start as most of them run. */
+  together?: string[]
   /** Runs beside those after it, as far as they share the machine: an emulated machine is one busy CPU for a minute. */
   beside?: true
 }
@@ -33,10 +36,15 @@ const HOSTED = [
   'units-cli',
 ]
 
+/** Of no process, file, port or clock. A folder whose tests take long is not among them: its files run side by side. */
+const PURE = ['bench', 'languages', 'pipelines', 'policy', 'protocols', 'services'].map(
+  (name) => `unit/${name}/`,
+)
+
 export const SUITES: readonly Suite[] = [
   { name: 'tidy', folders: ['tidy.test.ts'], concurrency: 1 },
   // A third file fills what two cores lose while processes start and disks answer.
-  { name: 'unit', folders: ['unit/'], concurrency: 3 },
+  { name: 'unit', folders: ['unit/'], concurrency: 3, together: PURE },
   { name: 'emulated', folders: ['bpf/vm/kernel-6.1.test.ts', 'bpf/host/'], concurrency: 1, beside: true },
   { name: 'contract', folders: ['contract/'], concurrency: 2 },
   { name: 'conformance', folders: ['conformance/'], concurrency: 2 },
@@ -75,4 +83,22 @@ export function compiledFiles(root: string, suite: Suite, only?: RegExp): string
     if (!existsSync(compiled)) throw new Error(`test/${path} is not compiled: npm run build`)
     return compiled
   })
+}
+
+/**
+ * What to start for compiled files of a suite. Those of a folder `together` are imported by one file, which is
+ * written anew; it comes before the others, as it takes longer than most.
+ */
+export function processesFor(root: string, { together = [] }: Suite, files: readonly string[]): string[] {
+  const folder = join(root, 'dist/test/together')
+  mkdirSync(folder, { recursive: true })
+  const groups = together.flatMap((prefix) => {
+    const members = files.filter((file) => file.startsWith(join(root, 'dist/test', prefix)))
+    if (members.length < 2) return []
+    const entry = join(folder, `${prefix.slice(0, -1).replaceAll('/', '-')}.js`)
+    writeFileSync(entry, members.map((file) => `await import('${pathToFileURL(file)}')\n`).join(''))
+    return [{ entry, members }]
+  })
+  const grouped = new Set(groups.flatMap(({ members }) => members))
+  return [...groups.map(({ entry }) => entry), ...files.filter((file) => !grouped.has(file))]
 }
