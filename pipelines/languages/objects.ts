@@ -51,3 +51,4 @@ export const Metadata = z
     }),
   })
   .meta({ id: 'Metadata', description: 'What the object is told by.' })
+export type Metadata = z.infer<typeof Metadata>

@@ -121,10 +121,13 @@ function read(roots: readonly SourceNode[], reading: Reading, found: Found): Fin
     }
     if (isPolicyTest(root)) readCases(root, reading, found)
     else if (kind === undefined) {
-      const { policies, findings } = isMeshDocument(root) ? readMeshDocument(root) : readCiliumDocument(root)
+      const { policies, findings, routes } = isMeshDocument(root)
+        ? readMeshDocument(root, known)
+        : { ...readCiliumDocument(root), routes: [] }
       reading.findings.push(...findings)
-      for (const policy of policies) found(named('policy', policy), root)
+      for (const said of [...policies, ...routes]) found(named('policy', said), root)
       reading.policies.push(...policies)
+      reading.routes.push(...routes)
     }
     if (reading.policies.length + reading.routes.length > MAX_POLICIES) return tooMany(root.at)
     if (reading.cases.length > MAX_CASES) return tooManyCases(root.at)

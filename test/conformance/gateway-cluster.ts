@@ -6,7 +6,7 @@ import {
   readReference,
   referencesOf,
 } from '../../pipelines/languages/gateway/documents.ts'
-import type { References } from '../../pipelines/languages/gateway/references.ts'
+import type { References } from '../../pipelines/languages/routes/references.ts'
 import { readRoute } from '../../pipelines/languages/gateway/route.ts'
 import { type ParentStatus, routeStatus } from '../../pipelines/languages/gateway/status.ts'
 import type { SourceNode } from '../../pipelines/languages/source-node.ts'

@@ -7,11 +7,13 @@ import { type Finding, problem, warning } from '../finding.ts'
 import { schemaFindings } from '../schema-findings.ts'
 import { nodeAt, placeOf, plainValue, type SourceNode } from '../source-node.ts'
 import { UNSUPPORTED_KINDS } from './features.ts'
-import type { Grant, KnownService, References } from './references.ts'
+import type { Grant, KnownService, References, RouteKind } from '../routes/references.ts'
 import { DEFAULT_NAMESPACE, VOCABULARY } from './route.ts'
 import { ReferenceGrant, Service } from './schema.ts'
 
 const GROUP = 'gateway.networking.k8s.io'
+/** Whose routes a grant may speak of, and the group of each. */
+const ROUTE_KINDS: Record<RouteKind, string> = { HTTPRoute: GROUP, MeshPolicy: 'heddle.dev' }
 
 /** Kind and name of an object that other objects may refer to, where it speaks, and what it says. */
 export type Named = { kind: string; namespace: string; name: string; source: Source }
@@ -69,10 +71,17 @@ function readGrant(root: SourceNode): ReadReference {
   if (!parsed.success) return { findings: schemaFindings(root, parsed.error, VOCABULARY) }
   const { metadata, spec } = parsed.data
   const { name, namespace = DEFAULT_NAMESPACE } = metadata
-  const from = spec.from.filter(({ group, kind }) => group === GROUP && kind === 'HTTPRoute')
+  const from = spec.from.filter(({ group, kind }) => ROUTE_KINDS[kind as RouteKind] === group)
   const to = spec.to.filter(({ group, kind }) => group === '' && kind === 'Service')
   const grants = from.flatMap((source) =>
-    to.map((target): Grant => ({ from: source.namespace, namespace, name: target.name })),
+    to.map(
+      (target): Grant => ({
+        kind: source.kind as RouteKind,
+        from: source.namespace,
+        namespace,
+        name: target.name,
+      }),
+    ),
   )
   const findings =
     grants.length > 0
@@ -80,7 +89,7 @@ function readGrant(root: SourceNode): ReadReference {
       : [
           warning(
             placeOf(root, ['spec']),
-            'this grant changes nothing: it is not from HTTPRoute to Service',
+            'this grant changes nothing: it is not from HTTPRoute or MeshPolicy to Service',
             'remove it, or add them',
           ),
         ]

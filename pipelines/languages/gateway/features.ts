@@ -33,20 +33,3 @@ export const UNSUPPORTED_KINDS: Record<string, string> = {
   ListenerSet: 'keep it out of the policy repository: routes attach to Services',
   BackendTLSPolicy: 'keep it out of the policy repository: TLS is not originated',
 }
-
-/**
- * Fields that frame a message, end a connection or say where it goes. Who changes them
- * changes what the next reader takes for a request (RFC 9112 11.2).
- */
-export const FRAMING_FIELDS: readonly string[] = [
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]

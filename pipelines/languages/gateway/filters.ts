@@ -1,11 +1,12 @@
 /** `filters` of a rule or of a backend: what may stand together, and what they are in the model. */
-import type { Field, Filter } from '../../policy/route.ts'
+import type { Filter } from '../../policy/route.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
-import { FRAMING_FIELDS, UNSUPPORTED, UNSUPPORTED_FILTERS } from './features.ts'
-import { pathProblem } from './matches.ts'
-import { corsFilterOf } from './cors.ts'
-import type { Header, HeaderFilter, PathModifier, RouteFilter } from './schema.ts'
+import { corsFilterOf } from '../routes/cors.ts'
+import { headersOf } from '../routes/header-fields.ts'
+import { pathProblem } from '../routes/path-problem.ts'
+import { UNSUPPORTED, UNSUPPORTED_FILTERS } from './features.ts'
+import type { PathModifier, RouteFilter } from './schema.ts'
 
 /** The field that each type needs, and no other type may have. */
 const PARTS = {
@@ -16,44 +17,8 @@ const PARTS = {
   CORS: 'cors',
 } as const
 type Supported = keyof typeof PARTS
+const HOST = 'write URLRewrite with a hostname'
 const isSupported = (type: RouteFilter['type']): type is Supported => Object.hasOwn(PARTS, type)
-
-function checkName(reader: Reader, path: Path, name: string): void {
-  if (!FRAMING_FIELDS.includes(name.toLowerCase())) return
-  const hint = /^host$/i.test(name)
-    ? 'write URLRewrite with a hostname'
-    : 'remove it: it frames the message, or speaks of one connection alone'
-  reader.refuse(path, 'unsupported-feature', `the header \`${name}\` cannot be changed`, hint)
-}
-
-/** Of names that differ in case alone the first counts, as in a match. */
-function fieldsOf(reader: Reader, list: Header[], path: Path): Field[] {
-  const seen = new Map<string, string>()
-  return list.flatMap(({ name, value }, index): Field[] => {
-    const here = [...path, index, 'name']
-    checkName(reader, here, name)
-    const first = seen.get(name.toLowerCase())
-    if (first === name) {
-      reader.refuse(here, 'schema-violation', `\`${name}\` stands twice in one list`, 'remove one')
-    } else if (first !== undefined) {
-      const message = `\`${name}\` has no effect: it is the same header as \`${first}\``
-      reader.warn(here, message, 'remove one: only the first counts')
-    }
-    if (first !== undefined) return []
-    seen.set(name.toLowerCase(), name)
-    return [{ name, value }]
-  })
-}
-
-function headersOf(reader: Reader, part: HeaderFilter, path: Path, kind: 'request' | 'response'): Filter {
-  for (const [index, name] of part.remove.entries()) checkName(reader, [...path, 'remove', index], name)
-  return {
-    kind: `${kind}-headers`,
-    set: fieldsOf(reader, part.set, [...path, 'set']),
-    add: fieldsOf(reader, part.add, [...path, 'add']),
-    remove: part.remove,
-  }
-}
 
 type NewPath = { path?: { kind: 'full' | 'prefix'; value: string } }
 
@@ -73,11 +38,11 @@ function pathOf(reader: Reader, modifier: PathModifier | undefined, path: Path):
 function filterOf(reader: Reader, filter: RouteFilter, path: Path): Filter | undefined {
   if (filter.requestHeaderModifier !== undefined) {
     const here = [...path, 'requestHeaderModifier']
-    return headersOf(reader, filter.requestHeaderModifier, here, 'request')
+    return headersOf(reader, filter.requestHeaderModifier, here, { kind: 'request', host: HOST })
   }
   if (filter.responseHeaderModifier !== undefined) {
     const here = [...path, 'responseHeaderModifier']
-    return headersOf(reader, filter.responseHeaderModifier, here, 'response')
+    return headersOf(reader, filter.responseHeaderModifier, here, { kind: 'response', host: HOST })
   }
   if (filter.requestRedirect !== undefined) {
     const { scheme, hostname, port, statusCode, path: modifier } = filter.requestRedirect

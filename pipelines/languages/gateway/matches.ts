@@ -2,26 +2,10 @@
 import type * as model from '../../policy/route.ts'
 import { isTargetByte } from '../../protocols/http1-grammar.ts'
 import { checkExpression } from '../expressions.ts'
+import { pathProblem } from '../routes/path-problem.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
 import type { Match, NamedMatch, PathMatch } from './schema.ts'
-
-const PATH_BYTES = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+$/
-/** HTTPPathMatch: what no path may have. */
-const NEVER: [RegExp, string][] = [
-  [/^(?!\/)/, 'must start with /'],
-  [/\/\//, 'must not contain //'],
-  [/\/\.(\/|$)/, 'must have no segment .'],
-  [/\/\.\.(\/|$)/, 'must have no segment ..'],
-  [/%2f/i, 'must not contain %2F'],
-]
-
-/** What is wrong with a path that requests are compared with, or get; undefined = nothing. */
-export function pathProblem(value: string): string | undefined {
-  const found = NEVER.find(([pattern]) => pattern.test(value))
-  if (found !== undefined) return found[1]
-  return PATH_BYTES.test(value) ? undefined : 'has characters that no path can have'
-}
 
 function pathOf(reader: Reader, { type, value }: PathMatch, path: Path): model.PathMatch {
   const here = [...path, 'value']

@@ -5,7 +5,7 @@ import { type Reader, readerOf } from '../reader.ts'
 import { schemaFindings } from '../schema-findings.ts'
 import { plainValue, type SourceNode } from '../source-node.ts'
 import { UNSUPPORTED } from './features.ts'
-import { frontendOf, type References } from './references.ts'
+import { frontendOf, type References } from '../routes/references.ts'
 import { rulesOf } from './rules.ts'
 import { FIELDS, HTTPRoute, type ParentRef } from './schema.ts'
 
@@ -76,7 +76,10 @@ export function readRoute(root: SourceNode, references: References): ReadRoute {
     reader.warn(['spec'], message, 'name the Service whose clients it is for, or remove the route')
   }
   const frontends = attached.map(({ service }) => service.namespace)
-  const rules = rulesOf(reader, spec.rules, { asking: { namespace, frontends }, references })
+  const rules = rulesOf(reader, spec.rules, {
+    asking: { kind: 'HTTPRoute', namespace, frontends },
+    references,
+  })
   if (reader.findings.some(({ severity }) => severity === 'error')) {
     return { routes: [], findings: reader.findings }
   }

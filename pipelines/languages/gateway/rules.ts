@@ -1,18 +1,12 @@
 /** `rules` of an HTTPRoute: checks that go across a rule's parts, and the rule that it is in the model. */
-import {
-  type Backend,
-  type Filter,
-  MAX_BACKOFF_MS,
-  MAX_RETRIES,
-  type Retry,
-  type RouteRule,
-} from '../../policy/route.ts'
+import type { Backend, Filter, RouteRule } from '../../policy/route.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
-import { millisecondsOf } from '../durations.ts'
+import { namesHeader } from '../routes/header-fields.ts'
+import { type Asking, backendServiceOf, type References } from '../routes/references.ts'
+import { retryOf, timeoutsOf } from '../routes/retries.ts'
 import { filtersOf } from './filters.ts'
 import { matchOf } from './matches.ts'
-import { type Asking, backendServiceOf, type References } from './references.ts'
 import { Match, type Rule } from './schema.ts'
 
 /** Matches of all rules of a route (HTTPRouteSpec). */
@@ -41,10 +35,7 @@ export type Reach = { asking: Asking; references: References }
 /** The response of a redirect is made here: only its Location makes it one. */
 function checkLocation(reader: Reader, filters: readonly Filter[], path: Path): void {
   if (!filters.some(({ kind }) => kind === 'redirect')) return
-  const named = filters
-    .filter((filter) => filter.kind === 'response-headers')
-    .flatMap(({ set, add, remove }) => [...[...set, ...add].map(({ name }) => name), ...remove])
-  if (!named.some((name) => name.toLowerCase() === 'location')) return
+  if (!filters.some((filter) => namesHeader(filter, 'location'))) return
   const message = 'the Location of a redirect cannot be changed by ResponseHeaderModifier'
   reader.refuse(
     path,
@@ -75,45 +66,14 @@ function checkTogether(reader: Reader, rule: RouteRule, path: Path): void {
   }
 }
 
-function timeoutsOf(reader: Reader, { timeouts }: Rule, path: Path): [request: number, backend: number] {
-  const request = millisecondsOf(timeouts.request ?? '0s')
-  const backend = millisecondsOf(timeouts.backendRequest ?? '0s')
-  if (timeouts.request !== undefined && request > 0 && backend > request) {
-    const message = 'backendRequest is longer than request'
-    const hint = 'make it at most as long: the request includes it'
-    reader.refuse([...path, 'timeouts', 'backendRequest'], 'schema-violation', message, hint)
-  }
-  return [request, backend]
-}
-
-/** Where nothing is written (both are ours to choose): GEP-1731. */
-const USUAL_RETRIES = 2
-const USUAL_BACKOFF = '25ms'
-
-/** Bounded: every retry is load on servers that fail, and all waiting is the client's. */
-function retryOf(reader: Reader, { retry }: Rule, path: Path): { retry?: Retry } {
-  if (retry === undefined) return {}
-  const { codes, attempts = USUAL_RETRIES } = retry
-  const backoff = millisecondsOf(retry.backoff ?? USUAL_BACKOFF)
-  const here = [...path, 'retry']
-  if (attempts > MAX_RETRIES) {
-    const message = `${attempts} retries of one request, more than ${MAX_RETRIES}`
-    reader.refuse([...here, 'attempts'], 'limit-exceeded', message, `write at most ${MAX_RETRIES}`)
-  }
-  if (backoff > MAX_BACKOFF_MS) {
-    const message = `a backoff of ${retry.backoff}, more than ${MAX_BACKOFF_MS / 1000}s`
-    reader.refuse([...here, 'backoff'], 'limit-exceeded', message, `write at most ${MAX_BACKOFF_MS / 1000}s`)
-  }
-  for (const [index, code] of codes.entries()) {
-    if (codes.indexOf(code) === index) continue
-    const message = `\`${code}\` stands twice in one list`
-    reader.refuse([...here, 'codes', index], 'schema-violation', message, 'remove one')
-  }
-  return { retry: { codes, attempts, backoff } }
+function timesOf(reader: Reader, { timeouts, retry }: Rule, path: Path) {
+  const times = { request: timeouts.request, each: timeouts.backendRequest }
+  const [requestTimeout, backendTimeout] = timeoutsOf(reader, times, [...path, 'timeouts'], 'backendRequest')
+  const again = retry === undefined ? {} : { retry: retryOf(reader, retry, [...path, 'retry']) }
+  return { requestTimeout, backendTimeout, ...again }
 }
 
 function ruleOf(reader: Reader, rule: Rule, path: Path, reach: Reach): RouteRule {
-  const [requestTimeout, backendTimeout] = timeoutsOf(reader, rule, path)
   const matches = rule.matches.length === 0 ? [Match.parse({})] : rule.matches
   const made: RouteRule = {
     source: reader.place(path),
@@ -121,9 +81,7 @@ function ruleOf(reader: Reader, rule: Rule, path: Path, reach: Reach): RouteRule
     matches: matches.map((match, index) => matchOf(reader, match, [...path, 'matches', index])),
     filters: filtersOf(reader, rule.filters, [...path, 'filters']),
     backends: backendsOf(reader, rule, path, reach),
-    requestTimeout,
-    backendTimeout,
-    ...retryOf(reader, rule, path),
+    ...timesOf(reader, rule, path),
   }
   checkTogether(reader, made, path)
   return made

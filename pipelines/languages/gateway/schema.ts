@@ -98,13 +98,11 @@ export const Match = z.strictObject({
 export type Match = z.infer<typeof Match>
 
 const Header = z.strictObject({ name: HeaderName, value: HeaderValue })
-export type Header = z.infer<typeof Header>
 const HeaderFilter = z.strictObject({
   set: z.array(Header).max(MAX_FIELDS).default([]),
   add: z.array(Header).max(MAX_FIELDS).default([]),
   remove: z.array(HeaderName).max(MAX_FIELDS).default([]),
 })
-export type HeaderFilter = z.infer<typeof HeaderFilter>
 
 const PathModifier = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ReplaceFullPath'), replaceFullPath: z.string().max(1024) }),
@@ -142,7 +140,6 @@ const Cors = z.strictObject({
   exposeHeaders: z.array(HeaderName).max(MAX_CORS).default([]),
   maxAge: z.int().min(1).max(MAX_SECONDS).default(5),
 })
-export type Cors = z.infer<typeof Cors>
 
 const SUPPORTED_FILTERS = [
   'RequestHeaderModifier',
@@ -176,14 +173,12 @@ const BackendRef = z.strictObject({
   weight: z.int().min(0).max(1_000_000).default(1),
   filters: z.array(RouteFilter).max(MAX_FILTERS).default([]),
 })
-export type BackendRef = z.infer<typeof BackendRef>
 
 const Retry = z.strictObject({
   codes: z.array(z.int().min(400).max(599)).default([]),
   attempts: z.int().min(1).optional(),
   backoff: Duration.optional(),
 })
-export type Retry = z.infer<typeof Retry>
 
 const Rule = z.strictObject({
   name: z.string().min(1).max(253).regex(SUBDOMAIN, 'no name of a rule').optional(),

@@ -6,7 +6,13 @@ import { z } from 'zod'
 import { readerOf } from '../reader.ts'
 import { schemaFindings } from '../schema-findings.ts'
 import { plainValue, type SourceNode } from '../source-node.ts'
-import { backendServiceOf, frontendOf, type References, type Unresolved } from './references.ts'
+import {
+  type Asking,
+  backendServiceOf,
+  frontendOf,
+  type References,
+  type Unresolved,
+} from '../routes/references.ts'
 import { DEFAULT_NAMESPACE, VOCABULARY } from './route.ts'
 import { rulesOf } from './rules.ts'
 import { HTTPRoute, type ParentRef, ParentRefs } from './schema.ts'
@@ -30,7 +36,7 @@ const condition = (type: Condition['type'], reason: string, message: string): Co
 }
 
 /** All that is known of the route whose parents are asked about. */
-type Asked = { root: SourceNode; namespace: string; frontends: string[]; references: References }
+type Asked = Asking & { root: SourceNode; references: References }
 
 /** The first thing in the route that can't be honoured, whatever it attaches to. */
 function unsupportedIn({ root, ...asking }: Asked): string | undefined {
@@ -73,7 +79,7 @@ export function routeStatus(root: SourceNode, references: References): ParentSta
   const namespace = parsed.data.metadata.namespace ?? DEFAULT_NAMESPACE
   const own = parsed.data.spec.parentRefs.filter(({ group, kind }) => group === '' && kind === 'Service')
   const frontends = own.map((ref) => ref.namespace ?? namespace)
-  const asked = { root, namespace, frontends, references }
+  const asked: Asked = { kind: 'HTTPRoute', root, namespace, frontends, references }
   return own.map((parentRef) => ({
     parentRef,
     conditions: [acceptedOf(parentRef, asked), resolvedOf(asked)],

@@ -3,7 +3,9 @@ import { everyRule } from '../../policy/every-rule.ts'
 import type { Policy, Rule } from '../../policy/model.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
-import type { Match, MeshRule, Paths, Spec } from './schema.ts'
+import type { SubjectSpec } from './forms.ts'
+import type { Paths } from './paths-schema.ts'
+import type { Match, MeshRule } from './schema.ts'
 
 const AT = ['spec', 'paths']
 
@@ -57,7 +59,7 @@ function pathIn(match: Match, at: Path): Path | undefined {
 const denies = ({ action, match }: MeshRule) => action === 'deny' && match !== undefined
 
 /** A denial by path says nothing of the same path in other words: its author has to know. */
-export function warnOfOtherWords(reader: Reader, { paths, rules }: Spec): void {
+export function warnOfOtherWords(reader: Reader, { paths, rules }: SubjectSpec): void {
   if (paths !== undefined) return
   const found = rules.flatMap((rule, index) => {
     const at = denies(rule) ? pathIn(rule.match as Match, ['spec', 'rules', index, 'match']) : undefined

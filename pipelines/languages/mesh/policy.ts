@@ -1,13 +1,17 @@
-/** `heddle.dev/v1 MeshPolicy`: one document → a policy of the model, or findings. */
+/** `heddle.dev/v1 MeshPolicy`: one document → a policy or a route of the model, or findings. */
 import type { Policy } from '../../policy/model.ts'
+import type { Route } from '../../policy/route.ts'
 import { ANNOTATIONS, annotationsOf, UNPARSED } from '../annotations.ts'
 import { type Finding, problem } from '../finding.ts'
-import { DEFAULT_NAMESPACE } from '../objects.ts'
+import { DEFAULT_NAMESPACE, type Metadata } from '../objects.ts'
 import { type Reader, readerOf } from '../reader.ts'
+import type { References } from '../routes/references.ts'
 import { schemaFindings } from '../schema-findings.ts'
 import { subjectSelector } from '../selectors.ts'
 import { nodeAt, placeOf, plainValue, type SourceNode } from '../source-node.ts'
+import { formOf, type SubjectSpec } from './forms.ts'
 import { pathRefusals, warnOfOtherWords } from './paths.ts'
+import { routesOf } from './routes.ts'
 import { rulesOf } from './rules.ts'
 import { FIELDS, MeshPolicy } from './schema.ts'
 
@@ -54,7 +58,7 @@ function checkUnparsed(reader: Reader, annotations: Record<string, string>): voi
   reader.refuse([...ANNOTATIONS, UNPARSED], 'unknown-field', message, hint)
 }
 
-function policyOf(reader: Reader, { metadata, spec }: MeshPolicy): Policy {
+function policyOf(reader: Reader, metadata: Metadata, spec: SubjectSpec): Policy {
   const { name, namespace = DEFAULT_NAMESPACE, annotations = {} } = metadata
   checkUnparsed(reader, annotations)
   const { allow, deny, limits, audits } = rulesOf(reader, spec.rules, namespace)
@@ -80,14 +84,36 @@ function policyOf(reader: Reader, { metadata, spec }: MeshPolicy): Policy {
   return { ...policy, deny: [...deny, ...pathRefusals(reader, spec.paths, policy)] }
 }
 
-/** Read one document of the group. The policy is there only when no finding is an error. */
-export function readMeshDocument(root: SourceNode): { policies: Policy[]; findings: Finding[] } {
+/** Our own annotations speak of a subject: of a service each would be ignored. */
+function checkOwn(reader: Reader, annotations: Record<string, string>): void {
+  for (const key of Object.keys(annotations)) {
+    if (!key.startsWith(`${GROUP}/`)) continue
+    const hint = 'remove it, or write it on the policy of the subject'
+    reader.refuse([...ANNOTATIONS, key], 'unknown-field', `\`${key}\` on a policy of a service`, hint)
+  }
+}
+
+/** What one document says. */
+type Said = { policies: Policy[]; routes: Route[] }
+
+function saidBy(reader: Reader, { metadata, spec }: MeshPolicy, references: References): Said {
+  const form = formOf(reader, spec)
+  if (form === undefined) return { policies: [], routes: [] }
+  if ('subject' in form) return { policies: [policyOf(reader, metadata, form.subject)], routes: [] }
+  const { name, namespace = DEFAULT_NAMESPACE, annotations = {} } = metadata
+  checkOwn(reader, annotations)
+  return { policies: [], routes: routesOf(reader, form.service, { name, namespace, references }) }
+}
+
+/** Read one document of the group. What it says is there only when no finding is an error. */
+export function readMeshDocument(root: SourceNode, references: References): Said & { findings: Finding[] } {
+  const nothing = { policies: [], routes: [] }
   const foreign = wrongKind(root)
-  if (foreign !== undefined) return { policies: [], findings: [foreign] }
+  if (foreign !== undefined) return { ...nothing, findings: [foreign] }
   const parsed = MeshPolicy.safeParse(plainValue(root))
-  if (!parsed.success) return { policies: [], findings: schemaFindings(root, parsed.error, VOCABULARY) }
+  if (!parsed.success) return { ...nothing, findings: schemaFindings(root, parsed.error, VOCABULARY) }
   const reader = readerOf(root)
-  const policy = policyOf(reader, parsed.data)
+  const said = saidBy(reader, parsed.data, references)
   const refused = reader.findings.some(({ severity }) => severity === 'error')
-  return { policies: refused ? [] : [policy], findings: reader.findings }
+  return { ...(refused ? nothing : said), findings: reader.findings }
 }

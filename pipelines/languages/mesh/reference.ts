@@ -24,6 +24,19 @@ spec:
       reason: admin is for the inside
       ports: [80]
       match: {path: {prefix: /items/admin}, not: {headers: [{name: x-role, exact: admin}]}}
+---
+apiVersion: heddle.dev/v1
+kind: MeshPolicy
+metadata: {name: api-routes, namespace: shop}
+spec:
+  service: {name: api, port: 80}
+  routes:
+    - match: {path: {prefix: /}}
+      to: [{service: api, port: 80, weight: 9}, {service: api-v2, port: 80, weight: 1}]
+      retry: {attempts: 2, codes: [503]}
+      timeout: {request: 10s}
+    - match: {path: {prefix: /old}}
+      redirect: {prefix: /items, status: 308}
 `
 
 const INTRODUCTION = `# heddle.dev/v1 MeshPolicy

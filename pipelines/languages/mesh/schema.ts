@@ -5,6 +5,9 @@
  */
 import { z } from 'zod'
 import { LabelSelector, Metadata } from '../objects.ts'
+import { Paths } from './paths-schema.ts'
+import { MAX_ROUTES, ROUTE_OBJECTS, routeSchema, ServiceField } from './route-schema.ts'
+import { field } from './schema-field.ts'
 
 /** Rules of one policy: nobody reads more of them at once, and several policies may have one subject. */
 export const MAX_RULES = 1024
@@ -12,9 +15,6 @@ export const MAX_RULES = 1024
 export const MAX_REASON = 256
 /** Entries of one rule's `ports`, as in a CiliumNetworkPolicy. */
 export const MAX_PORTS = 40
-
-const field = <T extends z.ZodType>(type: T, description: string, ...examples: unknown[]): T =>
-  type.meta({ description, examples })
 
 const texts = (what: string) =>
   z.union([z.string(), z.array(z.string()).min(1)], { error: `write ${what}, or a list of them` }).optional()
@@ -214,25 +214,12 @@ const Rule = z
   .meta({ id: 'Rule', description: 'Who may ask what, or may not.' })
 export type MeshRule = z.infer<typeof Rule>
 
-const answer = (description: string) => field(z.enum(['keep', 'refuse']).optional(), description, 'refuse')
-
-const Paths = z
-  .strictObject({
-    dotSegments: answer('A segment that is `.` or `..`, be it written as %2E: `/a/../b`.'),
-    doubleSlashes: answer('`//` anywhere in the path.'),
-    encodedSlashes: answer('%2F or %5C, a slash or backslash in disguise.'),
-    encodedLetters: answer('Percent-encoding of what needs none (RFC 3986 2.3): `/%61dmin`.'),
-  })
-  .meta({
-    id: 'Paths',
-    description:
-      'Paths that servers read in more than one way: `keep` (usual) compares them as they are sent, `refuse` answers them with 403 on every port that has a `match`.',
-  })
-export type Paths = z.infer<typeof Paths>
+const Route = routeSchema(Match)
+export type MeshRoute = z.infer<typeof Route>
 
 const Spec = z
   .strictObject({
-    subject: field(LabelSelector, 'Workloads of the namespace that the policy is about.', {
+    subject: field(LabelSelector.optional(), 'Workloads of the namespace that the policy is about.', {
       matchLabels: { app: 'api' },
     }),
     unparsed: field(
@@ -243,11 +230,24 @@ const Spec = z
     paths: field(Paths.optional(), 'Paths that servers read in more than one way.', {
       dotSegments: 'refuse',
     }),
-    rules: field(z.array(Rule).min(1).meta({ maxItems: MAX_RULES }), 'Their order says nothing.', [
-      { action: 'allow', ports: [80], match: { method: 'GET' } },
-    ]),
+    rules: field(
+      z.array(Rule).min(1).optional().meta({ maxItems: MAX_RULES }),
+      'Of a subject. Their order says nothing.',
+      [{ action: 'allow', ports: [80], match: { method: 'GET' } }],
+    ),
+    service: ServiceField,
+    routes: field(
+      z.array(Route).min(1).optional().meta({ maxItems: MAX_ROUTES }),
+      'Of a service. What decides is the match that says most, not their order; what none takes is answered with 404.',
+      [{ match: { path: { prefix: '/cart' } }, to: [{ service: 'cart', port: 80 }] }],
+    ),
   })
-  .meta({ id: 'Spec', description: 'What the policy says.' })
+  .meta({
+    id: 'Spec',
+    description:
+      'What the policy says: of workloads, `subject`, `rules`, `paths` and `unparsed`; or of a Service and the requests to it, `service` and `routes`.',
+    oneOf: [{ required: ['subject', 'rules'] }, { required: ['service'] }],
+  })
 export type Spec = z.infer<typeof Spec>
 
 export const MeshPolicy = z
@@ -260,7 +260,7 @@ export const MeshPolicy = z
       rules: [{ action: 'deny', from: [{ cidr: '192.0.2.0/24' }] }],
     }),
   })
-  .meta({ description: 'Who may ask a workload what.' })
+  .meta({ description: 'Who may ask a workload what, and where requests to a service go.' })
 
 export type MeshPolicy = z.infer<typeof MeshPolicy>
 
@@ -278,6 +278,8 @@ const OBJECTS: { shape: object }[] = [
   PathMatch,
   NamedMatch,
   LabelSelector,
+  Route,
+  ...ROUTE_OBJECTS,
 ]
 
 /** Every field name of the language, for "did you mean". */

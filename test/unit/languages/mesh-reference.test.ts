@@ -6,7 +6,7 @@ import { meshJsonSchema } from '../../../pipelines/languages/mesh/json-schema.ts
 import { meshReference } from '../../../pipelines/languages/mesh/reference.ts'
 import { FIELDS } from '../../../pipelines/languages/mesh/schema.ts'
 import type { TextFile } from '../../../functions/validate/load-policies.ts'
-import { match, mesh, rule, warnings } from './mesh-text.ts'
+import { match, mesh, routed, routes, rule, TO, warnings } from './mesh-text.ts'
 
 const written = (name: string) =>
   readFileSync(new URL(`../../../../pipelines/languages/mesh/${name}`, import.meta.url), 'utf8')
@@ -25,6 +25,7 @@ test('the policy at its top is read without findings', () => {
 
 const HEAD = ['apiVersion: heddle.dev/v1', 'kind: MeshPolicy', 'metadata: {name: m}']
 const SPEC = ['subject: {}', 'rules: [{action: allow, ports: [80], match: {}}]']
+const OF_SERVICE = ['service: {name: echo}', `routes: [{${TO}}]`]
 const COUNTS = ['name: l', 'action: limit', 'ports: [80]', 'match: {}']
 const field = (line: string) => line.slice(0, line.indexOf(':'))
 /** Lines of a map, of which the last one takes the place of one before it. */
@@ -33,11 +34,16 @@ const map = (lines: string[], last: string) =>
 const peer = (text: string) => rule(`action: allow, from: [${text}]`)
 const selector = (text: string) => peer(`{labels: ${text}}`)
 
+const MATCH = 'match: {path: {prefix: /cart}}'
+
 /** For each object of the page: files in which one of its fields stands. */
 const AROUND: Record<string, (line: string) => TextFile[]> = {
   MeshPolicy: (line) => [{ path: 'm.yaml', text: map([...HEAD, `spec: {${SPEC.join(', ')}}`], line) }],
   Metadata: (line) => [mesh('{action: allow}', '', map(['name: m'], line))],
-  Spec: (line) => [{ path: 'm.yaml', text: map(HEAD, `spec: ${map(SPEC, line)}`) }],
+  Spec: (line) => {
+    const spec = ['service', 'routes'].includes(field(line)) ? OF_SERVICE : SPEC
+    return [{ path: 'm.yaml', text: map(HEAD, `spec: ${map(spec, line)}`) }]
+  },
   LabelSelector: (line) => [selector(map([], line))],
   Requirement: (line) => {
     const values = line === 'operator: Exists' ? [] : ['values: [a]']
@@ -51,6 +57,22 @@ const AROUND: Record<string, (line: string) => TextFile[]> = {
   PortRange: (line) => [rule(`action: allow, ports: [${map(['from: 1', 'to: 65535'], line)}]`)],
   Match: (line) => [match(map([], line))],
   PathMatch: (line) => [match(`{path: ${map([], line)}}`)],
+  ServiceRef: (line) => [routes(`{${TO}}`, map(['name: echo'], line))],
+  Route: (line) => [routes(map(field(line) === 'redirect' ? [] : [MATCH, TO], line))],
+  Destination: (line) => [
+    routes(`{to: [${map(['service: a', 'port: 80'], line)}]}`, '{name: echo, namespace: shop}'),
+  ],
+  HeaderChanges: (line) =>
+    ['request', 'response'].flatMap((whose) => {
+      const changes = `${whose}Headers: ${map([], line)}`
+      return [routed(changes), routes(`{to: [{service: a, port: 80, ${changes}}]}`)]
+    }),
+  HeaderValue: (line) => [routed(`requestHeaders: {add: [${map(['name: a', 'value: b'], line)}]}`)],
+  Redirect: (line) => [routes(`{${MATCH}, redirect: ${map([], line)}}`)],
+  Rewrite: (line) => [routed(`${MATCH}, rewrite: ${map([], line)}`)],
+  Cors: (line) => [routed(`cors: ${map(['allowOrigins: ["http://a"]'], line)}`)],
+  Timeout: (line) => [routed(`timeout: ${map([], line)}`)],
+  Retry: (line) => [routed(`retry: ${map([], line)}`)],
   NamedMatch: (line) =>
     ['headers', 'query', 'cookies'].map((list) => match(`{${list}: [${map(['name: a'], line)}]}`)),
 }

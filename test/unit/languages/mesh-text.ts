@@ -21,6 +21,15 @@ export const mesh = (rules: string, more = '', metadata = '{name: m}', path = 'm
 export const rule = (text: string, more = '') => mesh(`{${text}}`, more)
 export const match = (text: string, more = '') => rule(`action: allow, ports: [80], match: ${text}`, more)
 
+/** Of a service; everything stands in line 5. */
+export const routes = (list: string, service = '{name: echo}', more = ''): TextFile => ({
+  path: 'm.yaml',
+  text: `apiVersion: heddle.dev/v1\nkind: MeshPolicy\nmetadata: {name: r}\nspec:\n  {service: ${service}, routes: [${list}]${more}}`,
+})
+export const TO = 'to: [{service: a, port: 80}]'
+/** One route to a service, and more. */
+export const routed = (parts: string) => routes(`{${TO}, ${parts}}`)
+
 /** The condition of the only match of a policy. */
 export function condition(text: string): Condition {
   const policy: Policy = only(match(text))

@@ -1,10 +1,18 @@
-/** A filter of type CORS: lists are sets, a wildcard in one stands alone, and what it may not stand for is refused. */
+/** A CORS filter, as HTTPRoute and MeshPolicy write it: lists are sets, a wildcard in one stands alone, and what it may not stand for is refused. */
 import type { Cors as CorsFilter } from '../../policy/route-cors.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
-import type { Cors } from './schema.ts'
 
 const MAX_PORT = 65535
+
+export type Cors = {
+  allowOrigins: string[]
+  allowCredentials: boolean
+  allowMethods: string[]
+  allowHeaders: string[]
+  exposeHeaders: string[]
+  maxAge: number
+}
 
 function checkSet(reader: Reader, list: readonly string[], path: Path): void {
   for (const [index, entry] of list.entries()) {

@@ -3,7 +3,6 @@
  * may. Words of the reasons are the specification's (apis/v1 shared_types.go, RouteConditionReason).
  */
 import type { Route, ServicePort } from '../../policy/route.ts'
-import type { BackendRef, ParentRef } from './schema.ts'
 
 export type KnownService = {
   headless: boolean
@@ -11,8 +10,17 @@ export type KnownService = {
   ports: { name: string | undefined; port: number; protocol: string; appProtocol: string | undefined }[]
 }
 
+/** Kinds of objects whose routes refer to Services. */
+export type RouteKind = 'HTTPRoute' | 'MeshPolicy'
+
 /** One pair of a ReferenceGrant's `from` and `to`, for references to Services. */
-export type Grant = { from: string; namespace: string; name: string | undefined }
+export type Grant = { kind: RouteKind; from: string; namespace: string; name: string | undefined }
+
+/** An object that a route names; without a namespace it is the route's own. */
+type Reference = { group: string; kind: string; namespace?: string | undefined; name: string }
+/** The Service whose requests a route speaks of; without a port of all its ports. */
+export type FrontendRef = Reference & { port?: number | undefined; sectionName?: string | undefined }
+export type BackendRef = Reference & { port?: number | undefined }
 
 /**
  * `services`: by namespace/name. `complete`: there are no others, as in a view of a whole cluster. A
@@ -44,7 +52,11 @@ const portsOf = ({ ports }: KnownService) =>
   ports.map(({ name, port }) => (name === undefined ? String(port) : `${port} (${name})`)).join(', ')
 
 /** The port that parentRef names by number, by name or by both; null = every port. */
-function portOf(ref: ParentRef, known: KnownService | undefined, shown: string): number | null | Unattached {
+function portOf(
+  ref: FrontendRef,
+  known: KnownService | undefined,
+  shown: string,
+): number | null | Unattached {
   const { port, sectionName } = ref
   if (port === undefined && sectionName === undefined) return null
   if (known === undefined) {
@@ -63,7 +75,11 @@ function portOf(ref: ParentRef, known: KnownService | undefined, shown: string):
 }
 
 /** The Service that a route attaches to, its frontend (GEP-1294, Allowed service types). */
-export function frontendOf(ref: ParentRef, namespace: string, references: References): Frontend | Unattached {
+export function frontendOf(
+  ref: FrontendRef,
+  namespace: string,
+  references: References,
+): Frontend | Unattached {
   if (!isService(ref)) {
     const message = `a route cannot attach to ${ref.group === '' ? '' : `${ref.group} `}${ref.kind}`
     const hint = 'write group: "", kind: Service and the name of the service whose clients it is for'
@@ -104,8 +120,8 @@ function unspoken(known: KnownService, port: number, shown: string): Unresolved 
   }
 }
 
-/** Where a route's references start: its namespace, and those of the Services that it is for. */
-export type Asking = { namespace: string; frontends: readonly string[] }
+/** Where a route's references start: its kind and namespace, and those of the Services that it is for. */
+export type Asking = { kind: RouteKind; namespace: string; frontends: readonly string[] }
 
 /**
  * A route may send to its own namespace, and back to that of a Service that it is for (a consumer
@@ -116,8 +132,11 @@ export type Asking = { namespace: string; frontends: readonly string[] }
 function permitted(asking: Asking, to: ServicePort, grants: readonly Grant[]): boolean {
   if (to.namespace === asking.namespace || asking.frontends.includes(to.namespace)) return true
   return grants.some(
-    ({ from, namespace, name }) =>
-      from === asking.namespace && namespace === to.namespace && (name ?? to.name) === to.name,
+    ({ kind, from, namespace, name }) =>
+      kind === asking.kind &&
+      from === asking.namespace &&
+      namespace === to.namespace &&
+      (name ?? to.name) === to.name,
   )
 }
 
@@ -134,8 +153,9 @@ export function backendServiceOf(
   const service = { namespace: ref.namespace ?? asking.namespace, name: ref.name, port: ref.port ?? 0 }
   const shown = `${service.namespace}/${service.name}`
   if (!permitted(asking, service, references.grants)) {
-    const message = `namespace \`${service.namespace}\` does not let HTTPRoutes of \`${asking.namespace}\` refer to Service ${shown}`
-    const hint = `a ReferenceGrant in ${service.namespace} would: from HTTPRoute of ${asking.namespace}, to Service`
+    const plural = asking.kind === 'HTTPRoute' ? 'HTTPRoutes' : 'MeshPolicies'
+    const message = `namespace \`${service.namespace}\` does not let ${plural} of \`${asking.namespace}\` refer to Service ${shown}`
+    const hint = `a ReferenceGrant in ${service.namespace} would: from ${asking.kind} of ${asking.namespace}, to Service`
     return { reason: 'RefNotPermitted', message, hint }
   }
   const known = references.services.get(shown)
