@@ -239,6 +239,7 @@ export const RouteReason = {
   ROUTE_TEXT: 3,
   ROUTE_RETRY: 4,
   ROUTE_CORS: 5,
+  ROUTE_FAULT: 6,
 } as const
 
 /** struct heddle_route_rule */
@@ -308,6 +309,7 @@ export const RouteEditLayout = {
 export const RouteRedirectFlag = {
   REDIRECT_HOST: 1,
   REDIRECT_PORT: 2,
+  REDIRECT_FIXED: 4,
 } as const
 
 /** struct heddle_route_redirect */
@@ -332,17 +334,19 @@ export const RouteCors = {
 
 /** struct heddle_route_relay */
 export const RouteRelayLayout = {
-  bytes: 56,
+  bytes: 64,
   fields: {
     attempts: { at: 0, bytes: 4 },
     backoff: { at: 4, bytes: 4 },
     cors: { at: 8, bytes: 4 },
     max_age: { at: 12, bytes: 4 },
-    codes: { at: 16, bytes: 8 },
-    origins: { at: 24, bytes: 8 },
-    methods: { at: 32, bytes: 8 },
-    headers: { at: 40, bytes: 8 },
-    expose: { at: 48, bytes: 8 },
+    delay: { at: 16, bytes: 4 },
+    delayed: { at: 20, bytes: 4 },
+    codes: { at: 24, bytes: 8 },
+    origins: { at: 32, bytes: 8 },
+    methods: { at: 40, bytes: 8 },
+    headers: { at: 48, bytes: 8 },
+    expose: { at: 56, bytes: 8 },
   },
 } as const
 

@@ -317,6 +317,7 @@ enum heddle_route_reason {
 	HEDDLE_ROUTE_TEXT = 3, /* the rule writes or leaves out more than the kernel does */
 	HEDDLE_ROUTE_RETRY = 4, /* the rule has requests sent again */
 	HEDDLE_ROUTE_CORS = 5, /* the rule answers preflights, and adds what depends on Origin */
+	HEDDLE_ROUTE_FAULT = 6, /* the rule lets requests wait */
 };
 
 /* A rule as one of its matches leads to it: one of another prefix may have another record. */
@@ -324,7 +325,7 @@ struct heddle_route_rule {
 	__u32 reason; /* enum heddle_route_reason: not 0 = the relay's */
 	__u32 backends_at; /* structs heddle_route_backend, none of weight 0 */
 	__u32 backends;
-	__u32 weight; /* of all of them; 0 = every request is answered with 500 */
+	__u32 weight; /* of all of them, an abort among them; 0 = every request is answered with 500 */
 	__u32 request_timeout; /* milliseconds, 0 = none */
 	__u32 backend_timeout;
 };
@@ -333,7 +334,7 @@ enum heddle_route_service {
 	HEDDLE_ROUTE_NO_SERVICE = 0x7fffffff, /* a reference that can't be followed */
 };
 
-/* What is done: a redirect where there is one; else without a service 500; else the request goes there. */
+/* What is done: a redirect or a direct response where there is one; else without a service 500; else the request goes there. */
 struct heddle_route_backend {
 	__u32 weight_end; /* weights of this one and of all before it */
 	__u32 service; /* number in the manifest's `services` */
@@ -379,10 +380,12 @@ enum heddle_route_redirect_flag {
 	HEDDLE_REDIRECT_HOST = 1,
 	/* Behind that: ":" and the port that the client asked for, if it is not 80. */
 	HEDDLE_REDIRECT_PORT = 2,
+	/* None, but a direct response: `before` is its head, `after` its body, which HEAD does not get. */
+	HEDDLE_REDIRECT_FIXED = 4,
 };
 
 /*
- * A whole response: `before`, host and port as the flags say, `port`, the path with `cut` of it
+ * A whole response: of a redirect `before`, host and port as the flags say, `port`, the path with `cut` of it
  * given way to `target` ("/" where the target is no path) and its query, `after`.
  */
 struct heddle_route_redirect {
@@ -406,6 +409,8 @@ struct heddle_route_relay {
 	__u32 backoff; /* milliseconds */
 	__u32 cors; /* enum heddle_route_cors */
 	__u32 max_age; /* seconds */
+	__u32 delay; /* milliseconds that a part of the requests waits, 0 = none */
+	__u32 delayed; /* how large a part: hundredths of a percent */
 	struct heddle_text codes; /* of a retry */
 	struct heddle_text origins;
 	struct heddle_text methods;

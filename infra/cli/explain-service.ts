@@ -97,6 +97,8 @@ function answerText(outcome: Shown): string {
       return paint('green', `forward to ${serviceKey(outcome.service)}`)
     case 'redirect':
       return paint('green', `${outcome.status} to ${outcome.location}`)
+    case 'respond':
+      return paint('green', `${outcome.status} (${outcome.fault ?? 'direct response'})`)
     case 'preflight':
       return paint('green', `${outcome.status} (preflight)`)
     case 'status':
@@ -109,13 +111,14 @@ function changeLines(outcome: Shown, question: RouteQuestion): string[] {
   const change = outcome.kind === 'preflight' ? { drop: [], append: outcome.fields } : outcome.response
   const response = headerLines(change).map((line) => `  response ${line}`)
   if (outcome.kind !== 'forward') return response
-  const { requestTimeout, backendTimeout, retry } = outcome
+  const { requestTimeout, backendTimeout, retry, delay } = outcome
   return [
     ...requestLines(outcome.request, question).map((line) => `  request  ${line}`),
     ...response,
     ...(requestTimeout === 0 ? [] : [`  at most  ${requestTimeout} ms for all of it`]),
     ...(backendTimeout === 0 ? [] : [`  at most  ${backendTimeout} ms for one endpoint`]),
     ...(retry ? [retryText(retry)] : []),
+    ...(delay ? [`  waits    ${delay.duration} ms, ${delay.percent / 100} % of requests`] : []),
   ]
 }
 

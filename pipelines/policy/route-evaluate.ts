@@ -8,8 +8,10 @@ import { type HeaderChange, type RequestChange, requestChange, responseChange } 
 import { corsOf, preflightOf, withCors } from './route-cors.ts'
 import { routeMatches } from './route-match.ts'
 import { type Candidate, inPrecedence, routesFor } from './route-precedence.ts'
+import { sharesOf } from './route-fault.ts'
 import { locationOf } from './route-redirect.ts'
-import type { Backend, Field, Redirect, Retry, ServicePort } from './route.ts'
+import type { Responded } from './route-respond.ts'
+import type { Fault, Field, Redirect, Retry, RouteRule, ServicePort } from './route.ts'
 import type { Source } from './source.ts'
 
 /** What is known of a service while requests run; `unknown` = there is no such service. */
@@ -35,6 +37,8 @@ export type Forward = {
   requestTimeout: number
   backendTimeout: number
   retry?: Retry
+  /** Milliseconds that a part of the requests waits. */
+  delay?: NonNullable<Fault['delay']>
 }
 
 /** `location` is a whole URL, one character a byte; `response` is done to the local reply. */
@@ -44,6 +48,9 @@ export type Redirected = {
   location: string
   response: HeaderChange
 }
+
+/** A direct response; `fault`: one that is given on purpose. */
+export type Direct = { kind: 'respond'; fault?: 'abort' } & Responded
 
 /** The answer to a preflight. */
 export type Preflight = { kind: 'preflight'; status: 200; fields: Field[] }
@@ -58,6 +65,7 @@ export type Refused = { kind: 'status' } & (
 export type RouteOutcome = { deciding: DecidingMatch | undefined } & (
   | Forward
   | Redirected
+  | Direct
   | Preflight
   | Refused
 )
@@ -66,17 +74,25 @@ export type RouteOutcome = { deciding: DecidingMatch | undefined } & (
 export const RANDOM_END = 0x1_0000_0000
 
 /**
- * The backend of a random number (0 to 2^32 - 1): that in whose part of the sum of weights
- * floor(random * sum / 2^32) lies. The product is below 2^56: a kernel needs 64 bits for it.
+ * What a random number (0 to 2^32 - 1) leads to: that in whose part of the sum of weights
+ * floor(random * sum / 2^32) lies. The product is below 2^64: a kernel needs 64 bits for it.
  */
-function backendOf(backends: readonly Backend[], random: number): Backend | undefined {
-  const sum = backends.reduce((total, { weight }) => total + weight, 0)
+function drawn(rule: RouteRule, random: number): ReturnType<typeof sharesOf>[number]['leads'] {
+  const shares = sharesOf(rule)
+  const sum = shares.reduce((total, { weight }) => total + weight, 0)
   let point = Number((BigInt(random) * BigInt(sum)) / BigInt(RANDOM_END))
-  for (const backend of backends) {
-    if (point < backend.weight) return backend
-    point -= backend.weight
+  for (const { weight, leads } of shares) {
+    if (point < weight) return leads
+    point -= weight
   }
   return undefined
+}
+
+/** Told from a failure by its field. */
+export function aborted({ fault }: Pick<RouteRule, 'fault'>): Direct {
+  const append = [{ name: 'X-Heddle-Fault', value: 'abort' }]
+  const status = fault?.abort?.status ?? 500
+  return { kind: 'respond', fault: 'abort', status, body: '', response: { drop: [], append } }
 }
 
 const unchanged = (): HeaderChange => ({ drop: [], append: [] })
@@ -98,29 +114,32 @@ function follow(
   { rule, match }: Candidate,
   question: RouteQuestion,
   random: number,
-): Forward | Redirected | Preflight | Refused {
-  const backend = backendOf(rule.backends, random)
+): Forward | Redirected | Direct | Preflight | Refused {
+  const backend = drawn(rule, random)
+  if (backend === 'abort') return aborted(rule)
   const filters = [...rule.filters, ...(backend?.filters ?? [])]
-  const redirect = filters.find((filter) => filter.kind === 'redirect')
+  const answer = filters.find((filter) => filter.kind === 'redirect' || filter.kind === 'respond')
   if (backend?.service === null) return { kind: 'status', status: 500, reason: 'unresolved' }
-  if (backend === undefined && redirect === undefined)
+  if (backend === undefined && answer === undefined)
     return { kind: 'status', status: 500, reason: 'no-backend' }
   const cors = corsOf(filters)
   const fields = cors && preflightOf(cors, question.request)
   if (fields !== undefined) return { kind: 'preflight', status: 200, fields }
   const response = withCors(responseChange(filters), cors, question.request)
-  if (redirect !== undefined) {
-    const location = locationOf(redirect, match, question)
-    return { kind: 'redirect', status: redirect.status, location, response }
+  if (answer?.kind === 'respond') return { ...answer, response }
+  if (answer !== undefined) {
+    const location = locationOf(answer, match, question)
+    return { kind: 'redirect', status: answer.status, location, response }
   }
   const forward: Forward = {
     kind: 'forward',
-    service: (backend as Backend).service as ServicePort,
+    service: backend?.service as ServicePort,
     request: requestChange(filters, match),
     response,
     requestTimeout: rule.requestTimeout,
     backendTimeout: rule.backendTimeout,
     ...(rule.retry === undefined ? {} : { retry: rule.retry }),
+    ...(rule.fault?.delay === undefined ? {} : { delay: rule.fault.delay }),
   }
   return reachable(forward, question)
 }

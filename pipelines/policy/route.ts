@@ -50,6 +50,11 @@ const Fields = { set: z.array(Field), add: z.array(Field), remove: z.array(z.str
 /** `prefix` replaces what the deciding match's prefix matched. */
 const PathChange = z.strictObject({ kind: z.enum(['full', 'prefix']), value: z.string() })
 
+/** Statuses of responses that have no body (RFC 9110 15.3.5, 15.3.6, 15.4.5). */
+export const BODILESS: readonly number[] = [204, 205, 304]
+/** Bytes of a direct response's body: a page that says what is wrong. What is longer is a server's to keep. */
+export const MAX_RESPOND_BYTES = 16_384
+
 /** What is done to a request or its response on the way. In a rule: for all its backends. */
 export const Filter = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('request-headers'), ...Fields }),
@@ -62,6 +67,18 @@ export const Filter = z.discriminatedUnion('kind', [
     port: z.int().min(1).max(65535).optional(),
     status: z.union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)]),
   }),
+  /** The request is answered with this and reaches no server: route-respond.ts has the bytes. */
+  z
+    .strictObject({
+      kind: z.literal('respond'),
+      status: z.int().min(200).max(599),
+      contentType: z.string().optional(),
+      body: z.string(),
+    })
+    .refine(
+      ({ status, body }) => body === '' || !BODILESS.includes(status),
+      'a response of this status has no body',
+    ),
   z.strictObject({ kind: z.literal('rewrite'), host: z.string().optional(), path: PathChange.optional() }),
   /** Who may use responses from a page of another origin: route-cors.ts. A `*` stands for all. */
   z.strictObject({
@@ -78,10 +95,29 @@ export const Filter = z.discriminatedUnion('kind', [
 ])
 export type Filter = z.infer<typeof Filter>
 export type Redirect = Extract<Filter, { kind: 'redirect' }>
+export type Respond = Extract<Filter, { kind: 'respond' }>
 
 /** Bounds of retries: what one request may cost its endpoints, and how long a client may wait for nothing. */
 export const MAX_RETRIES = 10
 export const MAX_BACKOFF_MS = 60_000
+
+/** Hundredths of a percent: all of it. */
+export const WHOLE = 10_000
+/** Longer than any client waits for a test of its patience. */
+export const MAX_DELAY_MS = 60_000
+const Percent = z.int().min(0).max(WHOLE)
+
+/**
+ * What goes wrong on purpose: a part of the requests that take the rule, drawn for each by itself. An aborted
+ * request is answered with the status, whatever its backend, and not delayed; a delayed one is sent on
+ * after that time, which is a part of the rule's request timeout. Details: route-fault.ts.
+ */
+export const Fault = z.strictObject({
+  abort: z.strictObject({ status: z.int().min(200).max(599), percent: Percent }).optional(),
+  /** Milliseconds. */
+  delay: z.strictObject({ duration: z.int().min(1).max(MAX_DELAY_MS), percent: Percent }).optional(),
+})
+export type Fault = z.infer<typeof Fault>
 
 /** When a request is sent again: route-retry.ts. */
 export const Retry = z.strictObject({
@@ -107,7 +143,7 @@ function replacesPrefix(filter: Filter): boolean {
   return (filter.kind === 'redirect' || filter.kind === 'rewrite') && filter.path?.kind === 'prefix'
 }
 
-/** No redirect and no backend, or none with a weight: every request is answered with 500. */
+/** No redirect, no direct response and no backend, or none with a weight: every request is answered with 500. */
 export const RouteRule = z
   .strictObject({
     source: Source,
@@ -120,6 +156,7 @@ export const RouteRule = z
     requestTimeout: z.int().min(0),
     backendTimeout: z.int().min(0),
     retry: Retry.optional(),
+    fault: Fault.optional(),
   })
   .refine(
     ({ matches, filters, backends }) =>

@@ -50,7 +50,7 @@ function holds(expect: ExpectedOutcome, outcome: RouteOutcome, request: Request)
       return status === outcome.status && location === outcome.location
     }
     case 'status':
-      return (outcome.kind === 'status' || outcome.kind === 'preflight') && outcome.status === expect.status
+      return outcome.kind !== 'forward' && outcome.kind !== 'redirect' && outcome.status === expect.status
   }
 }
 
@@ -76,6 +76,8 @@ function cameText(expect: ExpectedOutcome, outcome: RouteOutcome, request: Reque
       return forwardText(outcome.service, outcome.service.port)
     case 'redirect':
       return `redirect ${outcome.status} to ${outcome.location}`
+    case 'respond':
+      return `status ${outcome.status} (${outcome.fault ?? 'direct response'})`
     case 'preflight':
       return `status ${outcome.status} (preflight)`
     case 'status':

@@ -92,6 +92,7 @@ export const ROUTE_TIMEOUT = 2
 export const ROUTE_TEXT = 3
 export const ROUTE_RETRY = 4
 export const ROUTE_CORS = 5
+export const ROUTE_FAULT = 6
 
 export const CUT_BYTES = 0xffff
 export const CUT_SLASH = 0x10000
@@ -100,6 +101,7 @@ export const CUT_NONE = 0x40000
 
 export const REDIRECT_HOST = 1
 export const REDIRECT_PORT = 2
+export const REDIRECT_FIXED = 4
 
 export const CORS_FILTER = 1
 export const CORS_CREDENTIALS = 2

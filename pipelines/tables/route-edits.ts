@@ -8,10 +8,20 @@ import {
   responseChange,
 } from '../policy/route-change.ts'
 import type { Candidate } from '../policy/route-precedence.ts'
+import { type Responded, respondedHead } from '../policy/route-respond.ts'
 import type { Filter, Redirect } from '../policy/route.ts'
+import { statusLine } from '../protocols/http1-reasons.ts'
 import type { Source } from '../policy/source.ts'
 import { at } from './blocks.ts'
-import { CUT_BYTES, CUT_NONE, CUT_PATH, CUT_SLASH, REDIRECT_HOST, REDIRECT_PORT } from './layout.ts'
+import {
+  CUT_BYTES,
+  CUT_NONE,
+  CUT_PATH,
+  CUT_SLASH,
+  REDIRECT_FIXED,
+  REDIRECT_HOST,
+  REDIRECT_PORT,
+} from './layout.ts'
 import { editableName, fieldLine, urlText } from './route-text.ts'
 
 /** struct heddle_route_edit, before texts and names have a place. */
@@ -42,14 +52,6 @@ export type Changes = {
   readonly response: HeadEdit | null
 }
 
-/** RFC 9110 15.4. */
-const REASONS: Record<Redirect['status'], string> = {
-  301: 'Moved Permanently',
-  302: 'Found',
-  303: 'See Other',
-  307: 'Temporary Redirect',
-  308: 'Permanent Redirect',
-}
 const WELL_KNOWN = { http: 80, https: 443 } as const
 
 type Cut = { readonly cut: number; readonly target: string }
@@ -80,15 +82,24 @@ function redirectReply(redirect: Redirect, filters: readonly Filter[], { match, 
   if (names.includes('location'))
     throw new Failure('unsupported-feature', `${at(source)}: a redirect can't be without its Location`)
   const own = names.includes('server') ? '' : 'Server: heddle\r\n'
-  const status = `HTTP/1.1 ${redirect.status} ${REASONS[redirect.status]}\r\n`
   const cut = cutOf(redirect.path === undefined ? null : newPath(redirect.path, match), source)
   return {
     ...cut,
     flags: (redirect.host === undefined ? REDIRECT_HOST : 0) | (port === undefined ? REDIRECT_PORT : 0),
-    before: `${status}${own}Location: ${scheme}://${urlText(redirect.host ?? '', source)}`,
+    before: `${statusLine(redirect.status)}${own}Location: ${scheme}://${urlText(redirect.host ?? '', source)}`,
     port: port === undefined || port === WELL_KNOWN[scheme] ? '' : `:${port}`,
     after: `\r\nContent-Length: 0\r\n${change.append.map((field) => fieldLine(field, source)).join('')}\r\n`,
   }
+}
+
+/** A direct response. Throws Failure('unsupported-feature'), located. */
+export function respondReply(responded: Responded, source: Source): RedirectReply {
+  const { contentType, body, response } = responded
+  for (const name of response.drop) editableName(name, source)
+  for (const field of response.append) fieldLine(field, source)
+  if (contentType !== undefined) fieldLine({ name: 'Content-Type', value: contentType }, source)
+  const before = respondedHead(responded)
+  return { flags: REDIRECT_FIXED, cut: CUT_NONE, before, name: '', port: '', target: '', after: body }
 }
 
 /**
@@ -101,13 +112,17 @@ export function changesOf(
   service: { namespace: string; name: string },
 ): Changes {
   const { source } = candidate.rule
-  const redirect = filters.find((filter) => filter.kind === 'redirect')
-  if (redirect !== undefined) {
+  const answer = filters.find((filter) => filter.kind === 'redirect' || filter.kind === 'respond')
+  if (answer?.kind === 'redirect') {
     // A host's place is kept by its service's name where a request names none.
     const reply = {
-      ...redirectReply(redirect, filters, candidate),
+      ...redirectReply(answer, filters, candidate),
       name: `${service.name}.${service.namespace}`,
     }
+    return { redirect: reply, request: null, response: null }
+  }
+  if (answer !== undefined) {
+    const reply = respondReply({ ...answer, response: responseChange(filters) }, source)
     return { redirect: reply, request: null, response: null }
   }
   const { path, host, headers } = requestChange(filters, candidate.match)

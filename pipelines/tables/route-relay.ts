@@ -2,7 +2,7 @@
 import { Failure } from '../contract/failures.ts'
 import { utf8 } from '../bytes.ts'
 import { type Cors, corsOf } from '../policy/route-cors.ts'
-import type { Field, Filter, Retry } from '../policy/route.ts'
+import type { Fault, Field, Filter, Retry, RouteRule } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'
 import { isTokenByte } from '../protocols/http1-grammar.ts'
 import { at } from './blocks.ts'
@@ -14,6 +14,9 @@ export type RelayPart = {
   readonly backoff: number
   readonly cors: number
   readonly maxAge: number
+  /** Milliseconds, and hundredths of a percent of the requests that wait so long. */
+  readonly delay: number
+  readonly delayed: number
   readonly codes: string
   readonly origins: string
   readonly methods: string
@@ -38,17 +41,19 @@ const isOrigin = (text: string) => /^[!-~]+$/.test(text)
 
 /** null = nothing. Throws Failure('unsupported-feature'), located. */
 export function relayPart(
-  retry: Retry | undefined,
+  { retry, fault, source }: Pick<RouteRule, 'retry' | 'fault' | 'source'>,
   filters: readonly Filter[],
-  source: Source,
 ): RelayPart | null {
   const cors = corsOf(filters)
-  if (retry === undefined && cors === undefined) return null
+  const delay = fault?.delay
+  if (retry === undefined && cors === undefined && delay === undefined) return null
   return {
     attempts: retry?.attempts ?? 0,
     backoff: retry?.backoff ?? 0,
     cors: cors === undefined ? 0 : CORS_FILTER | (cors.credentials ? CORS_CREDENTIALS : 0),
     maxAge: cors?.maxAge ?? 0,
+    delay: delay?.duration ?? 0,
+    delayed: delay?.percent ?? 0,
     codes: listText(retry?.codes ?? []),
     origins: checked(cors?.origins ?? [], isOrigin, source),
     methods: checked(cors?.methods ?? [], isToken, source),
@@ -59,6 +64,10 @@ export function relayPart(
 
 export function retryOf({ attempts, backoff, codes }: RelayPart): Retry | undefined {
   return attempts === 0 ? undefined : { attempts, backoff, codes: listOf(codes).map(Number) }
+}
+
+export function delayIn({ delay, delayed }: RelayPart): Fault['delay'] {
+  return delay === 0 ? undefined : { duration: delay, percent: delayed }
 }
 
 export function corsIn(part: RelayPart): Cors | undefined {

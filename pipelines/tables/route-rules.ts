@@ -1,6 +1,8 @@
 /** Rules as the tables have them: backends by weight, each with what its filters come to. */
 import { Failure } from '../contract/failures.ts'
 import { utf8 } from '../bytes.ts'
+import { aborted } from '../policy/route-evaluate.ts'
+import { MAX_WEIGHTS, sharesOf } from '../policy/route-fault.ts'
 import type { Candidate } from '../policy/route-precedence.ts'
 import type { Filter, RouteRule, ServicePort } from '../policy/route.ts'
 import { at } from './blocks.ts'
@@ -9,13 +11,14 @@ import {
   ROUTE_BACKENDS_LOG2,
   ROUTE_CORS,
   ROUTE_FAST,
+  ROUTE_FAULT,
   ROUTE_MAX_NAMES,
   ROUTE_MAX_TEXT,
   ROUTE_RETRY,
   ROUTE_TEXT,
   ROUTE_TIMEOUT,
 } from './layout.ts'
-import { type Changes, changesOf, type HeadEdit } from './route-edits.ts'
+import { type Changes, changesOf, type HeadEdit, respondReply } from './route-edits.ts'
 import { type RelayPart, relayPart } from './route-relay.ts'
 
 const MAX_BACKENDS = 1 << ROUTE_BACKENDS_LOG2
@@ -40,21 +43,22 @@ const NOTHING = { redirect: null, request: null, response: null, relay: null } a
 
 function backendsOf(candidate: Candidate, service: { namespace: string; name: string }): TableBackend[] {
   const { rule } = candidate
-  const weighted = rule.backends.filter(({ weight }) => weight > 0)
-  if (weighted.length > MAX_BACKENDS)
+  const shares = sharesOf(rule)
+  if (shares.length > MAX_BACKENDS)
     throw new Failure('limit-exceeded', `${at(rule.source)}: a rule has at most ${MAX_BACKENDS} backends`)
-  // A redirect needs no backend.
-  if (weighted.length === 0) {
-    const changes = changesOf(candidate, rule.filters, service)
-    const relay = relayPart(rule.retry, rule.filters, rule.source)
-    return changes.redirect === null ? [] : [{ ...changes, relay, weight: 1, service: null }]
+  if (shares.reduce((sum, { weight }) => sum + weight, 0) > MAX_WEIGHTS) {
+    const message = 'weights beside an abort come to more than can be added up: make them smaller'
+    throw new Failure('limit-exceeded', `${at(rule.source)}: ${message}`)
   }
-  return weighted.map((backend) => {
-    const { weight, service: to } = backend
-    if (to === null) return { ...NOTHING, weight, service: to }
-    const filters = [...rule.filters, ...backend.filters]
-    const relay = relayPart(rule.retry, filters, rule.source)
-    return { ...changesOf(candidate, filters, service), relay, weight, service: to }
+  return shares.map(({ weight, leads }) => {
+    if (leads === 'abort')
+      return { ...NOTHING, redirect: respondReply(aborted(rule), rule.source), weight, service: null }
+    if (leads?.service === null) return { ...NOTHING, weight, service: null }
+    const filters = [...rule.filters, ...(leads?.filters ?? [])]
+    const changes = changesOf(candidate, filters, service)
+    // Nowhere: 500.
+    if (leads === undefined && changes.redirect === null) return { ...NOTHING, weight, service: null }
+    return { ...changes, relay: relayPart(rule, filters), weight, service: leads?.service ?? null }
   })
 }
 
@@ -80,12 +84,17 @@ export function variantOf({ rule, match }: Candidate): string {
   return filters.some(replacesPrefix) ? match.path.value : ''
 }
 
-function reasonOf({ requestTimeout, backendTimeout, retry }: RouteRule, backends: TableBackend[]): number {
+function reasonOf(
+  { requestTimeout, backendTimeout, retry, fault }: RouteRule,
+  backends: TableBackend[],
+): number {
   // Programs have no clock that would end a request.
   if (requestTimeout > 0 || backendTimeout > 0) return ROUTE_TIMEOUT
   // Nor do they keep a request until its response is known.
   if (retry !== undefined) return ROUTE_RETRY
   if (backends.some(({ relay }) => ((relay?.cors ?? 0) & CORS_FILTER) !== 0)) return ROUTE_CORS
+  // And nothing holds a request in the kernel.
+  if ((fault?.delay?.percent ?? 0) > 0) return ROUTE_FAULT
   return backends.some(isTooMuch) ? ROUTE_TEXT : ROUTE_FAST
 }
 

@@ -3,10 +3,9 @@
  * relay: the relay's slow path, and the second implementation that tests compare.
  */
 import { changedPath, type HeaderChange, type NewPath, type RequestChange } from '../policy/route-change.ts'
-import { type Cors, preflightOf, withCors } from '../policy/route-cors.ts'
+import { preflightOf, withCors } from '../policy/route-cors.ts'
 import { applyEdits, responseEdits } from '../policy/route-edits.ts'
 import { targetOf } from '../policy/route-match.ts'
-import type { Retry } from '../policy/route.ts'
 import { byteText } from '../protocols/http1-grammar.ts'
 import { fieldValues, type Request } from '../protocols/http1-request.ts'
 import {
@@ -22,6 +21,7 @@ import {
   LEAF,
   LEAF_NUMBER,
   MAX_DIMS,
+  REDIRECT_FIXED,
   REDIRECT_HOST,
   REDIRECT_PORT,
   ROUTE_BACKEND_WORDS,
@@ -30,33 +30,12 @@ import {
   ROUTE_RULE_WORDS,
   ROUTE_SET_WORDS,
 } from './layout.ts'
-import { corsIn, preflightReply, retryOf } from './route-relay.ts'
+import { corsIn, delayIn, preflightReply, retryOf } from './route-relay.ts'
+import type { FoundRule, RouteStep } from './route-step.ts'
 import type { TablesWalker } from './walk.ts'
 
-/** A rule that takes a request; `at` is its struct heddle_route_rule. */
-export type FoundRule = {
-  readonly at: number
-  /** enum heddle_route_reason: why the kernel leaves it to the relay; 0 = it does not. */
-  readonly reason: number
-  /** Milliseconds, 0 = none. */
-  readonly requestTimeout: number
-  readonly backendTimeout: number
-}
-
-/** What is done with a request: `service` is an index of the manifest's `services`. */
-export type RouteStep =
-  | { readonly kind: 'status'; readonly status: 404 | 500 }
-  | { readonly kind: 'redirect'; readonly reply: Uint8Array }
-  | { readonly kind: 'preflight'; readonly reply: Uint8Array }
-  | {
-      readonly kind: 'forward'
-      readonly service: number
-      readonly request: RequestChange
-      readonly response: HeaderChange
-      readonly rule: FoundRule
-      readonly retry: Retry | undefined
-    }
-
+/** Of struct heddle_route_relay. */
+type FirstWords = [number, number, number, number, number, number]
 type Classes = { readonly classes: Uint16Array; readonly repeated: boolean }
 
 const WORDS = { rules_at: 6, queries: 8 } as const
@@ -122,13 +101,14 @@ export class RouteWalker {
     if (at === 0) return { kind: 'status', status: 500 }
     const words = this.words(at, ROUTE_BACKEND_WORDS) as [number, number, number, number, number, number]
     const [, service, redirect, change, response, relay] = words
-    const { cors, retry } = this.relayPart(relay)
+    const { cors, retry, delay } = this.relayPart(relay)
     const fields = cors && preflightOf(cors, request)
     if (fields !== undefined) return { kind: 'preflight', reply: preflightReply(fields) }
     if (redirect !== 0) {
       const reply = this.redirect(redirect, request, port)
       const permitted = responseEdits(reply, withCors({ drop: [], append: [] }, cors, request))
-      return { kind: 'redirect', reply: applyEdits(reply, permitted) }
+      const kind = (this.word(redirect) & REDIRECT_FIXED) === 0 ? 'redirect' : 'respond'
+      return { kind, reply: applyEdits(reply, permitted) }
     }
     if (service === ROUTE_NO_SERVICE) return { kind: 'status', status: 500 }
     return {
@@ -138,6 +118,7 @@ export class RouteWalker {
       response: withCors(this.headerChange(response), cors, request),
       rule,
       retry,
+      delay,
     }
   }
 
@@ -167,13 +148,13 @@ export class RouteWalker {
   }
 
   /** struct heddle_route_relay; 0 = none. */
-  private relayPart(at: number): { cors: Cors | undefined; retry: Retry | undefined } {
-    if (at === 0) return { cors: undefined, retry: undefined }
-    const [attempts, backoff, cors, maxAge] = this.words(at, 4) as [number, number, number, number]
-    const texts = [4, 6, 8, 10, 12].map((offset) => this.raw(at + offset))
+  private relayPart(at: number) {
+    if (at === 0) return { cors: undefined, retry: undefined, delay: undefined }
+    const [attempts, backoff, cors, maxAge, delay, delayed] = this.words(at, 6) as FirstWords
+    const texts = [6, 8, 10, 12, 14].map((offset) => this.raw(at + offset))
     const [codes, origins, methods, headers, expose] = texts as [string, string, string, string, string]
-    const part = { attempts, backoff, cors, maxAge, codes, origins, methods, headers, expose }
-    return { cors: corsIn(part), retry: retryOf(part) }
+    const part = { attempts, backoff, cors, maxAge, delay, delayed, codes, origins, methods, headers, expose }
+    return { cors: corsIn(part), retry: retryOf(part), delay: delayIn(part) }
   }
 
   private newPath(cut: number, target: string): NewPath | null {
@@ -184,6 +165,10 @@ export class RouteWalker {
 
   private redirect(at: number, request: Request, port: number): Uint8Array {
     const flags = this.word(at)
+    if ((flags & REDIRECT_FIXED) !== 0) {
+      const body = byteText(request.method) === 'HEAD' ? '' : this.raw(at + 10)
+      return bytesOf(`${this.raw(at + 2)}${body}`)
+    }
     const named = byteText(fieldValues(request, 'host')[0] ?? new Uint8Array()).replace(/:\d*$/, '')
     const host = named === '' ? this.raw(at + 4) : named
     const { path = '/', query } = targetOf(request)

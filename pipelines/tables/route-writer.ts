@@ -66,10 +66,10 @@ class RouteWriter {
     return this.section([flags, cut, ...texts])
   }
 
-  private relay({ attempts, backoff, cors, maxAge, ...lists }: RelayPart): number {
+  private relay({ attempts, backoff, cors, maxAge, delay, delayed, ...lists }: RelayPart): number {
     const { codes, origins, methods, headers, expose } = lists
     const texts = [codes, origins, methods, headers, expose].flatMap((text) => this.text(text))
-    return this.section([attempts, backoff, cors, maxAge, ...texts])
+    return this.section([attempts, backoff, cors, maxAge, delay, delayed, ...texts])
   }
 
   /** struct heddle_text. */

@@ -67,6 +67,8 @@ function answer(set: PolicySet, { client, port, method, target, headers, random 
         head: byteText(applyEdits(head, requestEdits(head, outcome.request))),
         response: changedResponse(outcome.response),
       }
+    case 'respond':
+      return assert.fail('no HTTPRoute answers so')
     case 'redirect':
       return {
         status: outcome.status,

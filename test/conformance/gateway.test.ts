@@ -68,6 +68,8 @@ function ask(item: Case, random: number): Seen {
   switch (outcome.kind) {
     case 'forward':
       return answered(item, outcome, head)
+    case 'respond':
+      return assert.fail('no HTTPRoute answers so')
     case 'redirect':
       return { status: outcome.status, fields: [['Location', outcome.location]] }
     case 'preflight':

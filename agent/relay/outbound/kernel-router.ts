@@ -4,8 +4,9 @@ import type { Pins } from '../../adapters/pins.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/policy/route-edits.ts'
 import type { HeaderChange } from '../../../pipelines/policy/route-change.ts'
+import { delayOf } from '../../../pipelines/policy/route-fault.ts'
 import type { SessionCookie } from '../../../pipelines/services/session-cookie.ts'
-import type { RouteStep } from '../../../pipelines/tables/route-walk.ts'
+import type { RouteStep } from '../../../pipelines/tables/route-step.ts'
 import type { Generation } from '../active-generation.ts'
 import { auditVerdict, type Context, type Verdicts } from '../verdicts.ts'
 import { changedRequest } from './changed-request.ts'
@@ -85,7 +86,7 @@ export class KernelRouter {
     if (set === undefined) return this.forward(question, client.service)
     const step = generation.routes.follow(set, { request, port: client.called.port }, this.random())
     if (step.kind === 'status') return { kind: 'reply', status: step.status }
-    if (step.kind === 'redirect' || step.kind === 'preflight') return { kind: 'own-reply', reply: step.reply }
+    if (step.kind !== 'forward') return { kind: 'own-reply', reply: step.reply }
     const live = routes.live(step.service)
     return live === undefined ? UNKNOWN : this.forward(question, live, step)
   }
@@ -109,6 +110,7 @@ export class KernelRouter {
       backendTimeout: step?.rule.backendTimeout ?? 0,
       ...(step && {
         retry: step.retry,
+        delay: delayOf(step, this.random()),
         request: (head) => applyEdits(head, requestEdits(head, step.request)),
       }),
       ...((step || cookie) && { response: responseEdit(step?.response, cookie) }),

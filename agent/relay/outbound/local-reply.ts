@@ -4,14 +4,14 @@
  *     HTTP/1.1 <status> <reason>CRLF
  *     Server: heddleCRLF
  *     Connection: closeCRLF              where the connection ends with it
- *     Content-Length: 0CRLF
+ *     Content-Length: 0CRLF              a route's own: its length, or none
  *     CRLF
  *
  * | status | when                                                                     | connection |
  * | ------ | ------------------------------------------------------------------------ | ---------- |
  * | 400    | not the canonical subset of HTTP/1.1; the client ended within a message   | ends       |
  * | 403    | no rule allows the request                                               | goes on    |
- * | 200, 3xx, 404 | the route says so                                                 | goes on    |
+ * | any    | the route says so                                                        | goes on    |
  * | 429    | a rate limit has no more: with its fields (limited-fields.ts)                | goes on    |
  * | 431    | a head over 16 KB                                                        | ends       |
  * | 500    | the route says so, or can't be followed                                  | goes on    |
@@ -20,7 +20,8 @@
  * | 503    | the relay stops                                                          | ends       |
  * | 504    | a timeout of the route                                                   | goes on    |
  *
- * 200 and 3xx are the route's own bytes (pipelines/tables/route-edits.ts, route-relay.ts), with
+ * Redirects, direct responses, aborts and answers to preflights are the route's own bytes
+ * (pipelines/tables/route-edits.ts, route-relay.ts), with
  * `Connection: close` where it stands here.
  *
  * "Goes on" holds where the next request can be found: its client speaks HTTP/1.1 or asked to be
@@ -44,6 +45,8 @@ const REASONS: Record<LocalStatus, string> = {
 }
 
 const LENGTH = '\r\nContent-Length: 0\r\n'
+/** What `Connection: close` stands before: the length, or the end of a head that has none (204, 304). */
+const BEFORE = /\r\nContent-Length: \d+\r\n|\r\n\r\n/
 
 /** For a client that comes too often. */
 export function limitedReply(limited: Limited): Uint8Array {
@@ -57,6 +60,5 @@ export function localReply(said: LocalStatus | Uint8Array, close: boolean): Buff
     typeof said === 'number'
       ? `HTTP/1.1 ${said} ${REASONS[said]}\r\nServer: heddle${LENGTH}\r\n`
       : Buffer.from(said).toString('latin1')
-  const ending = close ? `\r\nConnection: close${LENGTH}` : LENGTH
-  return Buffer.from(text.replace(LENGTH, ending), 'latin1')
+  return Buffer.from(close ? text.replace(BEFORE, '\r\nConnection: close$&') : text, 'latin1')
 }

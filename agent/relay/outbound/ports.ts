@@ -39,9 +39,11 @@ export type Outcome =
       /** The same for what one endpoint takes. */
       backendTimeout: number
       retry?: Retry | undefined
+      /** Milliseconds before it is sent on, a part of `requestTimeout`. */
+      delay?: number
     }
   | { kind: 'reply'; status: RoutedStatus }
-  /** A redirect, or the answer to a preflight: the whole of it, as the tables have it. */
+  /** A redirect, a direct response, an abort, or the answer to a preflight: the whole of it, as the tables have it. */
   | { kind: 'own-reply'; reply: Uint8Array }
   /** A rate limit has no more. */
   | { kind: 'limited'; reply: Uint8Array }

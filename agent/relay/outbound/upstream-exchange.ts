@@ -44,7 +44,7 @@ export class UpstreamExchange implements WireOwner {
     this.target = forward.targets[0]
     this.reader = this.newReader()
     this.timers.set('request', forward.requestTimeout, () => this.fail(504))
-    this.attempt()
+    this.timers.next(forward.delay ?? 0, () => this.attempt())
   }
 
   /** The endpoint does not take what was sent: no more is to be read for it. */

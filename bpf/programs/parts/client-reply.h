@@ -20,6 +20,18 @@ static __always_inline int may_overtake(struct heddle_client *c)
 	return u && u->flags & HEDDLE_UPSTREAM_REMOTE && !(u->flags & HEDDLE_UPSTREAM_DIRECT);
 }
 
+/* What the route itself answers. `host`: as goes_on() said. 0 = written. */
+static __always_inline int draft_routed(struct heddle_window *draft, struct heddle_client *c,
+					struct heddle_window *w, const struct destination *to,
+					__u32 host)
+{
+	__u32 at = TABLE_WORD(to->backend, heddle_route_backend, redirect_at);
+
+	if (TABLE_WORD(at, heddle_route_redirect, flags) & HEDDLE_REDIRECT_FIXED)
+		return draft_fixed(draft, at, c->request.flags & HEDDLE_REQUEST_HEAD);
+	return draft_redirect(draft, w, at, host << 16 | c->port);
+}
+
 /* The reply to the request whose head is in `w`, in a window of its own; NULL = the relay's. */
 static __always_inline struct heddle_window *
 reply_draft(struct heddle_client *c, struct heddle_window *w, const struct destination *to)
@@ -34,9 +46,7 @@ reply_draft(struct heddle_client *c, struct heddle_window *w, const struct desti
 	if (!draft)
 		return NULL;
 	if (to->status == CLIENT_REDIRECT)
-		failed = draft_redirect(draft, w,
-					TABLE_WORD(to->backend, heddle_route_backend, redirect_at),
-					host << 16 | c->port);
+		failed = draft_routed(draft, c, w, to, host);
 	else if (to->status == CLIENT_LIMITED)
 		failed = limited_reply(draft, &c->limited);
 	else

@@ -206,4 +206,18 @@ SEPARATE int draft_redirect(struct heddle_window *to, struct heddle_window *from
 	return to->len > HEDDLE_WINDOW;
 }
 
+/* The direct response at this word; `of_head`: without its body (RFC 9110 9.3.2). 0 = written. */
+SEPARATE int draft_fixed(struct heddle_window *to, __u32 redirect, __u32 of_head)
+{
+	__u32 texts = redirect + __builtin_offsetof(struct heddle_route_redirect, before) / 4;
+
+	if (!to)
+		return -1;
+	to->len = 0;
+	draft_text(to, texts);
+	if (!of_head)
+		draft_text(to, texts + 4 * WORDS_OF(heddle_text));
+	return to->len > HEDDLE_WINDOW;
+}
+
 #endif /* HEDDLE_HTTP1_LOCAL_REPLY_H */

@@ -1,15 +1,18 @@
 /** What a route does to requests and responses → filters of the route model. */
-import type { Filter } from '../../policy/route.ts'
+import { utf8 } from '../../bytes.ts'
+import { BODILESS, type Filter, MAX_RESPOND_BYTES } from '../../policy/route.ts'
 import type { Reader } from '../reader.ts'
 import { corsFilterOf } from '../routes/cors.ts'
 import { headersOf, namesHeader } from '../routes/header-fields.ts'
 import { pathProblem } from '../routes/path-problem.ts'
 import type { Path } from '../source-node.ts'
-import type { Cors, HeaderChanges, Redirect, Rewrite } from './route-schema.ts'
+import type { Cors, HeaderChanges, Redirect, Respond, Rewrite } from './route-schema.ts'
 import type { MeshRoute } from './schema.ts'
 
 const HOST = 'write rewrite: {host: …}'
 const USUAL_AGE = 5
+/** Said, so that nobody guesses one from the bytes. */
+const USUAL_TYPE = 'text/plain; charset=utf-8'
 
 type NewPath = { path?: { kind: 'full' | 'prefix'; value: string } }
 
@@ -47,6 +50,20 @@ function rewriteOf(reader: Reader, rewrite: Rewrite, at: Path): Filter {
   }
   const host = rewrite.host === undefined ? {} : { host: rewrite.host }
   return { kind: 'rewrite', ...host, ...newPath(reader, rewrite, at) }
+}
+
+function respondOf(reader: Reader, { status, contentType, body = '' }: Respond, at: Path): Filter {
+  const { length } = utf8(body)
+  if (length > MAX_RESPOND_BYTES) {
+    const message = `a body of ${length} bytes, more than ${MAX_RESPOND_BYTES}`
+    reader.refuse([...at, 'body'], 'limit-exceeded', message, 'let a server have it')
+  }
+  if (length > 0 && BODILESS.includes(status)) {
+    const message = `a response of status ${status} has no body`
+    reader.refuse([...at, 'body'], 'schema-violation', message, 'remove it, or write another status')
+  }
+  const type = contentType ?? (length > 0 ? USUAL_TYPE : undefined)
+  return { kind: 'respond', status, ...(type === undefined ? {} : { contentType: type }), body }
 }
 
 function changesOf(reader: Reader, written: HeaderChanges, at: Path, kind: 'request' | 'response'): Filter {
@@ -88,11 +105,12 @@ function checkLocation(reader: Reader, filters: readonly Filter[], at: Path): vo
 }
 
 export function filtersOf(reader: Reader, route: MeshRoute, at: Path): Filter[] {
-  const { redirect, rewrite, cors } = route
+  const { redirect, respond, rewrite, cors } = route
   const headers = headerFilters(reader, route, at)
   if (redirect !== undefined) checkLocation(reader, headers, [...at, 'responseHeaders'])
   return [
     ...(redirect === undefined ? [] : [redirectOf(reader, redirect, [...at, 'redirect'])]),
+    ...(respond === undefined ? [] : [respondOf(reader, respond, [...at, 'respond'])]),
     ...(rewrite === undefined ? [] : [rewriteOf(reader, rewrite, [...at, 'rewrite'])]),
     ...headers,
     ...(cors === undefined ? [] : [corsOf(reader, cors, [...at, 'cors'])]),

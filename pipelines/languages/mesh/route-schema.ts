@@ -197,6 +197,49 @@ const Retry = z
   })
 export type Retry = z.infer<typeof Retry>
 
+const Status = z.int().min(200).max(599)
+const Respond = z
+  .strictObject({
+    status: field(Status, 'Any but an interim one.', 503),
+    contentType: field(
+      z.string().max(256).regex(VALUE, 'printable ASCII, single blanks between').optional(),
+      'Usual: `text/plain; charset=utf-8` where there is a body.',
+      'application/json',
+    ),
+    body: field(
+      z.string().optional(),
+      'In UTF-8, 16,384 bytes at most; up to 1,024 are written by the kernel, more by the relay. HEAD gets its length alone.',
+      '{"error": "closed"}',
+    ),
+  })
+  .meta({
+    id: 'Respond',
+    description: 'An answer without a server; its other headers are `responseHeaders`.',
+  })
+export type Respond = z.infer<typeof Respond>
+
+const Percent = field(z.number().min(0).max(100), 'Of the requests, to the hundredth.', 0.25, 50)
+const Abort = z
+  .strictObject({ status: field(Status, 'What they are answered with.', 503), percent: Percent })
+  .meta({
+    id: 'Abort',
+    description:
+      'Requests that are answered with a status and `X-Heddle-Fault: abort`, each drawn by itself.',
+  })
+const Delay = z
+  .strictObject({
+    duration: field(Duration, 'Up to 60s; a part of `timeout.request`.', '250ms'),
+    percent: Percent,
+  })
+  .meta({ id: 'Delay', description: 'Requests that wait before they are sent on, each drawn by itself.' })
+const Fault = z
+  .strictObject({
+    abort: field(Abort.optional(), 'First; an aborted request does not wait.', { status: 503, percent: 1 }),
+    delay: field(Delay.optional(), 'Then, in the relay.', { duration: '250ms', percent: 10 }),
+  })
+  .meta({ id: 'Fault', description: 'What goes wrong on purpose.', minProperties: 1 })
+export type Fault = z.infer<typeof Fault>
+
 /** `match`: what schema.ts has for rules. */
 export const routeSchema = <M extends z.ZodType>(match: M) =>
   z
@@ -220,14 +263,18 @@ export const routeSchema = <M extends z.ZodType>(match: M) =>
         ],
       ),
       redirect: field(Redirect.optional(), 'Or: where their client is sent.', { scheme: 'https' }),
+      respond: field(Respond.optional(), 'Or: what they are answered with.', { status: 404 }),
       rewrite: field(Rewrite.optional(), 'What servers read of them.', { prefix: '/' }),
       requestHeaders: changes('Of requests, on the way to servers.'),
       responseHeaders: changes('Of responses, on the way to clients.'),
       cors: field(Cors.optional(), 'Pages of other origins.', { allowOrigins: ['*'] }),
       timeout: field(Timeout.optional(), 'How long they may take.', { request: '10s', try: '2s' }),
       retry: field(Retry.optional(), 'When they are sent again.', { attempts: 2, codes: [503] }),
+      fault: field(Fault.optional(), 'What goes wrong with them on purpose.', {
+        delay: { duration: '250ms', percent: 10 },
+      }),
     })
-    .meta({ id: 'Route', description: 'Requests, and where they go: `to` or `redirect`.' })
+    .meta({ id: 'Route', description: 'Requests, and where they go: `to`, `redirect` or `respond`.' })
 
 export const ServiceField = field(
   ServiceRef.optional(),
@@ -246,4 +293,8 @@ export const ROUTE_OBJECTS: { shape: object }[] = [
   Cors,
   Timeout,
   Retry,
+  Respond,
+  Fault,
+  Abort,
+  Delay,
 ]

@@ -6,6 +6,7 @@ import { backendServiceOf, frontendOf, type References, type Unresolved } from '
 import { retryOf, timeoutsOf } from '../routes/retries.ts'
 import type { Path } from '../source-node.ts'
 import type { ServiceSpec } from './forms.ts'
+import { checkWeights, faultOf } from './route-fault.ts'
 import { filtersOf, headerFilters } from './route-filters.ts'
 import { routeMatches } from './route-match.ts'
 import { type Destination, MAX_DESTINATIONS, MAX_ROUTES } from './route-schema.ts'
@@ -69,13 +70,19 @@ function backendsOf(
 }
 
 /** What is for requests that go on to a server, and says nothing of those that are answered here. */
-const ON_THE_WAY = ['rewrite', 'requestHeaders', 'timeout', 'retry'] as const satisfies (keyof MeshRoute)[]
+const ON_THE_WAY = [
+  'rewrite',
+  'requestHeaders',
+  'timeout',
+  'retry',
+  'fault',
+] as const satisfies (keyof MeshRoute)[]
 
 function checkTogether(reader: Reader, route: MeshRoute, rule: RouteRule, at: Path): void {
-  const ends = (['to', 'redirect'] as const).filter((field) => route[field] !== undefined)
+  const ends = (['to', 'redirect', 'respond'] as const).filter((field) => route[field] !== undefined)
   const [end, second] = ends
   if (end === undefined) {
-    const hint = 'write to: [{service: …, port: …}] or redirect: {…}'
+    const hint = 'write to: [{service: …, port: …}], redirect: {…} or respond: {status: …}'
     reader.refuse(at, 'schema-violation', 'a route that leads nowhere', hint)
   } else if (second !== undefined) {
     const message = `\`${second}\` beside \`${end}\` in one route`
@@ -97,7 +104,7 @@ function checkTogether(reader: Reader, route: MeshRoute, rule: RouteRule, at: Pa
 }
 
 function ruleOf(reader: Reader, route: MeshRoute, at: Path, reach: Reach & { front: string }): RouteRule {
-  const { name, match, to, timeout, retry } = route
+  const { name, match, to, timeout, retry, fault } = route
   const times = { request: timeout?.request, each: timeout?.try }
   const [requestTimeout, backendTimeout] = timeoutsOf(reader, times, [...at, 'timeout'], 'try')
   if (timeout !== undefined && Object.keys(timeout).length === 0)
@@ -112,7 +119,9 @@ function ruleOf(reader: Reader, route: MeshRoute, at: Path, reach: Reach & { fro
     requestTimeout,
     backendTimeout,
     ...(again === undefined ? {} : { retry: again }),
+    ...(fault === undefined ? {} : { fault: faultOf(reader, fault, [...at, 'fault']) }),
   }
+  checkWeights(reader, rule, [...at, 'to'])
   checkTogether(reader, route, rule, at)
   return rule
 }

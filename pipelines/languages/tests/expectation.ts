@@ -8,8 +8,9 @@ const OF_VERDICTS = ['verdict', 'reason', 'policy', 'line', 'audit'] as const
 const OF_FORWARDS = ['port', 'path', 'host', 'requestHeaders'] as const
 const OF_OUTCOMES = ['forward', 'redirect', ...OF_FORWARDS] as const
 
-/** Statuses that routes answer with; endpoints are taken as ready, so none of 503. */
-const ROUTE_STATUSES = [200, 404, 500]
+/** Of what a route can answer by itself: RFC 9110 15, but for interim responses. */
+const FIRST_STATUS = 200
+const LAST_STATUS = 599
 
 type Refused = { message: string; hint: string }
 
@@ -89,8 +90,8 @@ export function outcomeOf(
   }
   if (redirect !== undefined) return { kind: 'redirect', ...redirect }
   if (status !== undefined) {
-    if (!ROUTE_STATUSES.includes(status)) {
-      const hint = `write ${ROUTE_STATUSES.join(', ')}, or redirect: {status: …}`
+    if (status < FIRST_STATUS || status > LAST_STATUS) {
+      const hint = `write ${FIRST_STATUS} to ${LAST_STATUS}, or redirect: {status: …}`
       reader.refuse([...path, 'status'], 'schema-violation', `no route answers with ${status}`, hint)
     }
     return { kind: 'status', status }

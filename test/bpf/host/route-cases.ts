@@ -2,6 +2,7 @@
 import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import type {
   Backend,
+  Fault,
   Filter,
   NamedMatch,
   PathMatch,
@@ -75,7 +76,15 @@ function match(random: Random): RouteMatch {
   }
 }
 
-const EDITED = ['X-A', 'x-b', 'X-New', 'User-Agent', 'a-name-that-is-longer-than-thirty-two-bytes']
+const EDITED = [
+  'X-A',
+  'x-b',
+  'Server',
+  'content-type',
+  'X-New',
+  'User-Agent',
+  'a-name-that-is-longer-than-thirty-two-bytes',
+]
 const WRITTEN = ['v', '', 'with blanks', 'é', 'a long value '.repeat(7).trim()]
 
 function headers(random: Random, kind: 'request-headers' | 'response-headers'): Filter {
@@ -84,16 +93,31 @@ function headers(random: Random, kind: 'request-headers' | 'response-headers'): 
   return { kind, set: some(random, 2, field), add: some(random, 2, field), remove }
 }
 
+function respond(random: Random): Filter {
+  const status = random.pick([200, 204, 299, 404, 503])
+  const type = random.chance(50) ? { contentType: 'text/plain; charset=utf-8' } : {}
+  const body = status === 204 ? '' : random.pick(['', 'x', 'é\r\n\r\n', 'a page\n'.repeat(140)])
+  return { kind: 'respond', status, ...type, body }
+}
+
+function fault(random: Random): { fault?: Fault } {
+  if (!random.chance(12)) return {}
+  const abort = { status: random.pick([400, 503, 599]), percent: random.pick([0, 2_500, 5_000, 10_000]) }
+  const delay = { duration: 3, percent: random.pick([0, 5_000, 10_000]) }
+  return { fault: { ...(random.chance(80) ? { abort } : {}), ...(random.chance(25) ? { delay } : {}) } }
+}
+
 /** `prefix`: every match is by prefix, so that one can be replaced. */
 function filter(random: Random, prefix: boolean): Filter {
   const replaced = { kind: 'prefix' as const, value: random.pick(['/', '/x', '/x/', '/x/y']) }
   const full = { kind: 'full' as const, value: random.pick(['/', '/whole', '']) }
   const part = random.chance(60) ? { path: prefix && random.chance(70) ? replaced : full } : {}
   const host = random.chance(50) ? { host: random.pick(['other', 'other.example']) } : {}
-  const kind = random.below(10)
+  const kind = random.below(11)
   if (kind < 4) return headers(random, 'request-headers')
   if (kind < 6) return headers(random, 'response-headers')
   if (kind < 9) return { kind: 'rewrite', ...host, ...part }
+  if (kind === 10) return respond(random)
   return {
     kind: 'redirect',
     status: random.pick([301, 302, 303, 307, 308] as const),
@@ -121,6 +145,7 @@ function rule(random: Random, crowd: boolean): RouteRule {
     backends: some(random, 3, backend),
     requestTimeout: random.chance(5) ? 1_000 : 0,
     backendTimeout: 0,
+    ...fault(random),
   }
 }
 

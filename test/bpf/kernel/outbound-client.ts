@@ -2,7 +2,7 @@
  * A client inside the managed cgroup, driven line by line: what a workload's own process would do.
  *
  *     {"op":"open","id":1,"host":"10.96.0.1","port":80}   {"op":"send","id":1,"bytes":"<base64>"}
- *     {"op":"end","id":1}   {"op":"destroy","id":1}   {"op":"pause","id":1}   {"op":"resume","id":1}
+ *     {"op":"end","id":1}   {"op":"reset","id":1}   {"op":"destroy","id":1}   {"op":"pause","id":1}   {"op":"resume","id":1}
  *     {"op":"sum","id":1}: from here on bytes are counted and summed, not told; "total" says both
  *
  * It says {"id":1,"event":"open"|"data"|"end"|"error"|"close", ...}.
@@ -11,7 +11,7 @@ import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 
 type Command = {
-  op: 'open' | 'send' | 'end' | 'destroy' | 'pause' | 'resume' | 'sum'
+  op: 'open' | 'send' | 'end' | 'reset' | 'destroy' | 'pause' | 'resume' | 'sum'
   id: number
   host: string
   port: number
@@ -47,6 +47,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   if (command.op === 'open') open(command)
   else if (command.op === 'send') socket?.write(Buffer.from(command.bytes, 'base64'))
   else if (command.op === 'end') socket?.end()
+  else if (command.op === 'reset') socket?.resetAndDestroy()
   else if (command.op === 'pause') socket?.pause()
   else if (command.op === 'resume') socket?.resume()
   else if (command.op === 'sum') totals.set(command.id, { bytes: 0, sum: 0 })

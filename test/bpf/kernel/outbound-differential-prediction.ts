@@ -4,14 +4,16 @@ import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import type { HeaderChange } from '../../../pipelines/policy/route-change.ts'
 import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/policy/route-edits.ts'
 import {
+  type Direct,
   type Endpoints,
   evaluateRoute,
-  RANDOM_END,
   type Preflight,
+  RANDOM_END,
   type Redirected,
   type RouteOutcome,
   type RouteQuestion,
 } from '../../../pipelines/policy/route-evaluate.ts'
+import { sharesOf } from '../../../pipelines/policy/route-fault.ts'
 import { routeMatches } from '../../../pipelines/policy/route-match.ts'
 import { inPrecedence, routesFor } from '../../../pipelines/policy/route-precedence.ts'
 import type { ServicePort } from '../../../pipelines/policy/route.ts'
@@ -46,16 +48,17 @@ function endpointsOf(rules: Rules): (service: ServicePort) => Endpoints {
   }
 }
 
-/** A random number that leads to each backend that may be chosen. */
+/** A random number that leads to each backend that may be chosen, and to an abort. */
 function randoms({ set }: Rules, { service, client, request }: RouteQuestion): number[] {
   const candidates = inPrecedence(routesFor(set, service, client))
-  const backends = candidates.find(({ match }) => routeMatches(match, request))?.rule.backends ?? []
-  const sum = backends.reduce((total, { weight }) => total + weight, 0)
+  const decided = candidates.find(({ match }) => routeMatches(match, request))
+  const shares = decided === undefined ? [] : sharesOf(decided.rule)
+  const sum = shares.reduce((total, { weight }) => total + weight, 0)
   let before = 0
-  const found = backends.flatMap(({ weight }) => {
-    const first = Number((BigInt(before) * BigInt(RANDOM_END) + BigInt(sum) - 1n) / BigInt(sum || 1))
+  const found = shares.map(({ weight }) => {
+    const first = Number((BigInt(before) * BigInt(RANDOM_END) + BigInt(sum) - 1n) / BigInt(sum))
     before += weight
-    return weight > 0 ? [first] : []
+    return first
   })
   return found.length > 0 ? found : [0]
 }
@@ -80,6 +83,25 @@ function redirect({ status, location, response }: Redirected, ends: boolean): Ou
   const first = `HTTP/1.1 ${status} ${REASONS[status]}\r\nServer: heddle\r\nLocation: ${location}\r\n`
   const text = bytes(`${first}${closing}Content-Length: 0\r\n\r\n`)
   return { ...ALONE, response: Buffer.from(applyEdits(text, responseEdits(text, response))), ends }
+}
+
+const PHRASES: Record<number, string> = {
+  200: 'OK',
+  204: 'No Content',
+  400: 'Bad Request',
+  404: 'Not Found',
+  503: 'Service Unavailable',
+}
+
+function direct({ status, contentType, body, response }: Direct, ends: boolean, head: boolean): Outcome {
+  const content = Buffer.from(body)
+  const type = contentType === undefined ? '' : `Content-Type: ${contentType}\r\n`
+  const length = status === 204 ? '' : `Content-Length: ${content.length}\r\n`
+  const text = bytes(`HTTP/1.1 ${status} ${PHRASES[status] ?? ''}\r\nServer: heddle\r\n${type}${length}\r\n`)
+  const made = Buffer.from(applyEdits(text, responseEdits(text, response))).toString('latin1')
+  const place = length === '' ? /\r\n\r\n/ : /\r\nContent-Length/
+  const ended = ends ? made.replace(place, (before) => `\r\nConnection: close${before}`) : made
+  return { ...ALONE, response: Buffer.concat([bytes(ended), head ? bytes('') : content]), ends }
 }
 
 function preflight({ fields }: Preflight, ends: boolean): Outcome {
@@ -124,6 +146,7 @@ function followed(
 ): Outcome[] {
   const { closes } = askedOf('', requestOf(head))
   if (outcome.kind === 'status') return [refusal(outcome.status, closes)]
+  if (outcome.kind === 'respond') return [direct(outcome, closes, message.head.startsWith('HEAD '))]
   if (outcome.kind === 'redirect') return [redirect(outcome, closes)]
   if (outcome.kind === 'preflight') return [preflight(outcome, closes)]
   const changed = Buffer.from(applyEdits(head, requestEdits(head, outcome.request)))

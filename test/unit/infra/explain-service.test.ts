@@ -39,7 +39,21 @@ const no = (sent: string) => ({
 })
 const TIMES = '  at most  2000 ms for all of it\n  at most  1000 ms for one endpoint\n'
 
+const ofOwn = (answer: string, line: number, path: string, sent: string) =>
+  `  ${answer} shop/own policies/own.yaml:${line}  path prefix ${path}: ${sent}\n`
 const TABLE: [string, Parameters<typeof said>, string][] = [
+  [
+    'a direct response',
+    ['own', '/closed'],
+    `503 (direct response)\n  shop/own policies/own.yaml:7\n${ofOwn('yes', 7, '/closed', '/closed')}`,
+  ],
+  [
+    'what goes wrong on purpose',
+    ['own', '/fails'],
+    `500 (abort), 1 of 4 requests\n  response with X-Heddle-Fault: abort\n` +
+      'forward to shop/own:80, 3 of 4 requests\n  waits    1000 ms, 0.5 % of requests\n  bytes    38, unchanged\n' +
+      `  shop/own policies/own.yaml:8\n${ofOwn('no ', 7, '/closed', '/fails')}${ofOwn('yes', 8, '/fails', '/fails')}`,
+  ],
   [
     'every backend that gets requests, its share, and what is changed on the way there',
     ['shop/front:80', '/v2/a?x=1'],

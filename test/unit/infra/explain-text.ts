@@ -30,9 +30,21 @@ const SHOP = route(
     backendRefs: [{name: front, port: 80}]
 `,
 )
+const OWN = `apiVersion: heddle.dev/v1
+kind: MeshPolicy
+metadata: {name: own, namespace: shop}
+spec:
+  service: {name: own}
+  routes:
+  - {match: {path: {prefix: /closed}}, respond: {status: 503, body: closed}}
+  - match: {path: {prefix: /fails}}
+    to: [{service: own, port: 80}]
+    fault: {abort: {status: 500, percent: 25}, delay: {duration: 1s, percent: 0.5}}
+`
 const FOR_OFFICE = route('own', 'office', '  - backendRefs: [{name: elsewhere, port: 81}]\n')
 
 export const FILES = [
   { path: 'front.yaml', text: SHOP },
   { path: 'office.yaml', text: FOR_OFFICE },
+  { path: 'own.yaml', text: OWN },
 ]

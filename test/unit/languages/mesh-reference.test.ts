@@ -58,7 +58,10 @@ const AROUND: Record<string, (line: string) => TextFile[]> = {
   Match: (line) => [match(map([], line))],
   PathMatch: (line) => [match(`{path: ${map([], line)}}`)],
   ServiceRef: (line) => [routes(`{${TO}}`, map(['name: echo'], line))],
-  Route: (line) => [routes(map(field(line) === 'redirect' ? [] : [MATCH, TO], line))],
+  Route: (line) => {
+    const answers = ['redirect', 'respond'].includes(field(line))
+    return [routes(map(answers ? [] : [MATCH, TO], line))]
+  },
   Destination: (line) => [
     routes(`{to: [${map(['service: a', 'port: 80'], line)}]}`, '{name: echo, namespace: shop}'),
   ],
@@ -71,6 +74,10 @@ const AROUND: Record<string, (line: string) => TextFile[]> = {
   Redirect: (line) => [routes(`{${MATCH}, redirect: ${map([], line)}}`)],
   Rewrite: (line) => [routed(`${MATCH}, rewrite: ${map([], line)}`)],
   Cors: (line) => [routed(`cors: ${map(['allowOrigins: ["http://a"]'], line)}`)],
+  Respond: (line) => [routes(`{respond: ${map(['status: 404'], line)}}`)],
+  Fault: (line) => [routed(`fault: ${map([], line)}`)],
+  Abort: (line) => [routed(`fault: {abort: ${map(['status: 503', 'percent: 1'], line)}}`)],
+  Delay: (line) => [routed(`fault: {delay: ${map(['duration: 1s', 'percent: 1'], line)}}`)],
   Timeout: (line) => [routed(`timeout: ${map([], line)}`)],
   Retry: (line) => [routed(`retry: ${map([], line)}`)],
   NamedMatch: (line) =>

@@ -159,6 +159,58 @@ refusals('refusals of what routes do', [
     routes('{redirect: {}, responseHeaders: {set: [{name: LOCATION, value: a}]}}'),
     /unsupported-feature the Location of a redirect/,
   ],
+  [
+    'a length of a direct response',
+    routes('{respond: {status: 200}, responseHeaders: {set: [{name: content-length, value: "1"}]}}'),
+    /`content-length` cannot be changed/,
+  ],
+  ['an interim status', routes('{respond: {status: 101}}'), /schema-violation .*respond.status/],
+  [
+    'a body of 204',
+    routes('{respond: {status: 204, body: a}}'),
+    /schema-violation a response of status 204 has no body/,
+  ],
+  ['a type of two lines', routes('{respond: {status: 200, contentType: "a\\nb"}}'), /printable ASCII/],
+  [
+    'a body that is a file',
+    routes(`{respond: {status: 200, body: ${'é'.repeat(8193)}}}`),
+    /limit-exceeded a body of 16386 bytes, more than 16384/,
+  ],
+  [
+    'a redirect and a direct response',
+    routes('{redirect: {}, respond: {status: 200}}'),
+    /`respond` beside `redirect`/,
+  ],
+  [
+    'faults of a direct response',
+    routes('{respond: {status: 200}, fault: {abort: {status: 500, percent: 1}}}'),
+    /`fault` beside `respond`/,
+  ],
+  ['no fault', routed('fault: {}'), /schema-violation `fault` is empty/],
+  [
+    'a percentage above all',
+    routed('fault: {abort: {status: 500, percent: 100.01}}'),
+    /schema-violation .*percent/,
+  ],
+  [
+    'a thousandth',
+    routed('fault: {abort: {status: 500, percent: 0.001}}'),
+    /`0.001` is finer than a hundredth/,
+  ],
+  ['no delay', routed('fault: {delay: {duration: 0s, percent: 1}}'), /`0s` is no delay/],
+  ['a delay without end', routed('fault: {delay: {duration: 61s, percent: 1}}'), /`61s` is longer than 60s/],
+  [
+    'an abort with an interim status',
+    routed('fault: {abort: {status: 199, percent: 1}}'),
+    /schema-violation .*status/,
+  ],
+  [
+    'weights that can not be added up',
+    routes(
+      '{to: [{service: a, port: 80, weight: 999983}, {service: b, port: 80, weight: 999979}], fault: {abort: {status: 500, percent: 0.07}}}',
+    ),
+    /limit-exceeded these weights and the percentage of fault.abort/,
+  ],
   ['an empty rewrite', routed('rewrite: {}'), /schema-violation `rewrite` is empty/],
   ['an empty change', routed('requestHeaders: {}'), /schema-violation headers that nothing is done to/],
   [

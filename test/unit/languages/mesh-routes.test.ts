@@ -160,6 +160,27 @@ describe('what an HTTPRoute has no word for', () => {
   })
 })
 
+describe('direct responses and faults', () => {
+  const read = (text: string) => onlyRule(routes(text))
+  test('a response as it is written', () =>
+    assert.deepEqual(read('{respond: {status: 503, contentType: a/b, body: "{}"}}').filters, [
+      { kind: 'respond', status: 503, contentType: 'a/b', body: '{}' },
+    ]))
+  test('a body without type is plain text, and what has none has no type', () => {
+    const type = 'text/plain; charset=utf-8'
+    assert.deepEqual(read('{respond: {status: 200, body: é}}').filters, [
+      { kind: 'respond', status: 200, contentType: type, body: 'é' },
+    ])
+    assert.deepEqual(read('{respond: {status: 204}}').filters, [{ kind: 'respond', status: 204, body: '' }])
+  })
+  test('faults in hundredths of a percent and milliseconds', () =>
+    assert.deepEqual(
+      read(`{${TO}, fault: {abort: {status: 503, percent: 0.29}, delay: {duration: 1m, percent: 100}}}`)
+        .fault,
+      { abort: { status: 503, percent: 29 }, delay: { duration: 60_000, percent: 10_000 } },
+    ))
+})
+
 test('routes of both languages for one service stand in one order, which is that of routes', () => {
   const http: TextFile = rules(`{matches: [{path: {type: Exact, value: /a}}], ${BACKEND}}`)
   const own = routes('{match: {path: {prefix: /a}}, to: [{service: b, port: 80}]}')

@@ -172,7 +172,7 @@ const REFUSED: [string, string, string][] = [
     askService('forward: a, status: 404'),
     '5:\\d+ .*one of `forward`, `redirect` and `status`',
   ],
-  ['a status that no route answers with', askService('status: 503'), '5:\\d+ .*no route answers with 503'],
+  ['a status that no route answers with', askService('status: 199'), '5:\\d+ .*no route answers with 199'],
   ['a service that has no name', askService('forward: a/b/c'), '5:\\d+ .*name or namespace/name'],
   ['a path with its query', askService('forward: a, path: "/?a"'), '5:\\d+ .*no query'],
   [

@@ -18,6 +18,7 @@ const asked = (rules: RouteRule[], parts: Partial<RouteQuestion> = {}, random = 
 const word = (outcome: ReturnType<typeof asked>) => {
   if (outcome.kind === 'forward') return outcome.service.name
   if (outcome.kind === 'preflight') return 'preflight'
+  if (outcome.kind === 'respond') return `${outcome.status} ${outcome.fault ?? outcome.body}`
   return outcome.kind === 'redirect' ? outcome.location : `${outcome.status} ${outcome.reason}`
 }
 const redirect = (parts: Partial<Redirect> = {}): Redirect => ({ kind: 'redirect', status: 302, ...parts })

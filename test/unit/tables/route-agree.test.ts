@@ -4,10 +4,11 @@ import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import type { Cors } from '../../../pipelines/policy/route-cors.ts'
 import type { Retry, Route, RouteRule } from '../../../pipelines/policy/route.ts'
 import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/policy/route-edits.ts'
-import { evaluateRoute, type RouteOutcome } from '../../../pipelines/policy/route-evaluate.ts'
+import { type Direct, evaluateRoute, type RouteOutcome } from '../../../pipelines/policy/route-evaluate.ts'
 import { buildTables, type Tables } from '../../../pipelines/tables/build-tables.ts'
 import { routeSetFor } from '../../../pipelines/tables/route-sets.ts'
-import { type RouteStep, RouteWalker } from '../../../pipelines/tables/route-walk.ts'
+import type { RouteStep } from '../../../pipelines/tables/route-step.ts'
+import { RouteWalker } from '../../../pipelines/tables/route-walk.ts'
 import { TablesWalker } from '../../../pipelines/tables/walk.ts'
 import { type Asked, asked, parsed, routedSet } from '../../bpf/host/route-cases.ts'
 import { Random } from '../../bpf/host/streams.ts'
@@ -31,10 +32,25 @@ const REASONS = {
   307: 'Temporary Redirect',
   308: 'Permanent Redirect',
 }
+const PHRASES: Record<number, string> = {
+  200: 'OK',
+  204: 'No Content',
+  400: 'Bad Request',
+  404: 'Not Found',
+  503: 'Service Unavailable',
+}
+/** A direct response, and what the route does to it as to any other. */
+function direct({ status, contentType, body, response }: Direct, head: boolean): string {
+  const bytes = Buffer.from(body)
+  const type = contentType === undefined ? '' : `Content-Type: ${contentType}\r\n`
+  const length = status === 204 ? '' : `Content-Length: ${bytes.length}\r\n`
+  const made = latin1(`HTTP/1.1 ${status} ${PHRASES[status] ?? ''}\r\nServer: heddle\r\n${type}${length}\r\n`)
+  return shown(applyEdits(made, responseEdits(made, response))) + (head ? '' : bytes.toString('latin1'))
+}
 const RESPONSE = latin1('HTTP/1.1 200 OK\r\nX-A: 1\r\nx-b: 2\r\nServer: s\r\nUser-agent: x\r\n\r\n')
 
 /** What becomes of the request, in bytes. */
-function ofEvaluator(outcome: RouteOutcome, { text }: Asked): unknown {
+function ofEvaluator(outcome: RouteOutcome, { text, request }: Asked): unknown {
   switch (outcome.kind) {
     case 'status':
       return outcome.status
@@ -42,6 +58,8 @@ function ofEvaluator(outcome: RouteOutcome, { text }: Asked): unknown {
       const made = reply(outcome.status, REASONS[outcome.status], outcome.location)
       return shown(applyEdits(made, responseEdits(made, outcome.response)))
     }
+    case 'respond':
+      return direct(outcome, shown(request.method) === 'HEAD')
     case 'preflight': {
       const lines = outcome.fields.map(({ name, value }) => `${name}: ${value}\r\n`).join('')
       return `HTTP/1.1 200 OK\r\nServer: heddle\r\nContent-Length: 0\r\n${lines}\r\n`
@@ -54,6 +72,7 @@ function ofEvaluator(outcome: RouteOutcome, { text }: Asked): unknown {
         outcome.requestTimeout,
         outcome.backendTimeout,
         outcome.retry,
+        outcome.delay,
       ]
   }
 }
@@ -63,6 +82,7 @@ function ofTables(step: RouteStep, tables: Tables, { text }: Asked): unknown {
     case 'status':
       return step.status
     case 'redirect':
+    case 'respond':
     case 'preflight':
       return shown(step.reply)
     case 'forward':
@@ -73,6 +93,7 @@ function ofTables(step: RouteStep, tables: Tables, { text }: Asked): unknown {
         step.rule.requestTimeout,
         step.rule.backendTimeout,
         step.retry,
+        step.delay,
       ]
   }
 }
@@ -158,5 +179,5 @@ test(`the walked tables route as the evaluator, on ${SETS} generated sets of rou
   }
   // A generator that only makes one kind would prove nothing.
   for (const [kind, count] of seen) assert.ok(count > (SETS * REQUESTS) / 100, `${kind}: only ${count}`)
-  assert.deepEqual([...seen.keys()].sort(), ['404', '500', 'forward', 'preflight', 'redirect'])
+  assert.deepEqual([...seen.keys()].sort(), ['404', '500', 'forward', 'preflight', 'redirect', 'respond'])
 })

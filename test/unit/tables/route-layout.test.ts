@@ -17,15 +17,24 @@ import {
 import * as layout from '../../../pipelines/tables/layout.ts'
 
 test('the restated constants of routes are those of heddle.h', () => {
-  const { ROUTE_FAST, ROUTE_REPEATED, ROUTE_TIMEOUT, ROUTE_TEXT, ROUTE_RETRY, ROUTE_CORS } = layout
-  const reasons = { ROUTE_FAST, ROUTE_REPEATED, ROUTE_TIMEOUT, ROUTE_TEXT, ROUTE_RETRY, ROUTE_CORS }
+  const { ROUTE_FAST, ROUTE_REPEATED, ROUTE_TIMEOUT, ROUTE_TEXT, ROUTE_RETRY, ROUTE_CORS, ROUTE_FAULT } =
+    layout
+  const reasons = {
+    ROUTE_FAST,
+    ROUTE_REPEATED,
+    ROUTE_TIMEOUT,
+    ROUTE_TEXT,
+    ROUTE_RETRY,
+    ROUTE_CORS,
+    ROUTE_FAULT,
+  }
   assert.deepEqual(reasons, RouteReason)
   const { ROUTE_MAX_TEXT, ROUTE_MAX_NAMES, ROUTE_BACKENDS_LOG2 } = layout
   assert.deepEqual({ ROUTE_MAX_TEXT, ROUTE_MAX_NAMES, ROUTE_BACKENDS_LOG2 }, RouteLimit)
   const { CUT_BYTES, CUT_SLASH, CUT_PATH, CUT_NONE } = layout
   assert.deepEqual([CUT_BYTES, CUT_SLASH, CUT_PATH, CUT_NONE], Object.values(RouteCut))
-  const { REDIRECT_HOST, REDIRECT_PORT } = layout
-  assert.deepEqual({ REDIRECT_HOST, REDIRECT_PORT }, RouteRedirectFlag)
+  const { REDIRECT_HOST, REDIRECT_PORT, REDIRECT_FIXED } = layout
+  assert.deepEqual({ REDIRECT_HOST, REDIRECT_PORT, REDIRECT_FIXED }, RouteRedirectFlag)
   const { CORS_FILTER, CORS_CREDENTIALS } = layout
   assert.deepEqual({ CORS_FILTER, CORS_CREDENTIALS }, RouteCors)
   assert.equal(layout.ROUTE_NO_SERVICE, RouteService.ROUTE_NO_SERVICE)
@@ -63,11 +72,13 @@ test('members stand where the writer puts them', () => {
     backoff: 1,
     cors: 2,
     max_age: 3,
-    codes: 4,
-    origins: 6,
-    methods: 8,
-    headers: 10,
-    expose: 12,
+    delay: 4,
+    delayed: 5,
+    codes: 6,
+    origins: 8,
+    methods: 10,
+    headers: 12,
+    expose: 14,
   })
   assert.deepEqual(places(RouteEditLayout), {
     cut: 0,

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Filter, Route, RouteRule } from '../../../pipelines/policy/route.ts'
+import type { Fault, Filter, Route, RouteRule } from '../../../pipelines/policy/route.ts'
 import { buildTables, type Tables } from '../../../pipelines/tables/build-tables.ts'
 import {
   MAX_DIMS,
   ROUTE_BACKENDS_LOG2,
   ROUTE_CORS,
   ROUTE_FAST,
+  ROUTE_FAULT,
   ROUTE_MAX_NAMES,
   ROUTE_MAX_TEXT,
   ROUTE_RETRY,
@@ -85,6 +86,24 @@ describe('what routes may write', () => {
     assert.equal(reasonOf(filtered(CORS)), ROUTE_CORS)
     assert.equal(reasonOf([routeRule({ backends: [backend('b', 1, [CORS])] })]), ROUTE_CORS)
   })
+  test('a direct response that the kernel writes in one go is its own', () => {
+    const answering = (bytes: number) =>
+      filtered({ kind: 'respond', status: 200, contentType: 'a/b', body: 'x'.repeat(bytes) })
+    assert.equal(reasonOf(answering(ROUTE_MAX_TEXT)), ROUTE_FAST)
+    assert.equal(reasonOf(answering(ROUTE_MAX_TEXT + 1)), ROUTE_TEXT)
+  })
+  test('an abort is the kernel’s, a wait is the relay’s', () => {
+    const failing = (fault: Fault) => [routeRule({ backends: [backend('b')], fault })]
+    const delay = { duration: 1, percent: 1 }
+    assert.equal(reasonOf(failing({ abort: { status: 500, percent: 5_000 } })), ROUTE_FAST)
+    assert.equal(reasonOf(failing({ abort: { status: 500, percent: 5_000 }, delay })), ROUTE_FAULT)
+    assert.equal(reasonOf(failing({ delay: { ...delay, percent: 0 } })), ROUTE_FAST)
+  })
+  test('weights beside an abort that can not be added up are refused', () => {
+    const backends = [backend('a', 999_983), backend('b', 999_979)]
+    const fault = { abort: { status: 500, percent: 7 } }
+    assert.match(refused([routeRule({ backends, fault })]), /^limit-exceeded: r\.yaml:1:1: weights beside/)
+  })
   for (const [what, filter] of [
     ['a line in an origin', { ...CORS, origins: ['http://a\n'] }],
     ['a blank in a method', { ...CORS, methods: ['A B'] }],
@@ -96,6 +115,7 @@ describe('what routes may write', () => {
     ['a second line in a name', headers('response-headers', { add: [['x: y\r\nb', 'c']] })],
     ['a blank in a path', { kind: 'rewrite', path: { kind: 'full', value: '/a b' } }],
     ['a line in a host', { kind: 'rewrite', host: 'a\r\nb: c' }],
+    ['a line in a type', { kind: 'respond', status: 200, contentType: 'a\r\nb: c', body: '' }],
     ['a line in a redirect', { kind: 'redirect', status: 302, host: 'a\r\nb: c' }],
   ] satisfies [string, Filter][])
     test(`${what} is refused`, () =>
