@@ -334,7 +334,7 @@ export const RouteCors = {
 
 /** struct heddle_route_relay */
 export const RouteRelayLayout = {
-  bytes: 64,
+  bytes: 80,
   fields: {
     attempts: { at: 0, bytes: 4 },
     backoff: { at: 4, bytes: 4 },
@@ -342,11 +342,15 @@ export const RouteRelayLayout = {
     max_age: { at: 12, bytes: 4 },
     delay: { at: 16, bytes: 4 },
     delayed: { at: 20, bytes: 4 },
-    codes: { at: 24, bytes: 8 },
-    origins: { at: 32, bytes: 8 },
-    methods: { at: 40, bytes: 8 },
-    headers: { at: 48, bytes: 8 },
-    expose: { at: 56, bytes: 8 },
+    idle: { at: 24, bytes: 4 },
+    budget: { at: 28, bytes: 4 },
+    least: { at: 32, bytes: 4 },
+    pad: { at: 36, bytes: 4 },
+    codes: { at: 40, bytes: 8 },
+    origins: { at: 48, bytes: 8 },
+    methods: { at: 56, bytes: 8 },
+    headers: { at: 64, bytes: 8 },
+    expose: { at: 72, bytes: 8 },
   },
 } as const
 

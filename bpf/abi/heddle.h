@@ -411,6 +411,10 @@ struct heddle_route_relay {
 	__u32 max_age; /* seconds */
 	__u32 delay; /* milliseconds that a part of the requests waits, 0 = none */
 	__u32 delayed; /* how large a part: hundredths of a percent */
+	__u32 idle; /* milliseconds without a byte from or to the endpoint, 0 = any */
+	__u32 budget; /* of a retry: one more than hundredths of a percent, 0 = none */
+	__u32 least; /* retries under way that a budget always leaves */
+	__u32 pad;
 	struct heddle_text codes; /* of a retry */
 	struct heddle_text origins;
 	struct heddle_text methods;

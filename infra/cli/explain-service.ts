@@ -111,20 +111,22 @@ function changeLines(outcome: Shown, question: RouteQuestion): string[] {
   const change = outcome.kind === 'preflight' ? { drop: [], append: outcome.fields } : outcome.response
   const response = headerLines(change).map((line) => `  response ${line}`)
   if (outcome.kind !== 'forward') return response
-  const { requestTimeout, backendTimeout, retry, delay } = outcome
+  const { requestTimeout, backendTimeout, idleTimeout, retry, delay } = outcome
   return [
     ...requestLines(outcome.request, question).map((line) => `  request  ${line}`),
     ...response,
     ...(requestTimeout === 0 ? [] : [`  at most  ${requestTimeout} ms for all of it`]),
     ...(backendTimeout === 0 ? [] : [`  at most  ${backendTimeout} ms for one endpoint`]),
+    ...(idleTimeout ? [`  at most  ${idleTimeout} ms without a byte`] : []),
     ...(retry ? [retryText(retry)] : []),
     ...(delay ? [`  waits    ${delay.duration} ms, ${delay.percent / 100} % of requests`] : []),
   ]
 }
 
-function retryText({ attempts, codes }: Retry): string {
+function retryText({ attempts, codes, budget }: Retry): string {
   const answers = codes.length === 0 ? '' : ` or answered with ${codes.join(', ')}`
-  return `  again    up to ${attempts} times, if not answered${answers}`
+  const most = budget ? `, ${budget.percent / 100} % of requests or ${budget.least} at a time` : ''
+  return `  again    up to ${attempts} times, if not answered${answers}${most}`
 }
 
 function requestLines({ path, host, headers }: RequestChange, { request }: RouteQuestion): string[] {

@@ -19,6 +19,7 @@ const RelayStats = z.object({
     .object({
       requests: Counts,
       retries: Count,
+      overBudget: Count.default(0),
       connections: Counts,
       upstreams: Count,
       counters: Counts,
@@ -76,7 +77,7 @@ export function statsText(stats: RelayStats): string {
 
 function outboundLines(outbound: RelayStats['outbound']): string[] {
   if (outbound === null) return ['outbound  no dispatcher that knows services is attached']
-  const { requests, retries, connections, upstreams, counters } = outbound
+  const { requests, retries, overBudget, connections, upstreams, counters } = outbound
   const kernel = sum(CARRIED.map((name) => counters[name] ?? 0))
   const relay = sum(Object.values(requests))
   const why = Object.entries(counters).filter(([name]) => !CARRIED.includes(name))
@@ -85,7 +86,7 @@ function outboundLines(outbound: RelayStats['outbound']): string[] {
   return [
     `outbound  ${share(kernel, kernel + relay)} by the kernel, ${share(relay, kernel + relay)} by the relay`,
     `          ${open}${turned}, ${upstreams} upstreams`,
-    ...listed('relay', { ...requests, retries }),
+    ...listed('relay', { ...requests, retries, overBudget }),
     ...why.sort(([, a], [, b]) => b - a).map(whyText),
   ]
 }

@@ -36,6 +36,7 @@ export type Forward = {
   response: HeaderChange
   requestTimeout: number
   backendTimeout: number
+  idleTimeout?: number
   retry?: Retry
   /** Milliseconds that a part of the requests waits. */
   delay?: NonNullable<Fault['delay']>
@@ -138,6 +139,7 @@ function follow(
     response,
     requestTimeout: rule.requestTimeout,
     backendTimeout: rule.backendTimeout,
+    ...(rule.idleTimeout ? { idleTimeout: rule.idleTimeout } : {}),
     ...(rule.retry === undefined ? {} : { retry: rule.retry }),
     ...(rule.fault?.delay === undefined ? {} : { delay: rule.fault.delay }),
   }

@@ -119,6 +119,20 @@ export const Fault = z.strictObject({
 })
 export type Fault = z.infer<typeof Fault>
 
+/** Retries under way that a budget always leaves: more would be none. */
+export const MAX_LEAST_RETRIES = 1_000
+
+/**
+ * How many requests to one service may be in their retries at a time: a part of all that are under way there
+ * by rules with a budget, or `least` where that is more (Envoy's CircuitBreakers.Thresholds.RetryBudget).
+ * Each relay counts for itself.
+ */
+export const RetryBudget = z.strictObject({
+  percent: Percent,
+  least: z.int().min(0).max(MAX_LEAST_RETRIES),
+})
+export type RetryBudget = z.infer<typeof RetryBudget>
+
 /** When a request is sent again: route-retry.ts. */
 export const Retry = z.strictObject({
   /** Statuses that are no answer yet. A request without a response is repeated whatever stands here. */
@@ -127,6 +141,7 @@ export const Retry = z.strictObject({
   attempts: z.int().min(1).max(MAX_RETRIES),
   /** Milliseconds to wait at least. */
   backoff: z.int().min(0).max(MAX_BACKOFF_MS),
+  budget: RetryBudget.optional(),
 })
 export type Retry = z.infer<typeof Retry>
 
@@ -155,6 +170,8 @@ export const RouteRule = z
     /** Milliseconds; 0 = none. */
     requestTimeout: z.int().min(0),
     backendTimeout: z.int().min(0),
+    /** The same for as long as no byte comes from the endpoint or goes to it. */
+    idleTimeout: z.int().min(0).optional(),
     retry: Retry.optional(),
     fault: Fault.optional(),
   })

@@ -17,6 +17,11 @@ export type RelayPart = {
   /** Milliseconds, and hundredths of a percent of the requests that wait so long. */
   readonly delay: number
   readonly delayed: number
+  /** Milliseconds without a byte; 0 = any. */
+  readonly idle: number
+  /** One more than the hundredths of a percent of a retry's budget; 0 = there is none. */
+  readonly budget: number
+  readonly least: number
   readonly codes: string
   readonly origins: string
   readonly methods: string
@@ -41,12 +46,12 @@ const isOrigin = (text: string) => /^[!-~]+$/.test(text)
 
 /** null = nothing. Throws Failure('unsupported-feature'), located. */
 export function relayPart(
-  { retry, fault, source }: Pick<RouteRule, 'retry' | 'fault' | 'source'>,
+  { retry, fault, idleTimeout = 0, source }: RouteRule,
   filters: readonly Filter[],
 ): RelayPart | null {
   const cors = corsOf(filters)
   const delay = fault?.delay
-  if (retry === undefined && cors === undefined && delay === undefined) return null
+  if (retry === undefined && cors === undefined && delay === undefined && idleTimeout === 0) return null
   return {
     attempts: retry?.attempts ?? 0,
     backoff: retry?.backoff ?? 0,
@@ -54,6 +59,9 @@ export function relayPart(
     maxAge: cors?.maxAge ?? 0,
     delay: delay?.duration ?? 0,
     delayed: delay?.percent ?? 0,
+    idle: idleTimeout,
+    budget: retry?.budget === undefined ? 0 : retry.budget.percent + 1,
+    least: retry?.budget?.least ?? 0,
     codes: listText(retry?.codes ?? []),
     origins: checked(cors?.origins ?? [], isOrigin, source),
     methods: checked(cors?.methods ?? [], isToken, source),
@@ -62,8 +70,10 @@ export function relayPart(
   }
 }
 
-export function retryOf({ attempts, backoff, codes }: RelayPart): Retry | undefined {
-  return attempts === 0 ? undefined : { attempts, backoff, codes: listOf(codes).map(Number) }
+export function retryOf({ attempts, backoff, codes, budget, least }: RelayPart): Retry | undefined {
+  if (attempts === 0) return undefined
+  const bounded = budget === 0 ? {} : { budget: { percent: budget - 1, least } }
+  return { attempts, backoff, codes: listOf(codes).map(Number), ...bounded }
 }
 
 export function delayIn({ delay, delayed }: RelayPart): Fault['delay'] {

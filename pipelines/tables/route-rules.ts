@@ -85,11 +85,11 @@ export function variantOf({ rule, match }: Candidate): string {
 }
 
 function reasonOf(
-  { requestTimeout, backendTimeout, retry, fault }: RouteRule,
+  { requestTimeout, backendTimeout, idleTimeout = 0, retry, fault }: RouteRule,
   backends: TableBackend[],
 ): number {
   // Programs have no clock that would end a request.
-  if (requestTimeout > 0 || backendTimeout > 0) return ROUTE_TIMEOUT
+  if (requestTimeout > 0 || backendTimeout > 0 || idleTimeout > 0) return ROUTE_TIMEOUT
   // Nor do they keep a request until its response is known.
   if (retry !== undefined) return ROUTE_RETRY
   if (backends.some(({ relay }) => ((relay?.cors ?? 0) & CORS_FILTER) !== 0)) return ROUTE_CORS

@@ -25,4 +25,6 @@ export type RouteStep =
       readonly rule: FoundRule
       readonly retry: Retry | undefined
       readonly delay: Fault['delay']
+      /** Milliseconds, 0 = none. */
+      readonly idleTimeout: number
     }

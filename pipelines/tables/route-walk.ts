@@ -35,7 +35,7 @@ import type { FoundRule, RouteStep } from './route-step.ts'
 import type { TablesWalker } from './walk.ts'
 
 /** Of struct heddle_route_relay. */
-type FirstWords = [number, number, number, number, number, number]
+type FirstWords = [number, number, number, number, number, number, number, number, number]
 type Classes = { readonly classes: Uint16Array; readonly repeated: boolean }
 
 const WORDS = { rules_at: 6, queries: 8 } as const
@@ -101,7 +101,7 @@ export class RouteWalker {
     if (at === 0) return { kind: 'status', status: 500 }
     const words = this.words(at, ROUTE_BACKEND_WORDS) as [number, number, number, number, number, number]
     const [, service, redirect, change, response, relay] = words
-    const { cors, retry, delay } = this.relayPart(relay)
+    const { cors, retry, delay, idle } = this.relayPart(relay)
     const fields = cors && preflightOf(cors, request)
     if (fields !== undefined) return { kind: 'preflight', reply: preflightReply(fields) }
     if (redirect !== 0) {
@@ -119,6 +119,7 @@ export class RouteWalker {
       rule,
       retry,
       delay,
+      idleTimeout: idle,
     }
   }
 
@@ -149,12 +150,14 @@ export class RouteWalker {
 
   /** struct heddle_route_relay; 0 = none. */
   private relayPart(at: number) {
-    if (at === 0) return { cors: undefined, retry: undefined, delay: undefined }
-    const [attempts, backoff, cors, maxAge, delay, delayed] = this.words(at, 6) as FirstWords
-    const texts = [6, 8, 10, 12, 14].map((offset) => this.raw(at + offset))
+    if (at === 0) return { cors: undefined, retry: undefined, delay: undefined, idle: 0 }
+    const words = this.words(at, 9) as FirstWords
+    const [attempts, backoff, cors, maxAge, delay, delayed, idle, budget, least] = words
+    const texts = [10, 12, 14, 16, 18].map((offset) => this.raw(at + offset))
     const [codes, origins, methods, headers, expose] = texts as [string, string, string, string, string]
-    const part = { attempts, backoff, cors, maxAge, delay, delayed, codes, origins, methods, headers, expose }
-    return { cors: corsIn(part), retry: retryOf(part), delay: delayIn(part) }
+    const lists = { codes, origins, methods, headers, expose }
+    const part = { attempts, backoff, cors, maxAge, delay, delayed, idle, budget, least, ...lists }
+    return { cors: corsIn(part), retry: retryOf(part), delay: delayIn(part), idle }
   }
 
   private newPath(cut: number, target: string): NewPath | null {

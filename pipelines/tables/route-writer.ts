@@ -66,10 +66,21 @@ class RouteWriter {
     return this.section([flags, cut, ...texts])
   }
 
-  private relay({ attempts, backoff, cors, maxAge, delay, delayed, ...lists }: RelayPart): number {
+  private relay({
+    attempts,
+    backoff,
+    cors,
+    maxAge,
+    delay,
+    delayed,
+    idle,
+    budget,
+    least,
+    ...lists
+  }: RelayPart): number {
     const { codes, origins, methods, headers, expose } = lists
     const texts = [codes, origins, methods, headers, expose].flatMap((text) => this.text(text))
-    return this.section([attempts, backoff, cors, maxAge, delay, delayed, ...texts])
+    return this.section([attempts, backoff, cors, maxAge, delay, delayed, idle, budget, least, 0, ...texts])
   }
 
   /** struct heddle_text. */

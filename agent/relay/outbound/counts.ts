@@ -23,6 +23,8 @@ export type OutboundCounts = {
   requests: Record<RequestEnd, number>
   /** Requests sent once more, on another connection. */
   retries: number
+  /** Requests that were not, as too many were in their retries. */
+  overBudget: number
   connections: { taken: number; turnedAway: number; open: number }
   /** Of connections that are over. */
   bytes: { fromClients: number; toClients: number }
@@ -31,6 +33,7 @@ export type OutboundCounts = {
 export const newCounts = (): OutboundCounts => ({
   requests: Object.fromEntries(REQUEST_ENDS.map((end) => [end, 0])) as Record<RequestEnd, number>,
   retries: 0,
+  overBudget: 0,
   connections: { taken: 0, turnedAway: 0, open: 0 },
   /** Of connections that are over. */
   bytes: { fromClients: 0, toClients: 0 },

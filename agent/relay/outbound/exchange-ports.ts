@@ -19,7 +19,8 @@ export type ExchangePorts = {
   connector: Connector
   /** Takes what there is of the request's body; undefined = it was refused, and that is seen to. */
   part(): Extract<Found, { kind: 'part' }> | undefined
-  retried(): void
+  /** Once more, or not for want of a budget. */
+  retried(how: 'retries' | 'overBudget'): void
   /** `blocked` may have changed. */
   pace(): void
   /** Said once. */

@@ -15,6 +15,7 @@ import type { KernelBalance } from './kernel-balance.ts'
 import { type KernelEndpoint, RouteMaps } from './kernel-routes.ts'
 import { limitedReply } from './local-reply.ts'
 import type { HeadEdit, Outcome, Router, Target } from './ports.ts'
+import { RetryBudgets } from './retry-budget.ts'
 import type { UneditedResponse } from './response-reader.ts'
 
 /** The address of a caller that is no workload's: the world's, and nobody's. */
@@ -36,6 +37,7 @@ export class KernelRouter {
   private readonly balance: KernelBalance
   /** 32 random bits. */
   private readonly random: () => number
+  private readonly budgets = new RetryBudgets()
   private maps: { word: bigint; routes: RouteMaps } | undefined
 
   constructor(pins: Pins, verdicts: Verdicts, balance: KernelBalance, random: () => number) {
@@ -111,6 +113,8 @@ export class KernelRouter {
       ...(step && {
         retry: step.retry,
         delay: delayOf(step, this.random()),
+        idleTimeout: step.idleTimeout,
+        ...(step.retry?.budget && { budget: this.budgets.of(service) }),
         request: (head) => applyEdits(head, requestEdits(head, step.request)),
       }),
       ...((step || cookie) && { response: responseEdit(step?.response, cookie) }),

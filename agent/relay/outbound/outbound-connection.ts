@@ -185,7 +185,7 @@ export class OutboundConnection implements WireOwner {
         client,
         connector: ports.connector,
         part: () => this.part(),
-        retried: () => ports.counts.retries++,
+        retried: (how) => ports.counts[how]++,
         pace: () => this.pace(),
         ended: (end) => this.guarded(() => this.endExchange(end)),
       },

@@ -3,6 +3,7 @@ import type { Retry } from '../../../pipelines/policy/route.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import type { MessageRest } from '../../../pipelines/protocols/http1.ts'
 import type { OutboundCounts } from './counts.ts'
+import type { RetryBudget } from './retry-budget.ts'
 import type { Wire } from './wire.ts'
 
 /**
@@ -38,7 +39,11 @@ export type Outcome =
       requestTimeout: number
       /** The same for what one endpoint takes. */
       backendTimeout: number
+      /** The same for as long as no byte comes from the endpoint or goes to it. */
+      idleTimeout?: number
       retry?: Retry | undefined
+      /** Of the service, where the retry has one. */
+      budget?: RetryBudget
       /** Milliseconds before it is sent on, a part of `requestTimeout`. */
       delay?: number
     }

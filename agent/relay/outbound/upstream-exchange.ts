@@ -38,7 +38,7 @@ export class UpstreamExchange implements WireOwner {
     this.ports = ports
     this.asked = asked
     this.forward = forward
-    this.tries = new Tries(asked, forward.retry)
+    this.tries = new Tries(asked, forward)
     // It outlives the client's next read.
     this.head = Buffer.from(forward.request ? forward.request(asked.bytes) : asked.bytes)
     this.target = forward.targets[0]
@@ -68,6 +68,7 @@ export class UpstreamExchange implements WireOwner {
     if (!this.upstream || this.over || this.sent === 'all' || this.blocked) return
     const part = this.ports.part()
     if (!part || this.over) return
+    this.moves()
     if (part.bytes.length > 0) this.upstream.write(part.bytes)
     if (part.last) this.sent = 'all'
     else if (part.bytes.length > 0) this.sent = 'part'
@@ -88,6 +89,7 @@ export class UpstreamExchange implements WireOwner {
 
   bytes(chunk: Buffer): void {
     if (this.over) return
+    this.moves()
     try {
       this.pass(chunk)
     } catch (error) {
@@ -122,6 +124,7 @@ export class UpstreamExchange implements WireOwner {
     const fresh = this.tries.count > 0
     this.tries.count++
     this.call = target.call?.()
+    this.moves()
     this.timers.set('backend', backendTimeout, () => this.again('late') || this.fail(504))
     this.ports.connector.take(target, fresh).then(
       (wire) => {
@@ -133,6 +136,10 @@ export class UpstreamExchange implements WireOwner {
         this.lost()
       },
     )
+  }
+
+  private moves(): void {
+    if (!this.ending) this.timers.set('idle', this.forward.idleTimeout ?? 0, () => this.fail(504))
   }
 
   private begin(wire: Wire): void {
@@ -240,12 +247,13 @@ export class UpstreamExchange implements WireOwner {
   /** Once more, if what the last try came to allows it. */
   private again(came: Came): boolean {
     const wait = this.passed === 'final' ? undefined : this.tries.wait(came, this.sent, !this.silent)
-    if (wait === undefined) return false
+    if (wait === 'over budget') this.ports.retried('overBudget')
+    if (typeof wait !== 'number') return false
     if (came === 'late') this.call?.heard(504)
     this.drop()?.reset()
     this.sent = 'nothing'
     this.reader = this.newReader()
-    this.ports.retried()
+    this.ports.retried('retries')
     this.timers.next(wait, () => this.attempt())
     return true
   }
@@ -285,6 +293,7 @@ export class UpstreamExchange implements WireOwner {
 
   private finish(): void {
     this.over = true
+    this.tries.over()
     this.timers.stop()
     this.call?.over()
   }

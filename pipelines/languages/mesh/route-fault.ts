@@ -4,25 +4,8 @@ import { type Fault, MAX_DELAY_MS, type RouteRule } from '../../policy/route.ts'
 import { millisecondsOf } from '../durations.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
-import type * as schema from './route-schema.ts'
-
-/** Of a percent: people write tenths and hundredths, and floats are not exact. */
-const HUNDREDTHS = 100
-const NOISE = 1e-6
-
-function percentOf(reader: Reader, percent: number, at: Path): number {
-  const hundredths = Math.round(percent * HUNDREDTHS)
-  if (Math.abs(percent * HUNDREDTHS - hundredths) > NOISE) {
-    const message = `\`${percent}\` is finer than a hundredth of a percent`
-    reader.refuse(
-      [...at, 'percent'],
-      'schema-violation',
-      message,
-      'write at most two digits behind the point',
-    )
-  }
-  return hundredths
-}
+import { percentOf } from './percent.ts'
+import type * as schema from './failure-schema.ts'
 
 function durationOf(reader: Reader, duration: string, at: Path): number {
   const milliseconds = millisecondsOf(duration)

@@ -1,5 +1,6 @@
 /** `service` and `routes` of a MeshPolicy: their form (schema.ts has the rest of the language). */
 import { z } from 'zod'
+import { FAILURE_OBJECTS, Fault, Retry, Status, Timeout } from './failure-schema.ts'
 import { field } from './schema-field.ts'
 
 /** Routes of one policy: nobody reads more of them at once, and several policies may have one service. */
@@ -20,7 +21,6 @@ const TOKEN = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/
 /** Printable ASCII with single blanks inside: what every server reads alike. */
 const VALUE = /^[!-~]+(?:[\t ][!-~]+)*$/
 const ORIGIN = /^(\*|https?:\/\/((\*\.)?([a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+|\*)(:[0-9]{1,5})?)$/
-const DURATION = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/
 
 const Name = z.string().max(63).regex(SERVICE, 'no name of a Service: lower case letters, digits and -')
 const Namespace = z
@@ -31,7 +31,6 @@ const Namespace = z
 const Port = z.int().min(1).max(65535)
 const HeaderName = z.string().max(256).regex(TOKEN, 'no name of a header')
 const Host = z.string().max(253).regex(HOST, 'no name of a host: lower case letters, digits, - and .')
-const Duration = z.string().regex(DURATION, 'write a duration like 500ms, 2s or 1m30s')
 const Path = z.string().min(1).max(1024)
 
 const ServiceRef = z
@@ -168,36 +167,6 @@ const Cors = z
   })
 export type Cors = z.infer<typeof Cors>
 
-const Timeout = z
-  .strictObject({
-    request: field(
-      Duration.optional(),
-      'From the head of the request to the last byte of the response, all tries; then 504.',
-      '10s',
-    ),
-    try: field(Duration.optional(), 'The same for one endpoint.', '2s'),
-  })
-  .meta({ id: 'Timeout', description: 'How long requests may take; `0s` is for ever.', minProperties: 1 })
-export type Timeout = z.infer<typeof Timeout>
-
-const Retry = z
-  .strictObject({
-    attempts: field(z.int().min(1).optional(), 'How often, behind the first time; usual: 2, at most 10.', 3),
-    codes: field(
-      z.array(z.int().min(400).max(599)).optional(),
-      'Statuses that are no answer yet. What got no response is sent again whatever stands here.',
-      [502, 503],
-    ),
-    backoff: field(Duration.optional(), 'Wait so long at least, doubling; usual: 25ms.', '100ms'),
-  })
-  .meta({
-    id: 'Retry',
-    description:
-      'When a request is sent again: one of an idempotent method (RFC 9110 9.2.2) without a body, or of which nothing has left.',
-  })
-export type Retry = z.infer<typeof Retry>
-
-const Status = z.int().min(200).max(599)
 const Respond = z
   .strictObject({
     status: field(Status, 'Any but an interim one.', 503),
@@ -217,28 +186,6 @@ const Respond = z
     description: 'An answer without a server; its other headers are `responseHeaders`.',
   })
 export type Respond = z.infer<typeof Respond>
-
-const Percent = field(z.number().min(0).max(100), 'Of the requests, to the hundredth.', 0.25, 50)
-const Abort = z
-  .strictObject({ status: field(Status, 'What they are answered with.', 503), percent: Percent })
-  .meta({
-    id: 'Abort',
-    description:
-      'Requests that are answered with a status and `X-Heddle-Fault: abort`, each drawn by itself.',
-  })
-const Delay = z
-  .strictObject({
-    duration: field(Duration, 'Up to 60s; a part of `timeout.request`.', '250ms'),
-    percent: Percent,
-  })
-  .meta({ id: 'Delay', description: 'Requests that wait before they are sent on, each drawn by itself.' })
-const Fault = z
-  .strictObject({
-    abort: field(Abort.optional(), 'First; an aborted request does not wait.', { status: 503, percent: 1 }),
-    delay: field(Delay.optional(), 'Then, in the relay.', { duration: '250ms', percent: 10 }),
-  })
-  .meta({ id: 'Fault', description: 'What goes wrong on purpose.', minProperties: 1 })
-export type Fault = z.infer<typeof Fault>
 
 /** `match`: what schema.ts has for rules. */
 export const routeSchema = <M extends z.ZodType>(match: M) =>
@@ -291,10 +238,6 @@ export const ROUTE_OBJECTS: { shape: object }[] = [
   Redirect,
   Rewrite,
   Cors,
-  Timeout,
-  Retry,
   Respond,
-  Fault,
-  Abort,
-  Delay,
+  ...FAILURE_OBJECTS,
 ]

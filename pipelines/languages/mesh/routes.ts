@@ -1,6 +1,7 @@
 /** `service` and `routes` of a policy → a route of the model: what an HTTPRoute that says the same becomes. */
-import type { Backend, Route, RouteRule } from '../../policy/route.ts'
+import type { Backend, Retry, Route, RouteRule } from '../../policy/route.ts'
 import type { FailureCode } from '../../contract/failures.ts'
+import { millisecondsOf } from '../durations.ts'
 import type { Reader } from '../reader.ts'
 import { backendServiceOf, frontendOf, type References, type Unresolved } from '../routes/references.ts'
 import { retryOf, timeoutsOf } from '../routes/retries.ts'
@@ -8,7 +9,9 @@ import type { Path } from '../source-node.ts'
 import type { ServiceSpec } from './forms.ts'
 import { checkWeights, faultOf } from './route-fault.ts'
 import { filtersOf, headerFilters } from './route-filters.ts'
+import { percentOf } from './percent.ts'
 import { routeMatches } from './route-match.ts'
+import type * as schema from './failure-schema.ts'
 import { type Destination, MAX_DESTINATIONS, MAX_ROUTES } from './route-schema.ts'
 import type { MeshRoute } from './schema.ts'
 
@@ -103,22 +106,37 @@ function checkTogether(reader: Reader, route: MeshRoute, rule: RouteRule, at: Pa
   }
 }
 
+function timesOf(reader: Reader, { timeout = { request: '0s' } }: MeshRoute, at: Path) {
+  const here = [...at, 'timeout']
+  if (Object.keys(timeout).length === 0)
+    reader.refuse(here, 'schema-violation', '`timeout` is empty', 'write request, try or idle')
+  const times = { request: timeout.request, each: timeout.try }
+  const [requestTimeout, backendTimeout] = timeoutsOf(reader, times, here, 'try')
+  const idleTimeout = millisecondsOf(timeout.idle ?? '0s')
+  return { requestTimeout, backendTimeout, ...(idleTimeout === 0 ? {} : { idleTimeout }) }
+}
+
+/** Where nothing is written: Envoy's. */
+const USUAL_PERCENT = 20
+const USUAL_LEAST = 3
+
+function againOf(reader: Reader, written: schema.Retry, at: Path): Retry {
+  const retry = retryOf(reader, { ...written, codes: written.codes ?? [] }, at)
+  if (written.budget === undefined) return retry
+  const { percent = USUAL_PERCENT, least = USUAL_LEAST } = written.budget
+  return { ...retry, budget: { percent: percentOf(reader, percent, [...at, 'budget']), least } }
+}
+
 function ruleOf(reader: Reader, route: MeshRoute, at: Path, reach: Reach & { front: string }): RouteRule {
-  const { name, match, to, timeout, retry, fault } = route
-  const times = { request: timeout?.request, each: timeout?.try }
-  const [requestTimeout, backendTimeout] = timeoutsOf(reader, times, [...at, 'timeout'], 'try')
-  if (timeout !== undefined && Object.keys(timeout).length === 0)
-    reader.refuse([...at, 'timeout'], 'schema-violation', '`timeout` is empty', 'write request or try')
-  const again = retry && retryOf(reader, { ...retry, codes: retry.codes ?? [] }, [...at, 'retry'])
+  const { name, match, to, retry, fault } = route
   const rule: RouteRule = {
     source: reader.place(at),
     ...(name === undefined ? {} : { name }),
     matches: routeMatches(reader, match, match === undefined ? at : [...at, 'match']),
     filters: filtersOf(reader, route, at),
     backends: to === undefined ? [] : backendsOf(reader, to, [...at, 'to'], reach),
-    requestTimeout,
-    backendTimeout,
-    ...(again === undefined ? {} : { retry: again }),
+    ...timesOf(reader, route, at),
+    ...(retry && { retry: againOf(reader, retry, [...at, 'retry']) }),
     ...(fault === undefined ? {} : { fault: faultOf(reader, fault, [...at, 'fault']) }),
   }
   checkWeights(reader, rule, [...at, 'to'])

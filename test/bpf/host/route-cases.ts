@@ -113,7 +113,7 @@ function filter(random: Random, prefix: boolean): Filter {
   const full = { kind: 'full' as const, value: random.pick(['/', '/whole', '']) }
   const part = random.chance(60) ? { path: prefix && random.chance(70) ? replaced : full } : {}
   const host = random.chance(50) ? { host: random.pick(['other', 'other.example']) } : {}
-  const kind = random.below(11)
+  const kind = random.below(12)
   if (kind < 4) return headers(random, 'request-headers')
   if (kind < 6) return headers(random, 'response-headers')
   if (kind < 9) return { kind: 'rewrite', ...host, ...part }

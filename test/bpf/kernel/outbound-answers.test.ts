@@ -39,6 +39,9 @@ spec:
   - {match: {path: {prefix: /waits}}, ${TO}, fault: {delay: {duration: 300ms, percent: 100}}}
   - {match: {path: {prefix: /fails-first}}, ${TO}, fault: {abort: {status: 500, percent: 100}, delay: {duration: 60s, percent: 100}}}
   - {match: {path: {prefix: /minute}}, ${TO}, fault: {delay: {duration: 60s, percent: 100}}}
+  - {match: {path: {prefix: /quiet}}, ${TO}, timeout: {idle: 150ms}}
+  - {match: {path: {prefix: /once}}, ${TO}, retry: {codes: [500], budget: {percent: 0, least: 0}}}
+  - {match: {path: {prefix: /again}}, ${TO}, retry: {codes: [500], attempts: 2, backoff: 1ms, budget: {}}}
   - {match: {path: {prefix: /late}}, ${TO}, timeout: {request: 200ms}, fault: {delay: {duration: 60s, percent: 100}}}
 `
 
@@ -219,6 +222,26 @@ describe('routes that answer or fail on purpose', { skip, concurrency: false }, 
     await node.until(async () => node.ways().SLOW_ROUTE > waiting)
     client.command('reset')
     await node.until(async () => (await abandoned()) === before + 1)
+  })
+
+  it('an endpoint that says nothing for the idle time is answered for; within its response it is a reset', async () => {
+    const silent = await node.openWarm()
+    assert.match(await ask(silent, request('/quiet/never')), /^HTTP\/1.1 504 /)
+    assert.match(await silent.get('/quiet/plain'), /a \d+ GET/)
+    const said = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf').toString('base64')
+    const broken = await node.openWarm()
+    broken.send(request('/quiet/x', { more: `X-Say: ${said}\r\n` }))
+    await broken.until(() => broken.text.endsWith('half') && broken.failure === 'ECONNRESET')
+  })
+
+  it('a retry without a budget left is none, and is counted', async () => {
+    const counts = async () => (await node.stats()).outbound as { retries: number; overBudget: number }
+    const before = await counts()
+    const client = await node.openWarm()
+    assert.match(await ask(client, request('/once/sick-a')), /^HTTP\/1.1 500 Sick/)
+    assert.match(await ask(client, request('/again/sick-a')), /^HTTP\/1.1 500 Sick/)
+    const { retries, overBudget } = await counts()
+    assert.deepEqual([retries - before.retries, overBudget - before.overBudget], [2, 1])
   })
 
   it('waiting is a part of the time that a request has', async () => {

@@ -78,6 +78,7 @@ const AROUND: Record<string, (line: string) => TextFile[]> = {
   Fault: (line) => [routed(`fault: ${map([], line)}`)],
   Abort: (line) => [routed(`fault: {abort: ${map(['status: 503', 'percent: 1'], line)}}`)],
   Delay: (line) => [routed(`fault: {delay: ${map(['duration: 1s', 'percent: 1'], line)}}`)],
+  Budget: (line) => [routed(`retry: {budget: ${map([], line)}}`)],
   Timeout: (line) => [routed(`timeout: ${map([], line)}`)],
   Retry: (line) => [routed(`retry: ${map([], line)}`)],
   NamedMatch: (line) =>

@@ -173,6 +173,12 @@ describe('direct responses and faults', () => {
     ])
     assert.deepEqual(read('{respond: {status: 204}}').filters, [{ kind: 'respond', status: 204, body: '' }])
   })
+  test('an idle timeout, and the budget of retries as it is written or usual', () => {
+    const rule = read(`{${TO}, timeout: {idle: 1m}, retry: {budget: {percent: 0.5, least: 0}}}`)
+    assert.equal(rule.idleTimeout, 60_000)
+    assert.deepEqual(rule.retry?.budget, { percent: 50, least: 0 })
+    assert.deepEqual(read(`{${TO}, retry: {budget: {}}}`).retry?.budget, { percent: 2_000, least: 3 })
+  })
   test('faults in hundredths of a percent and milliseconds', () =>
     assert.deepEqual(
       read(`{${TO}, fault: {abort: {status: 503, percent: 0.29}, delay: {duration: 1m, percent: 100}}}`)

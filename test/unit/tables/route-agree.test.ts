@@ -73,6 +73,7 @@ function ofEvaluator(outcome: RouteOutcome, { text, request }: Asked): unknown {
         outcome.backendTimeout,
         outcome.retry,
         outcome.delay,
+        outcome.idleTimeout ?? 0,
       ]
   }
 }
@@ -94,6 +95,7 @@ function ofTables(step: RouteStep, tables: Tables, { text }: Asked): unknown {
         step.rule.backendTimeout,
         step.retry,
         step.delay,
+        step.idleTimeout,
       ]
   }
 }
@@ -116,7 +118,9 @@ function cors(random: Random): Cors {
 
 function retry(random: Random): Retry {
   const codes = random.pick([[], [503], [500, 502, 404]])
-  return { codes, attempts: random.pick([1, 10]), backoff: random.pick([0, 60_000]) }
+  const budget = { percent: random.pick([0, 1, 10_000]), least: random.pick([0, 1_000]) }
+  const bounded = random.chance(50) ? { budget } : {}
+  return { codes, attempts: random.pick([1, 10]), backoff: random.pick([0, 60_000]), ...bounded }
 }
 
 /** Some rules with what only the relay does, for all their backends or for one. */
@@ -127,6 +131,7 @@ function withRelayParts(random: Random, set: PolicySet): PolicySet {
     ...added(of, 50),
     backends: of.backends.map((backend) => added(backend, 10)),
     ...(random.chance(10) ? { retry: retry(random) } : {}),
+    ...(random.chance(10) ? { idleTimeout: random.pick([0, 1, 60_000]) } : {}),
   })
   return { ...set, routes: set.routes.map((route): Route => ({ ...route, rules: route.rules.map(rule) })) }
 }

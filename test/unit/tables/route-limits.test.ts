@@ -80,6 +80,8 @@ describe('what routes may write', () => {
   test('a rule with a timeout is the relay’s', () => {
     assert.equal(reasonOf([routeRule({ requestTimeout: 1 })]), ROUTE_TIMEOUT)
     assert.equal(reasonOf([routeRule({ backendTimeout: 1 })]), ROUTE_TIMEOUT)
+    const idle = [routeRule({ backends: [backend('b')], idleTimeout: 1 })]
+    assert.equal(reasonOf(idle), ROUTE_TIMEOUT)
   })
   test('so is one that has requests sent again, or answers other origins', () => {
     assert.equal(reasonOf([routeRule({ retry: { codes: [], attempts: 1, backoff: 0 } })]), ROUTE_RETRY)
