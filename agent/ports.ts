@@ -87,6 +87,8 @@ export type OutboundStore =
   /** It begins to take requests now; null = it never did, and nothing is known of its health. */
   | { map: 'births'; number: number; at: 'now' | null }
   | { map: 'services'; number: number; state: ServiceState }
+  /** As if no request had ever gone there. */
+  | { map: 'breakers'; number: number }
   | { map: 'service_addresses'; address: string; port: number; service: number | null }
 
 /** Numbers that connections, pools and the routes of loaded generations still name. */
@@ -98,8 +100,16 @@ export type OutboundReferences = { services: Set<number>; endpoints: Set<number>
  */
 export type RouteChoice = { service: number; identity: number; set: number | null; own: boolean }
 
-/** No choice = no routes. `backends`: by number in the tables, null = a service that this node does not know. */
-export type RouteContent = { choices: RouteChoice[]; backends: (number | null)[] }
+/**
+ * No choice = no routes. `backends`: by number in the tables, null = a service that this node does not know.
+ * `breakers`: `rule` is the number of one in the tables; not there = none.
+ */
+export type RouteContent = {
+  choices: RouteChoice[]
+  backends: (number | null)[]
+  breakers?: BreakerChoice[]
+}
+export type BreakerChoice = { service: number; rule: number }
 
 /** The maps of the client side: services, their endpoints, and whose processes are whose. */
 export interface OutboundMaps {
@@ -126,7 +136,7 @@ export type Counts = {
   errors: number
   /** Responses by their time: pipelines/rollout/latency.ts. */
   latency: number[]
-  /** Endpoints that were taken out of service for their errors. */
+  /** Endpoints that were taken out of service for their errors, and breakers that opened. */
   trips: number
 }
 

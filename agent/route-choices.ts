@@ -1,14 +1,18 @@
 /** What a generation's manifest says of routes, in the numbers of this node: which set is whose. Pure. */
 import { Limit } from '../bpf/abi/heddle.gen.ts'
-import type { RouteEntry } from '../pipelines/contract/artifact.ts'
+import type { BreakerEntry, RouteEntry } from '../pipelines/contract/artifact.ts'
 import { Failure } from '../pipelines/contract/failures.ts'
 import type { ServicePort } from '../pipelines/policy/route.ts'
 import { serviceKey } from '../pipelines/services/model.ts'
-import type { RouteChoice, RouteContent } from './ports.ts'
+import type { BreakerChoice, RouteChoice, RouteContent } from './ports.ts'
 import type { IdentityEntry } from './state.ts'
 
 /** Of a manifest. */
-export type ManifestRoutes = { services: readonly ServicePort[]; routes: readonly RouteEntry[] }
+export type ManifestRoutes = {
+  services: readonly ServicePort[]
+  routes: readonly RouteEntry[]
+  breakers?: readonly BreakerEntry[] | undefined
+}
 
 /** The live data of a node: numbers of service ports by serviceKey(), and its label sets. */
 export type Live = { numbers: ReadonlyMap<string, number>; identities: readonly IdentityEntry[] }
@@ -19,7 +23,7 @@ export type Live = { numbers: ReadonlyMap<string, number>; identities: readonly 
  * Throws Failure('limit-exceeded').
  */
 export function routeContentFor(
-  { services, routes }: ManifestRoutes,
+  { services, routes, breakers = [] }: ManifestRoutes,
   { numbers, identities }: Live,
 ): RouteContent {
   if (services.length > Limit.MAX_SERVICES) {
@@ -38,7 +42,24 @@ export function routeContentFor(
       choices.push(choice)
     }
   }
-  return { choices, backends: services.map((service) => numbers.get(serviceKey(service)) ?? null) }
+  const backends = services.map((service) => numbers.get(serviceKey(service)) ?? null)
+  const own = breakersFor(breakers, numbers)
+  return { choices, backends, ...(own.length > 0 && { breakers: own }) }
+}
+
+/** As breakerFor() of pipelines/policy/breaker.ts, for all services of the node. */
+function breakersFor(entries: readonly BreakerEntry[], numbers: Live['numbers']): BreakerChoice[] {
+  const rules = new Map(
+    entries.map(({ service: { namespace, name, port }, rule }) => [
+      `${namespace}/${name}:${port ?? ''}`,
+      rule,
+    ]),
+  )
+  if (rules.size === 0) return []
+  return [...numbers].flatMap(([service, number]) => {
+    const rule = rules.get(service) ?? rules.get(service.slice(0, service.lastIndexOf(':') + 1))
+    return rule === undefined ? [] : [{ service: number, rule }]
+  })
 }
 
 /** Entries by serviceKey(): those of the port, or those of every port that no entry names. */

@@ -1,11 +1,11 @@
-/** Routes: every loaded generation's choices follow identities and the numbers of services. Needs no release. */
+/** Routes and breakers: every loaded generation's choices follow identities and the numbers of services. Needs no release. */
 import { readManifest } from './cache.ts'
 import type { Node } from './node.ts'
 import type { RouteContent } from './ports.ts'
 import { type ManifestRoutes, routeContentFor } from './route-choices.ts'
 
-export function hasRoutes({ services, routes }: ManifestRoutes): boolean {
-  return services.length > 0 || routes.length > 0
+export function hasRoutes({ services, routes, breakers = [] }: ManifestRoutes): boolean {
+  return services.length > 0 || routes.length > 0 || breakers.length > 0
 }
 
 /** For these routes, with what is remembered now. Throws Failure('limit-exceeded'). */

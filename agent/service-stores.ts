@@ -71,6 +71,7 @@ export function storesToForget(content: OutboundContent, forgotten: OutboundRefe
     ...known(forgotten.services, content.services).map(
       (number): OutboundStore => ({ map: 'services', number, state: GONE }),
     ),
+    ...[...forgotten.services].map((number): OutboundStore => ({ map: 'breakers', number })),
   ]
 }
 

@@ -109,10 +109,10 @@ async function namedByGenerations(node: Node): Promise<(name: string) => boolean
   const numbered = new Set<string>()
   const routed: string[] = []
   for (const { artifact } of Object.values(slots)) {
-    const { services, routes } = await readManifest(node.disk, artifact)
+    const { services, routes, breakers = [] } = await readManifest(node.disk, artifact)
     for (const service of services) numbered.add(serviceKey(service))
-    // Also the routes for every port of a service.
-    for (const { service } of routes) routed.push(`${service.namespace}/${service.name}:`)
+    // Also the routes, and breakers, for every port of a service.
+    for (const { service } of [...routes, ...breakers]) routed.push(`${service.namespace}/${service.name}:`)
   }
   return (name) => numbered.has(name) || routed.some((begin) => name.startsWith(begin))
 }

@@ -136,7 +136,7 @@ export interface BusIssuer {
 /** What a compiler makes of a policy set: an ELF and the parts of its manifest. */
 export type Compiled = Pick<
   Manifest,
-  'abi' | 'kernel' | 'code' | 'tables' | 'blocks' | 'services' | 'routes'
+  'abi' | 'kernel' | 'code' | 'tables' | 'blocks' | 'services' | 'routes' | 'breakers'
 > & { elf: Uint8Array }
 
 /** A commit's policy files, read and judged by its cases; thousands of rules take seconds, and nobody waits for them. */

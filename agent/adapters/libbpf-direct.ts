@@ -5,8 +5,8 @@ import { withMap } from './attach.ts'
 import type { Pins } from './pins.ts'
 
 /**
- * Services that get routes: those who call them from now on are led to the relay, which can follow whatever
- * a route says. The relay would notice by itself, but later than the first of them.
+ * Services that get routes or a breaker: those who call them from now on are led to the relay, which can follow
+ * whatever a route says, and what no program can read. The relay would notice by itself, but later than the first of them.
  */
 export function endDirectWays(pins: Pins, routed: ReadonlySet<number>): void {
   if (routed.size === 0 || !existsSync(pins.map('direct_ways'))) return

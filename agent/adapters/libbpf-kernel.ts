@@ -59,7 +59,8 @@ export function createKernel(options: KernelOptions): Kernel {
     stage: (slot, elf, rows) => stage(pins, slot, elf, rows),
     setRows: async (slot, rows) => writeRows(pins, slot, rows),
     setRoutes: async (slot, content) => {
-      endDirectWays(pins, new Set(content.choices.map(({ service }) => service)))
+      const { choices, breakers = [] } = content
+      endDirectWays(pins, new Set([...choices, ...breakers].map(({ service }) => service)))
       // Also where nothing was left to write: a death may have come between the two.
       if (writeRoutes(pins, slot, content)) raiseEpoch(pins)
     },

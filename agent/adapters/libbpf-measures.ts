@@ -1,6 +1,13 @@
 /** What the programs of a slot count, and the newest requests that they refused. */
 import { existsSync } from 'node:fs'
-import { HealthLayout, Limit, MeasureLimit, MeasuresLayout, RefusalLayout } from '../../bpf/abi/heddle.gen.ts'
+import {
+  BreakerLayout,
+  HealthLayout,
+  Limit,
+  MeasureLimit,
+  MeasuresLayout,
+  RefusalLayout,
+} from '../../bpf/abi/heddle.gen.ts'
 import type { Counts, Refusal } from '../ports.ts'
 import { withMap } from './attach.ts'
 import { u32 } from './libbpf.ts'
@@ -35,15 +42,24 @@ export function readCounts(pins: Pins, slot: number): Counts | null {
   }
 }
 
-/** Endpoints that were taken out, each time counted, as long as they have not recovered for good. */
+/**
+ * Endpoints that were taken out, each time counted, as long as they have not recovered for good; and breakers
+ * of services that opened, each time.
+ */
 function readTrips(pins: Pins): number {
-  const path = pins.map('health')
+  const ejections = { at: HealthLayout.fields.ejections.at, most: Limit.MAX_ENDPOINTS }
+  const trips = { at: BreakerLayout.fields.trips.at, most: Limit.MAX_SERVICES }
+  return summed(pins.map('health'), ejections) + summed(pins.map('breakers'), trips)
+}
+
+/** The number at that place of all entries. */
+function summed(path: string, { at, most }: { at: number; most: number }): number {
   if (!existsSync(path)) return 0
   return withMap(path, (map) => {
     let trips = 0
-    for (const { count, values, valueBytes } of batches(map, 4, Limit.MAX_ENDPOINTS)) {
+    for (const { count, values, valueBytes } of batches(map, 4, most)) {
       for (let entry = 0; entry < count; entry++) {
-        trips += values.readUInt32LE(entry * valueBytes + HealthLayout.fields.ejections.at)
+        trips += values.readUInt32LE(entry * valueBytes + at)
       }
     }
     return trips

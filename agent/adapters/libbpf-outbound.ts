@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   ClientLayout,
+  BreakerLayout,
   EndpointFlag,
   EndpointLayout,
   HealthLayout,
@@ -53,7 +54,8 @@ export function outboundMaps(pins: Pins, cgroup: string, before: BeforeAct): Out
     read: async () => (present() ? { ...readContent(pins), served: isServed(pins, cgroup) } : null),
     async write(store) {
       before(`store ${store.map}`)
-      for (const { map: name, entries } of encode(store))
+      // An older dispatcher has no breakers.
+      for (const { map: name, entries } of encode(store).filter(({ map }) => existsSync(pins.map(map))))
         withMap(pins.map(name), (map) => {
           for (const [key, value] of entries)
             if (value === null) map.delete(key)
@@ -86,6 +88,8 @@ function encode(store: OutboundStore): Entries[] {
       return encodeBirth(store)
     case 'services':
       return [{ map: 'services', entries: [[u32(store.number), encodeState(store.state)]] }]
+    case 'breakers':
+      return [{ map: 'breakers', entries: [[u32(store.number), Buffer.alloc(BreakerLayout.bytes)]] }]
     case 'service_addresses':
       return [
         {

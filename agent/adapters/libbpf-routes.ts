@@ -8,15 +8,21 @@ import { batches } from './map-batch.ts'
 import type { Pins } from './pins.ts'
 
 const MAPS = { choices: 'route_choices', backends: 'backend_services' } as const
+/** An older artifact has none. */
+const BREAKERS = 'breaker_rules'
 
 /** A key of `route_choices` as hex -> its value. */
 type Held = Map<string, Buffer>
 
 /** False = the slot has no such maps: it is empty, or its programs are older than routes. */
-export function writeRoutes(pins: Pins, slot: number, { choices, backends }: RouteContent): boolean {
+export function writeRoutes(pins: Pins, slot: number, content: RouteContent): boolean {
+  const { choices, backends, breakers = [] } = content
+  const rules = new Map(breakers.map(({ service, rule }) => [service, rule]))
   if (!hasRouteMaps(pins, slot)) return false
   withMap(pins.slotMap(slot, MAPS.choices), (map) => writeChoices(map, choices))
-  withMap(pins.slotMap(slot, MAPS.backends), (map) => writeBackends(map, backends))
+  withMap(pins.slotMap(slot, MAPS.backends), (map) => writeNumbers(map, (number) => backends[number] ?? null))
+  if (existsSync(pins.slotMap(slot, BREAKERS)))
+    withMap(pins.slotMap(slot, BREAKERS), (map) => writeNumbers(map, (number) => rules.get(number) ?? null))
   return true
 }
 
@@ -25,18 +31,29 @@ export function readRoutes(pins: Pins, slot: number): RouteContent | null {
   if (!hasRouteMaps(pins, slot)) return null
   const held = withMap(pins.slotMap(slot, MAPS.choices), heldChoices)
   const choices = [...held].map(([key, value]) => decodeChoice(Buffer.from(key, 'hex'), value))
-  const values = withMap(pins.slotMap(slot, MAPS.backends), heldBackends)
+  const values = withMap(pins.slotMap(slot, MAPS.backends), heldNumbers)
   const end = values.findLastIndex((value) => value !== 0) + 1
   return {
     choices,
     backends: Array.from(values.subarray(0, end), (value) => (value === 0 ? null : value - 1)),
+    ...readBreakers(pins, slot),
   }
 }
 
-/** Numbers of services that the routes of a slot name. */
+function readBreakers(pins: Pins, slot: number): Pick<RouteContent, 'breakers'> {
+  const path = pins.slotMap(slot, BREAKERS)
+  const values = existsSync(path) ? [...withMap(path, heldNumbers)] : []
+  const breakers = values.flatMap((value, service) => (value === 0 ? [] : [{ service, rule: value - 1 }]))
+  return breakers.length > 0 ? { breakers } : {}
+}
+
+/** Numbers of services that the routes and breakers of a slot name. */
 export function servicesRouted(pins: Pins, slot: number): number[] {
-  const { choices, backends } = readRoutes(pins, slot) ?? { choices: [], backends: [] }
-  return [...choices.map(({ service }) => service), ...backends.filter((number) => number !== null)]
+  const found = readRoutes(pins, slot)
+  if (found === null) return []
+  const { choices, backends, breakers = [] } = found
+  const named = [...choices, ...breakers].map(({ service }) => service)
+  return [...named, ...backends.filter((number) => number !== null)]
 }
 
 function hasRouteMaps(pins: Pins, slot: number): boolean {
@@ -54,9 +71,10 @@ function writeChoices(map: BpfMap, choices: readonly RouteChoice[]): void {
     if (held.get(key)?.equals(value) !== true) map.update(Buffer.from(key, 'hex'), value)
 }
 
-function writeBackends(map: BpfMap, backends: RouteContent['backends']): void {
-  for (const [number, held] of heldBackends(map).entries()) {
-    const live = backends[number] ?? null
+/** Null = nothing, which is 0 there. */
+function writeNumbers(map: BpfMap, numberOf: (at: number) => number | null): void {
+  for (const [number, held] of heldNumbers(map).entries()) {
+    const live = numberOf(number)
     const value = live === null ? 0 : live + 1
     if (held !== value) map.update(u32(number), u32(value))
   }
@@ -74,7 +92,7 @@ function heldChoices(map: BpfMap): Held {
   return held
 }
 
-function heldBackends(map: BpfMap): Uint32Array {
+function heldNumbers(map: BpfMap): Uint32Array {
   const held = new Uint32Array(Limit.MAX_SERVICES)
   for (const { count, keys, values, valueBytes } of batches(map, 4, Limit.MAX_SERVICES))
     for (let i = 0; i < count; i++) held[keys.readUInt32LE(4 * i)] = values.readUInt32LE(valueBytes * i)

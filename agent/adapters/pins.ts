@@ -55,6 +55,7 @@ export type LiveMap =
   | 'spots'
   | 'health'
   | 'births'
+  | 'breakers'
 
 /** Program of an artifact -> PROG_ARRAY that the dispatcher calls it through. */
 export const GENERATION_PROGRAMS = {

@@ -125,7 +125,7 @@ export const TablesLayout = {
     observers_at: { at: 272, bytes: 4 },
     audits: { at: 276, bytes: 4 },
     thens_at: { at: 280, bytes: 4 },
-    thens_pad: { at: 284, bytes: 4 },
+    breakers_at: { at: 284, bytes: 4 },
   },
 } as const
 
@@ -924,7 +924,8 @@ export const UpstreamLayout = {
     response_at: { at: 276, bytes: 4 },
     edits: { at: 280, bytes: 8 },
     edits_slot: { at: 288, bytes: 4 },
-    pad3: { at: 292, bytes: 28 },
+    ticket: { at: 292, bytes: 4 },
+    pad3: { at: 296, bytes: 24 },
   },
 } as const
 
@@ -951,6 +952,7 @@ export const ClientReason = {
   SLOW_ENDLESS: 13,
   SLOW_REFUSED: 12,
   SLOW_LIMITED: 14,
+  SLOW_BROKEN: 15,
   CLIENT_REASONS: 32,
 } as const
 
@@ -1098,6 +1100,7 @@ export const Count = {
   COUNT_FLIGHT: 1,
   COUNT_STATUS: 2,
   COUNT_LATENCY: 4,
+  COUNT_BREAKER: 8,
 } as const
 
 /** enum heddle_ended */
@@ -1118,6 +1121,88 @@ export const HealthLayout = {
     latency: { at: 24, bytes: 8 },
     measured: { at: 32, bytes: 8 },
     pad: { at: 40, bytes: 24 },
+  },
+} as const
+
+/** enum heddle_breaker_limit */
+export const BreakerLimit = {
+  BREAKER_SLICES: 8,
+  BREAKER_VOLUME: 1048575,
+} as const
+
+/** enum heddle_breaker_kind */
+export const BreakerKind = {
+  BREAKER_CLOSED: 0,
+  BREAKER_OPEN: 1,
+  BREAKER_HALF_OPEN: 2,
+} as const
+
+/** enum heddle_breaker_ticket */
+export const BreakerTicket = {
+  TICKET_TURN: 1023,
+  TICKET_PROBE: 1024,
+  TICKET_FLIGHT: 2048,
+  TICKET_EPOCH: 16,
+} as const
+
+/** enum heddle_breaker_answer */
+export const BreakerAnswer = {
+  BREAKER_ADMITS: 0,
+  BREAKER_IS_OPEN: 1,
+  BREAKER_IN_FLIGHT: 2,
+  BREAKER_PENDING: 3,
+  BREAKER_ANSWERS: 4,
+} as const
+
+/** struct heddle_breaker_rule */
+export const BreakerRuleLayout = {
+  bytes: 32,
+  fields: {
+    consecutive: { at: 0, bytes: 4 },
+    percent: { at: 4, bytes: 4 },
+    minimum: { at: 8, bytes: 4 },
+    slice_ms: { at: 12, bytes: 4 },
+    open_ms: { at: 16, bytes: 4 },
+    probes: { at: 20, bytes: 4 },
+    max_in_flight: { at: 24, bytes: 4 },
+    max_pending: { at: 28, bytes: 4 },
+  },
+} as const
+
+/** struct heddle_breaker */
+export const BreakerLayout = {
+  bytes: 128,
+  fields: {
+    state: { at: 0, bytes: 8 },
+    flight: { at: 8, bytes: 8 },
+    streak: { at: 16, bytes: 4 },
+    slice_ms: { at: 20, bytes: 4 },
+    trips: { at: 24, bytes: 8 },
+    refused: { at: 32, bytes: 32 },
+    slices: { at: 64, bytes: 64 },
+  },
+} as const
+
+/** enum heddle_break_what */
+export const BreakWhat = {
+  BREAK_ADMIT: 1,
+  BREAK_ENDED: 2,
+  BREAK_RESET: 3,
+  BREAK_PENDING: 4,
+  BREAK_FORGET: 5,
+} as const
+
+/** struct heddle_break */
+export const BreakLayout = {
+  bytes: 56,
+  fields: {
+    what: { at: 0, bytes: 4 },
+    service: { at: 4, bytes: 4 },
+    index: { at: 8, bytes: 4 },
+    status: { at: 12, bytes: 4 },
+    ticket: { at: 16, bytes: 4 },
+    answer: { at: 20, bytes: 4 },
+    rule: { at: 24, bytes: 32 },
   },
 } as const
 

@@ -209,7 +209,7 @@ struct heddle_tables {
 	__u32 observers_at; /* structs heddle_observer, one for each block below `observes` */
 	__u32 audits; /* a bit for each of those that audits */
 	__u32 thens_at; /* a word a leaf: the root that is asked as well, 0 = none; 0 = none of any */
-	__u32 thens_pad;
+	__u32 breakers_at; /* structs heddle_breaker_rule, by number; 0 = no service has a breaker */
 };
 
 /* What a block that sees requests is known by. */
@@ -964,7 +964,8 @@ struct heddle_upstream {
 	__u32 response_at; /* struct heddle_route_edit for the head of the response, 0 = none */
 	__u64 edits; /* generation whose tables that is in */
 	__u32 edits_slot; /* of that generation */
-	__u32 pad3[7];
+	__u32 ticket; /* with COUNT_BREAKER: what the breaker gave it (enum heddle_breaker_ticket) */
+	__u32 pad3[6];
 };
 
 /* In whose hands a client's connection is: the kernel's, while RELAY is not set. */
@@ -989,6 +990,7 @@ enum heddle_client_reason {
 	HEDDLE_SLOW_ENDLESS = 13, /* a remote response that only the end of its connection ends */
 	HEDDLE_SLOW_REFUSED = 12, /* no route, no rule or no endpoint: the relay gives the answer */
 	HEDDLE_SLOW_LIMITED = 14, /* a rate limit has no more, and the relay tells the client: it asks again */
+	HEDDLE_SLOW_BROKEN = 15, /* a breaker opened, or was full, at this moment: the relay asks again */
 	HEDDLE_CLIENT_REASONS = 32,
 };
 
@@ -1130,6 +1132,7 @@ enum heddle_count {
 	HEDDLE_COUNT_FLIGHT = 1, /* its request is one of `in_flight` */
 	HEDDLE_COUNT_STATUS = 2,
 	HEDDLE_COUNT_LATENCY = 4,
+	HEDDLE_COUNT_BREAKER = 8, /* `ticket` is owed to the breaker of `service` */
 };
 
 /* In place of a status: how a request ended without one. */
@@ -1151,6 +1154,82 @@ struct heddle_health {
 	__u64 latency; /* ns, exponentially weighted; 0 = not measured */
 	__u64 measured; /* when; CLOCK_MONOTONIC, ns */
 	__u64 pad[3];
+};
+
+/* ---- outbound: circuit breakers -------------------------------------------
+ *
+ * Of a service port, all its endpoints together, as the clients of this node see it. What it means is
+ * pipelines/policy/breaker.ts; bpf/lib/breaker.h does the same in steps beside other programs.
+ */
+enum heddle_breaker_limit {
+	/* Of a window: the one that is running and those before. A power of two. */
+	HEDDLE_BREAKER_SLICES = 8,
+	/* Requests that a slice counts; what comes on top says nothing new of a share. 20 bits */
+	HEDDLE_BREAKER_VOLUME = 1048575,
+};
+
+enum heddle_breaker_kind {
+	HEDDLE_BREAKER_CLOSED = 0,
+	HEDDLE_BREAKER_OPEN = 1, /* its time over: the next request is a probe */
+	HEDDLE_BREAKER_HALF_OPEN = 2,
+};
+
+/* What a request was admitted as: told again when it is over. */
+enum heddle_breaker_ticket {
+	HEDDLE_TICKET_TURN = 1023, /* the breaker's turn then: what belongs to another one says nothing of this one */
+	HEDDLE_TICKET_PROBE = 1024,
+	HEDDLE_TICKET_FLIGHT = 2048, /* one of those in flight */
+	HEDDLE_TICKET_EPOCH = 16, /* << this: of those in flight, as a relay that begins forgets them */
+};
+
+enum heddle_breaker_answer {
+	HEDDLE_BREAKER_ADMITS = 0,
+	HEDDLE_BREAKER_IS_OPEN = 1, /* or half-open, and has its probes */
+	HEDDLE_BREAKER_IN_FLIGHT = 2,
+	HEDDLE_BREAKER_PENDING = 3,
+	HEDDLE_BREAKER_ANSWERS = 4,
+};
+
+/* In the tables. */
+struct heddle_breaker_rule {
+	__u32 consecutive; /* errors in a row that open it; 0 = none do */
+	__u32 percent; /* of a window's requests that open it; 0 = none do */
+	__u32 minimum; /* requests of a window below which its share says nothing */
+	__u32 slice_ms; /* an eighth of the window */
+	__u32 open_ms; /* how long it lets nobody through; a round of probes has as long */
+	__u32 probes; /* that close it again, at most 1,023 */
+	__u32 max_in_flight; /* 0 = any number */
+	__u32 max_pending; /* requests that wait for a connection of the relay's; 0 = any number */
+};
+
+/* By number of the service, live. Writers: programs, for the relay too; the agent clears it with its service. */
+struct heddle_breaker {
+	__u64 state; /* until, ms << 32 | turn << 22 | enum heddle_breaker_kind << 20 | probes that succeeded << 10 | out */
+	__u64 flight; /* epoch << 32 | requests in flight, where the rule bounds them */
+	__u32 streak; /* turn << 22 | errors in a row */
+	__u32 slice_ms; /* that `slices` were made by */
+	__u64 trips;
+	__u64 refused[4]; /* by enum heddle_breaker_answer */
+	__u64 slices[8]; /* number, 24 bits << 40 | requests << 20 | errors among them */
+};
+
+enum heddle_break_what {
+	HEDDLE_BREAK_ADMIT = 1, /* a request of the relay's. Answer: enum heddle_breaker_answer, and its ticket */
+	HEDDLE_BREAK_ENDED = 2, /* that with `ticket`: `status`, or enum heddle_ended */
+	HEDDLE_BREAK_RESET = 3, /* upstream `index` broke off, by its server's doing: HEDDLE_ASK_RESET, and what a breaker says */
+	HEDDLE_BREAK_PENDING = 4, /* too many wait: counted, and `ticket` is given back */
+	HEDDLE_BREAK_FORGET = 5, /* a relay begins: what was in flight went with the one before */
+};
+
+/* What the relay asks of the program `relay_break`. */
+struct heddle_break {
+	__u32 what; /* enum heddle_break_what */
+	__u32 service; /* live number */
+	__u32 index;
+	__u32 status;
+	__u32 ticket;
+	__u32 answer;
+	struct heddle_breaker_rule rule; /* all zeroes = none */
 };
 
 enum heddle_event_kind {

@@ -33,6 +33,9 @@
 /* Makes the compiler forget a range that the verifier can't see, so that the check stays. */
 #define OPAQUE_TO_COMPILER(x) asm volatile("" : "+r"(x))
 
+/* Read or written once, where others do so at the same time. */
+#define ONCE(x) (*(volatile typeof(x) *)&(x))
+
 #ifndef NULL
 #define NULL ((void *)0)
 #endif

@@ -34,6 +34,14 @@ struct {
 	__type(value, __u32);
 } backend_services SEC(".maps");
 
+/* Live number of a service -> 1 + number of its breaker's rule in the tables; 0 = it has none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HEDDLE_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} breaker_rules SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -17,6 +17,7 @@
 #include "parts/call.h"
 #include "parts/enrol-client.h"
 #include "parts/ask.h"
+#include "parts/break.h"
 #include <bpf/bpf_endian.h>
 
 #define SOL_SOCKET 1
@@ -359,6 +360,14 @@ int relay_audit(struct heddle_audit_note *note)
 	sample->audit = id;
 	sample_copy(&sample->seen, &note->sample.seen);
 	sample_ends(&sample->seen);
+	return 0;
+}
+
+/* The same, for the breakers of services: the relay brings the rule, of the generation that is active. */
+SEC("syscall")
+int relay_break(struct heddle_break *ask)
+{
+	break_asked(ask);
 	return 0;
 }
 

@@ -71,7 +71,7 @@ export function clangCompiler(
   const kept = texts === undefined ? undefined : programTexts(builder, resolve(texts))
   return {
     async compile(set: PolicySet): Promise<Compiled> {
-      const { blob, words, blocks, services, routes } = await tables.build(set)
+      const { blob, words, blocks, services, routes, breakers } = await tables.build(set)
       const capacity = capacityFor(words)
       const elf =
         kept === undefined
@@ -85,6 +85,7 @@ export function clangCompiler(
         blocks: [...blocks],
         services: [...services],
         routes: [...routes],
+        ...(breakers.length > 0 ? { breakers: [...breakers] } : {}),
         elf,
       }
     },

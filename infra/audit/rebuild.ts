@@ -25,6 +25,7 @@ const PARTS = [
   'blocks',
   'services',
   'routes',
+  'breakers',
   'policies',
   'source',
 ] as const
@@ -67,7 +68,7 @@ export async function rebuild(
 }
 
 function compare(part: Part['part'], published: Manifest, rebuilt: Manifest): Part {
-  const [before, after] = [published[part] as Json, rebuilt[part] as Json]
+  const [before, after] = [(published[part] ?? null) as Json, (rebuilt[part] ?? null) as Json]
   return { part, same: canonicalJson(before) === canonicalJson(after), published: before, rebuilt: after }
 }
 

@@ -47,6 +47,13 @@ export const AuditEntry = z.strictObject({
 })
 export type AuditEntry = z.infer<typeof AuditEntry>
 
+/** Whose breaker a rule of the tables is: a service's port, `null` = all that no other entry of the service names. */
+export const BreakerEntry = z.strictObject({
+  service: z.strictObject({ namespace: z.string(), name: z.string(), port: z.int().nullable() }),
+  rule: z.int().min(0),
+})
+export type BreakerEntry = z.infer<typeof BreakerEntry>
+
 export const Manifest = z.strictObject({
   schema: z.literal('heddle.artifact/1'),
   abi: z.int(),
@@ -59,6 +66,8 @@ export const Manifest = z.strictObject({
   /** What the routes' backends name by number. */
   services: z.array(ServicePort).default([]),
   routes: z.array(RouteEntry).default([]),
+  /** Not there = no service has one, as a reader that knows none expects. */
+  breakers: z.array(BreakerEntry).optional(),
   /** Refusals that the policies declare: what a rollout's gates do not count. */
   intents: Intents.default([]),
   /** What the counts of audit rules are known by; absent = the policies have none. */

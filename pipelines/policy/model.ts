@@ -6,6 +6,7 @@
  * are taken from them.
  */
 import { z } from 'zod'
+import { ServiceBreaker } from './breaker.ts'
 import { Condition } from './condition.ts'
 import { Intents } from './intents.ts'
 import { Limit } from './limit.ts'
@@ -113,8 +114,12 @@ export const Policy = z.strictObject({
 })
 export type Policy = z.infer<typeof Policy>
 
-/** What one commit says: who may ask whom, and where requests go. */
-export const PolicySet = z.strictObject({ policies: z.array(Policy), routes: z.array(Route) })
+/** What one commit says: who may ask whom, where requests go, and how many of them while it goes badly. */
+export const PolicySet = z.strictObject({
+  policies: z.array(Policy),
+  routes: z.array(Route),
+  breakers: z.array(ServiceBreaker).optional(),
+})
 export type PolicySet = z.infer<typeof PolicySet>
 
 export const Zone = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'no name of a zone')

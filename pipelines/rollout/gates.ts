@@ -102,7 +102,7 @@ function* harm(state: RolloutState, { rings, gates }: RolloutPlan, current: Curr
   if (gates.trips !== undefined && changed.trips > gates.trips.most)
     yield trip(
       'trips',
-      `${changed.trips} endpoints were taken out for their errors, at most ${gates.trips.most}`,
+      `${changed.trips} endpoints or services were taken out for their errors, at most ${gates.trips.most}`,
     )
 }
 

@@ -1,10 +1,11 @@
 /** PolicySet → the tables of bpf/abi/heddle.h, and the blocks that the agent makes rows of. */
-import type { Block, RouteEntry } from '../contract/artifact.ts'
+import type { Block, BreakerEntry, RouteEntry } from '../contract/artifact.ts'
 import { Failure } from '../contract/failures.ts'
 import type { PolicySet } from '../policy/model.ts'
 import type { ServicePort } from '../policy/route.ts'
 import { addressAutomaton } from './address-automaton.ts'
 import { BlobWriter } from './blob-writer.ts'
+import { breakerTables } from './breakers.ts'
 import { blocksOf, type FullBlock } from './blocks.ts'
 import { type HttpTables, httpTables } from './http-tables.ts'
 import { ABI, AT, DFA_WORDS, DIM_METHOD, TABLES_MAGIC } from './layout.ts'
@@ -24,6 +25,8 @@ export type Tables = {
   readonly services: readonly ServicePort[]
   /** For whom the sets of routes are. */
   readonly routes: readonly RouteEntry[]
+  /** Whose the breakers' rules are. */
+  readonly breakers: readonly BreakerEntry[]
   /** States of the path automaton, for who wants to know what rules cost. */
   readonly pathStates: number
 }
@@ -102,6 +105,8 @@ function build(set: PolicySet): Tables {
   writeObservers(writer, put, blocks)
   writer.set(AT.forbids, blocks.filter(({ kind }) => observes(kind) || kind === 'forbid').length)
   writeRoutes(writer, put, http.routes)
+  const breakers = breakerTables(set.breakers ?? [])
+  if (breakers.words.length > 0) put(AT.breakers_at, [writer.append(Uint32Array.from(breakers.words))])
   const head = [
     TABLES_MAGIC,
     ABI,
@@ -119,6 +124,7 @@ function build(set: PolicySet): Tables {
     blocks: blocks.map(({ kind, subject, peers }) => ({ kind: manifestKind(kind), subject, peers })),
     services: http.routes.collected.services.list,
     routes: http.routes.collected.entries,
+    breakers: breakers.entries,
     pathStates: http.pathStates,
   }
 }

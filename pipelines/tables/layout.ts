@@ -70,6 +70,7 @@ export const AT = {
   observers_at: 68,
   audits: 69,
   thens_at: 70,
+  breakers_at: 71,
 } as const
 export const HEADER_WORDS = 72
 export const DFA_WORDS = 6
@@ -112,3 +113,6 @@ export const OBSERVER_WORDS = 2
 export const KEY_PATH = 1
 export const KEY_HEADERS = 2
 export const KEY_IDENTITY = 16
+
+/** struct heddle_breaker_rule, in words. */
+export const BREAKER_WORDS = 8

@@ -124,6 +124,8 @@ export function apply(outbound: MemoryOutbound, store: OutboundStore): void {
       if (store.state.first === 0 && store.state.count === 0) delete outbound.services[store.number]
       else outbound.services[store.number] = store.state
       return
+    case 'breakers':
+      return
     case 'service_addresses': {
       const { address, port, service } = store
       const key = `${addressKey(address)}:${port}`

@@ -106,7 +106,9 @@ export class ClientGroups {
    */
   private pass({ client, count }: ClientGroup): void {
     const { router, balance, upstreams, direct } = this.parts
-    const only = router.isRouted(client) ? undefined : balance.onlyElsewhere(client.service)
+    // What a breaker bounds has to be read, and not everything can be past the relay.
+    const bound = router.isRouted(client) || router.ruleOf(client.service) !== undefined
+    const only = bound ? undefined : balance.onlyElsewhere(client.service)
     const there = only && upstreams.reach({ number: only.number, identity: client.identity })
     const source = this.sources.get(client.identity)
     direct.set(client, there ? { endpoint: only.number, source } : undefined)

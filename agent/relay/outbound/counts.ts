@@ -7,6 +7,7 @@ const REQUEST_ENDS = [
   'routedReply',
   'denied',
   'limited',
+  'barred',
   'refused',
   'badGateway',
   'unavailable',
@@ -17,7 +18,13 @@ const REQUEST_ENDS = [
 export type RequestEnd = (typeof REQUEST_ENDS)[number]
 
 /** What the relay answers in an endpoint's stead. */
-export const FAILURE_ENDS = { 502: 'badGateway', 503: 'unavailable', 504: 'timedOut' } as const
+export const FAILURE_ENDS = {
+  502: 'badGateway',
+  503: 'unavailable',
+  504: 'timedOut',
+  pending: 'barred',
+} as const
+export type FailureStatus = keyof typeof FAILURE_ENDS
 
 export type OutboundCounts = {
   requests: Record<RequestEnd, number>

@@ -1,4 +1,5 @@
 /** What one exchange with an endpoint needs, and what it comes to. */
+import type { FailureStatus } from './counts.ts'
 import type { Connector, Outcome } from './ports.ts'
 import type { Found } from './request-reader.ts'
 import type { Wire } from './wire.ts'
@@ -8,8 +9,8 @@ export type Forward = Extract<Outcome, { kind: 'forward' }>
 export type ExchangeEnd =
   /** `goesOn`: the connection may carry another request. */
   | { kind: 'done'; goesOn: boolean }
-  /** No byte of a final response is with the client. */
-  | { kind: 'failed'; status: 502 | 503 | 504 }
+  /** No byte of a final response is with the client. `pending`: by the service's breaker, too many wait. */
+  | { kind: 'failed'; status: FailureStatus }
   /** Part of a response is: what is missing must not look like its end. */
   | { kind: 'broken' }
   | { kind: 'tunnel'; upstream: Wire; early: Buffer }

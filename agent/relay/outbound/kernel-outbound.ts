@@ -18,6 +18,7 @@ import { type KernelClient, KernelClients } from './kernel-clients.ts'
 import { KernelConnections } from './kernel-connections.ts'
 import { KernelDirect } from './kernel-direct.ts'
 import { KernelRouter } from './kernel-router.ts'
+import { KernelBreakers } from './kernel-breakers.ts'
 import { KernelBalance } from './kernel-balance.ts'
 import { KernelServices } from './kernel-routes.ts'
 import { Turns } from './kernel-turn.ts'
@@ -43,6 +44,7 @@ export class KernelOutbound {
   private readonly services: KernelServices
   private readonly verdicts: Verdicts
   private readonly balance: KernelBalance
+  private readonly breakers: KernelBreakers
   private readonly router: KernelRouter
   private readonly connector: UpstreamPool
   private readonly turns: Turns
@@ -80,7 +82,9 @@ export class KernelOutbound {
     this.verdicts.follow(dispatcher)
     const sources = { now: process.hrtime.bigint, random: parts.random }
     this.balance = new KernelBalance(pins, this.services, this.ask, sources)
-    this.router = new KernelRouter(pins, this.verdicts, this.balance, parts.random)
+    this.breakers = new KernelBreakers(pins, dispatcher)
+    const { verdicts, breakers } = this
+    this.router = new KernelRouter(pins, { verdicts, balance: this.balance, breakers, random: parts.random })
     this.connections = new KernelConnections(pins, dispatcher, this.ask)
     const { ask, clients, connections } = this
     this.entries = new UpstreamEntries(pins)
@@ -93,6 +97,7 @@ export class KernelOutbound {
         rest: (client, wire, rest) => this.takeRest(client, wire, rest),
         over: (client) => this.turns.come(client),
         emptied: (pool) => this.direct.lose(pool),
+        reset: (index, service) => breakers.reset(index, this.router.ruleOf(service)) || ask.reset(index),
       },
     )
     this.direct = new KernelDirect(pins, { ask, entries, lend: () => this.upstreams.lend(), now: parts.now })
@@ -153,6 +158,7 @@ export class KernelOutbound {
     return {
       ...this.outbound.counts,
       upstreams: this.upstreams.open,
+      breakers: this.breakers.stats(this.services),
       /** By enum heddle_client_reason. */
       counters: Object.fromEntries(since.filter(([, count]) => count !== 0)),
     }
@@ -171,6 +177,7 @@ export class KernelOutbound {
     this.balance.close()
     for (const part of [
       this.ask,
+      this.breakers,
       this.entries,
       this.direct,
       this.port,

@@ -6,14 +6,16 @@ import { applyEdits, requestEdits, responseEdits } from '../../../pipelines/poli
 import type { HeaderChange } from '../../../pipelines/policy/route-change.ts'
 import { delayOf } from '../../../pipelines/policy/route-fault.ts'
 import type { SessionCookie } from '../../../pipelines/services/session-cookie.ts'
+import { breakerIn } from '../../../pipelines/tables/breakers.ts'
 import type { RouteStep } from '../../../pipelines/tables/route-step.ts'
 import type { Generation } from '../active-generation.ts'
 import { auditVerdict, type Context, type Verdicts } from '../verdicts.ts'
 import { changedRequest } from './changed-request.ts'
 import type { KernelClient } from './kernel-clients.ts'
+import type { KernelBreakers, RuleWords } from './kernel-breakers.ts'
 import type { KernelBalance } from './kernel-balance.ts'
 import { type KernelEndpoint, RouteMaps } from './kernel-routes.ts'
-import { limitedReply } from './local-reply.ts'
+import { breakerReply, limitedReply } from './local-reply.ts'
 import type { HeadEdit, Outcome, Router, Target } from './ports.ts'
 import { RetryBudgets } from './retry-budget.ts'
 import type { UneditedResponse } from './response-reader.ts'
@@ -35,16 +37,21 @@ export class KernelRouter {
   private readonly pins: Pins
   private readonly verdicts: Verdicts
   private readonly balance: KernelBalance
+  private readonly breakers: KernelBreakers
   /** 32 random bits. */
   private readonly random: () => number
   private readonly budgets = new RetryBudgets()
   private maps: { word: bigint; routes: RouteMaps } | undefined
 
-  constructor(pins: Pins, verdicts: Verdicts, balance: KernelBalance, random: () => number) {
+  constructor(
+    pins: Pins,
+    parts: { verdicts: Verdicts; balance: KernelBalance; breakers: KernelBreakers; random: () => number },
+  ) {
     this.pins = pins
-    this.verdicts = verdicts
-    this.balance = balance
-    this.random = random
+    this.verdicts = parts.verdicts
+    this.balance = parts.balance
+    this.breakers = parts.breakers
+    this.random = parts.random
   }
 
   for(client: KernelClient): Router {
@@ -93,7 +100,33 @@ export class KernelRouter {
     return live === undefined ? UNKNOWN : this.forward(question, live, step)
   }
 
+  /** What the service's breaker bounds; undefined = it has none. */
+  ruleOf(
+    service: number,
+    generation: Generation | undefined = this.verdicts.generations.current(),
+  ): RuleWords | undefined {
+    const rule = generation && this.mapsOf(generation).breaker(service)
+    return rule === undefined ? undefined : breakerIn(generation?.walker as Generation['walker'], rule)
+  }
+
+  /** Its breaker is asked before any endpoint is: what comes to nothing else is untold there. */
   private forward(question: Question, service: number, step?: Forward): Outcome {
+    const rule = this.ruleOf(service, question.generation)
+    if (rule === undefined) return this.chosen(question, service, step)
+    const admitted = this.breakers.admit(service, rule)
+    if (typeof admitted === 'string') return { kind: 'barred', reply: breakerReply(admitted) }
+    try {
+      const outcome = this.chosen(question, service, step)
+      if (outcome.kind === 'forward') return { ...outcome, admitted }
+      admitted.untold()
+      return outcome
+    } catch (error) {
+      admitted.untold()
+      throw error
+    }
+  }
+
+  private chosen(question: Question, service: number, step?: Forward): Outcome {
     const { client, request } = question
     const { endpoints, cookie } = this.balance.order(service, { identity: client.identity, request })
     const [first, ...others] = endpoints

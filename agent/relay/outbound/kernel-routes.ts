@@ -2,13 +2,17 @@
  * What the kernel's programs read to route a request, read by the relay: the frozen tables of the
  * generation that is active, which set of routes is a client's, and the endpoints of services.
  */
+import { existsSync } from 'node:fs'
 import {
   EndpointFlag,
   EndpointLayout,
+  Limit,
   RouteChoiceLayout,
   RouteKeyLayout,
+  ServiceLayout,
   ServiceStateLayout,
 } from '../../../bpf/abi/heddle.gen.ts'
+import { addressText } from '../../adapters/address-bytes.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { Pins } from '../../adapters/pins.ts'
 import type { SocketAddress } from './kernel-clients.ts'
@@ -18,11 +22,13 @@ export type ServiceRun = { endpoints: KernelEndpoint[]; local: number; zone: num
 export type KernelEndpoint = { number: number; at: SocketAddress; local: boolean; weight: number }
 
 export class KernelServices {
+  private readonly pins: Pins
   private readonly services: BpfMap
   private readonly members: BpfMap
   private readonly endpoints: BpfMap
 
   constructor(pins: Pins) {
+    this.pins = pins
     this.services = BpfMap.pinned(pins.map('services'))
     this.members = BpfMap.pinned(pins.map('members'))
     this.endpoints = BpfMap.pinned(pins.map('endpoints'))
@@ -36,6 +42,20 @@ export class KernelServices {
     const length = state.readUInt32LE(count.at)
     const endpoints = Array.from({ length }, (_, i) => this.member(from + i))
     return { endpoints, local: state.readUInt32LE(local.at), zone: state.readUInt32LE(zone.at) }
+  }
+
+  /** By number of the service, one that it is called by. */
+  addresses(): Map<number, string> {
+    const { address, port } = ServiceLayout.fields
+    const map = BpfMap.pinned(this.pins.map('service_addresses'))
+    const found = new Map<number, string>()
+    for (const key of [...map.keys(ServiceLayout.bytes, Limit.MAX_ADDRESSES)]) {
+      const number = map.lookup(key, 4)?.readUInt32LE()
+      const text = addressText(key.subarray(address.at, address.at + address.bytes))
+      if (number !== undefined) found.set(number, `${text}:${key.readUInt16LE(port.at)}`)
+    }
+    map.close()
+    return found
   }
 
   close(): void {
@@ -64,8 +84,12 @@ export class KernelServices {
 export class RouteMaps {
   private readonly choices: BpfMap
   private readonly backends: BpfMap
+  private readonly breakers: BpfMap | undefined
 
   constructor(pins: Pins, slot: number) {
+    const breakers = pins.slotMap(slot, 'breaker_rules')
+    // An older artifact has none.
+    this.breakers = existsSync(breakers) ? BpfMap.pinned(breakers) : undefined
     this.choices = BpfMap.pinned(pins.slotMap(slot, 'route_choices'))
     this.backends = BpfMap.pinned(pins.slotMap(slot, 'backend_services'))
   }
@@ -84,7 +108,14 @@ export class RouteMaps {
     return value === 0 ? undefined : value - 1
   }
 
+  /** Number of the rule in the tables for a service's breaker; undefined = it has none. */
+  breaker(service: number): number | undefined {
+    const value = this.breakers?.lookup(u32(service), 4)?.readUInt32LE() ?? 0
+    return value === 0 ? undefined : value - 1
+  }
+
   close(): void {
+    this.breakers?.close()
     this.choices.close()
     this.backends.close()
   }

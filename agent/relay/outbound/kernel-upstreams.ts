@@ -21,8 +21,8 @@ import type { KernelConnections } from './kernel-connections.ts'
 import { clientsOf, keyOf, newPool, type Pool, type PoolName, wantedIn } from './kernel-pool.ts'
 import { Orphans } from './orphans.ts'
 import type { KernelEnd } from './ports.ts'
-import type { ResponseRest, UneditedResponse } from './response-reader.ts'
 import type { UpstreamEntries } from './upstream-entries.ts'
+import type { UpstreamHooks } from './upstream-hooks.ts'
 import { endOf, isReset, poolKey, restOf, upstreamValue } from './upstream-values.ts'
 import { NOBODY, Wire } from './wire.ts'
 
@@ -42,18 +42,6 @@ const WORK_POLL_MS = 20
 
 const { fields } = UpstreamLayout
 const ESTABLISHED: readonly number[] = [Use.USE_IDLE, Use.USE_TAKEN]
-
-/** What the kernel leaves to the relay. */
-export type UpstreamHooks = {
-  /** An upstream ended that `client` had. */
-  ended(client: bigint, end: KernelEnd): void
-  /** The rest of the response to `client` comes by `wire`; the hook makes itself its owner. */
-  rest(client: bigint, wire: Wire, rest: ResponseRest | UneditedResponse): void
-  /** What `client` may have waited for is over. */
-  over(client: bigint): void
-  /** No connection to the endpoint is left: it may not be there any more. */
-  emptied(pool: Pick<Pool, 'endpoint' | 'identity'>): void
-}
 
 export class KernelUpstreams {
   private readonly ask: KernelAsk
@@ -272,7 +260,8 @@ export class KernelUpstreams {
 
   private bury(index: number, pool: Pool): void {
     const value = this.entries.at(index)
-    if (value && !this.closing && !this.broken.delete(index) && isReset(value)) this.ask.reset(index)
+    if (value && !this.closing && !this.broken.delete(index) && isReset(value))
+      this.hooks.reset(index, value.readUInt32LE(fields.service.at))
     const gone = this.ask.bury(index)
     const client = value?.readBigUInt64LE(fields.client.at) ?? 0n
     if (value && client !== 0n) {

@@ -17,6 +17,7 @@
  * | 500    | the route says so, or can't be followed                                  | goes on    |
  * | 502    | an endpoint's answer is not HTTP/1                                       | goes on    |
  * | 503    | the route says so; no endpoint took the request                          | goes on    |
+ * | 503    | a breaker of the service lets no more through: `x-heddle-breaker` says why   | goes on    |
  * | 503    | the relay stops                                                          | ends       |
  * | 504    | a timeout of the route                                                   | goes on    |
  *
@@ -27,8 +28,10 @@
  * "Goes on" holds where the next request can be found: its client speaks HTTP/1.1 or asked to be
  * kept, has not said `close`, and does not wait for a 100 before it sends the body.
  */
+import type { BreakerRefusal } from '../../../pipelines/policy/breaker.ts'
 import type { Limited } from '../kernel-limits.ts'
 import { limitedFields } from '../limited-fields.ts'
+import type { FailureStatus } from './counts.ts'
 import type { RoutedStatus } from './ports.ts'
 
 export type LocalStatus = RoutedStatus | 400 | 403 | 431 | 502 | 504
@@ -52,6 +55,16 @@ const BEFORE = /\r\nContent-Length: \d+\r\n|\r\n\r\n/
 export function limitedReply(limited: Limited): Uint8Array {
   const head = `HTTP/1.1 429 Too Many Requests\r\nServer: heddle\r\n${limitedFields(limited)}`
   return Buffer.from(`${head.slice(0, -2)}${LENGTH}\r\n`, 'latin1')
+}
+
+/** The same bytes as the kernel's (bpf/protocols/http1/local-reply.h). */
+export function breakerReply(refused: BreakerRefusal): Uint8Array {
+  const head = `HTTP/1.1 503 ${REASONS[503]}\r\nServer: heddle\r\nx-heddle-breaker: ${refused}`
+  return Buffer.from(`${head}${LENGTH}\r\n`, 'latin1')
+}
+
+export function failureReply(status: FailureStatus): LocalStatus | Uint8Array {
+  return status === 'pending' ? breakerReply(status) : status
 }
 
 /** `said`: a status, or a route's own reply for a connection that goes on. */

@@ -7,7 +7,7 @@
 import { FAILURE_ENDS, type RequestEnd } from './counts.ts'
 import { KernelHands } from './kernel-hands.ts'
 import { lastResponse } from './last-response.ts'
-import { type LocalStatus, localReply } from './local-reply.ts'
+import { failureReply, type LocalStatus, localReply } from './local-reply.ts'
 import { LeftBody, nextCanBeFound } from './left-body.ts'
 import { Farewell } from './farewell.ts'
 import type { ConnectionPorts } from './ports.ts'
@@ -172,7 +172,7 @@ export class OutboundConnection implements WireOwner {
       if (outcome.kind === 'deny') this.answer(403, head)
       else this.client.reset()
     } else {
-      this.count(outcome.kind === 'limited' ? 'limited' : 'routedReply')
+      this.count(outcome.kind === 'limited' || outcome.kind === 'barred' ? outcome.kind : 'routedReply')
       this.answer(outcome.kind === 'reply' ? outcome.status : outcome.reply, head)
     }
   }
@@ -204,7 +204,7 @@ export class OutboundConnection implements WireOwner {
         break
       case 'failed':
         this.count(FAILURE_ENDS[end.status])
-        this.answer(end.status, this.asked as RequestHead)
+        this.answer(failureReply(end.status), this.asked as RequestHead)
         break
       case 'broken':
         this.count('broken')

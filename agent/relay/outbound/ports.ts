@@ -46,18 +46,34 @@ export type Outcome =
       budget?: RetryBudget
       /** Milliseconds before it is sent on, a part of `requestTimeout`. */
       delay?: number
+      /** By the breaker of the service: its end is told there. */
+      admitted?: Admitted | undefined
     }
   | { kind: 'reply'; status: RoutedStatus }
   /** A redirect, a direct response, an abort, or the answer to a preflight: the whole of it, as the tables have it. */
   | { kind: 'own-reply'; reply: Uint8Array }
   /** A rate limit has no more. */
   | { kind: 'limited'; reply: Uint8Array }
+  /** The breaker of the service lets no more through. */
+  | { kind: 'barred'; reply: Uint8Array }
   /** `drop`: no rule of any kind lets it in, so that nobody answers. */
   | { kind: 'deny' }
   | { kind: 'drop' }
 
 /** What a route may answer by itself, without a line of its own. */
 export type RoutedStatus = 404 | 500 | 503
+
+/** A request that a breaker let through. Its end is told once; what is said later is not heard. */
+export type Admitted = {
+  /** The status of its response; 'error': there was none, by the service's doing. */
+  over(came: number | 'error'): void
+  /** It came to nothing that says anything of the service. */
+  untold(): void
+  /** Too many wait for a connection: so it does not. */
+  pending(): void
+  /** It has to wait for a connection; undefined = too many do. */
+  wait(): (() => void) | undefined
+}
 
 /** Where to, and as whom: two identities never share a connection. */
 export type Target = {
@@ -85,10 +101,16 @@ export type EndpointCall = {
 /** A head with a route's edits (policy/route-edits.ts): whole, its empty line included. */
 export type HeadEdit = (head: Uint8Array) => Uint8Array
 
+/** Too many requests of the service wait for a connection already. */
+export class TooManyWait extends Error {}
+
 /** Connections to endpoints, of the relay's own. */
 export interface Connector {
-  /** `fresh`: none that was used before. Rejects when there is no connection to be had. */
-  take(target: Target, fresh: boolean): Promise<Wire>
+  /**
+   * `fresh`: none that was used before. Rejects when there is no connection to be had; with TooManyWait where
+   * one has to be made and `wait` has no place left.
+   */
+  take(target: Target, fresh: boolean, wait?: Admitted['wait']): Promise<Wire>
   /** For the next request: a whole response was read, nothing else is on it. */
   giveBack(target: Target, wire: Wire): void
 }

@@ -4,9 +4,10 @@
  * answers what its route takes for no answer, is exchanged for another where the request may be
  * said twice (repeat.ts).
  */
+import { tellBreaker } from './tell-breaker.ts'
 import { ExchangeTimers } from './exchange-timers.ts'
 import type { ExchangeEnd, ExchangePorts, Forward } from './exchange-ports.ts'
-import type { EndpointCall, Target } from './ports.ts'
+import { type EndpointCall, type Target, TooManyWait } from './ports.ts'
 import { type Came, type Sent, Tries } from './repeat.ts'
 import type { RequestHead } from './request-reader.ts'
 import type { ResponseHead } from './response-head.ts'
@@ -83,6 +84,7 @@ export class UpstreamExchange implements WireOwner {
   /** Nobody waits for it any more. */
   abort(): void {
     if (this.over) return
+    this.forward.admitted?.untold()
     this.finish()
     this.drop()?.reset()
   }
@@ -126,12 +128,13 @@ export class UpstreamExchange implements WireOwner {
     this.call = target.call?.()
     this.moves()
     this.timers.set('backend', backendTimeout, () => this.again('late') || this.fail(504))
-    this.ports.connector.take(target, fresh).then(
+    this.ports.connector.take(target, fresh, this.forward.admitted?.wait).then(
       (wire) => {
         if (this.over) this.ports.connector.giveBack(target, wire)
         else this.begin(wire)
       },
-      () => {
+      (error) => {
+        if (error instanceof TooManyWait) return this.end({ kind: 'failed', status: 'pending' })
         this.call?.lost()
         this.lost()
       },
@@ -268,6 +271,7 @@ export class UpstreamExchange implements WireOwner {
   private end(ending: ExchangeEnd): void {
     if (this.over) return
     this.timers.stop()
+    tellBreaker(this.forward.admitted, ending, this.response?.status)
     if (ending.kind !== 'broken' && this.ports.client.backlog > 0) {
       this.ending = ending
       return

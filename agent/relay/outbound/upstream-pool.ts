@@ -3,7 +3,7 @@
  * next one of the same identity. One that a request has is bounded by the clients
  * that may be connected; what is bounded here is what waits.
  */
-import type { Connector, Target } from './ports.ts'
+import { type Admitted, type Connector, type Target, TooManyWait } from './ports.ts'
 import { ReusingSocket } from './reusing-socket.ts'
 import { NOBODY, Wire } from './wire.ts'
 
@@ -48,9 +48,9 @@ export class UpstreamPool implements Connector {
     return this.count
   }
 
-  async take(target: Target, fresh: boolean): Promise<Wire> {
+  async take(target: Target, fresh: boolean, wait?: Admitted['wait']): Promise<Wire> {
     const found = fresh ? undefined : this.idle.get(keyOf(target))?.pop()
-    if (!found) return this.dial(target)
+    if (!found) return this.queue(target, wait)
     this.count--
     this.counts.reused++
     return found.wire
@@ -80,6 +80,16 @@ export class UpstreamPool implements Connector {
     clearInterval(this.sweeper)
     for (const [key, list] of this.idle) for (const { wire } of [...list]) this.leave(key, wire)
     for (const wire of this.dialling) wire.destroy()
+  }
+
+  private async queue(target: Target, wait: Admitted['wait'] = () => () => {}): Promise<Wire> {
+    const leave = wait()
+    if (!leave) throw new TooManyWait(`too many wait for ${target.address}:${target.port}`)
+    try {
+      return await this.dial(target)
+    } finally {
+      leave()
+    }
   }
 
   private dial(target: Target): Promise<Wire> {

@@ -6,8 +6,8 @@
 #ifndef HEDDLE_ASK_H
 #define HEDDLE_ASK_H
 
+#include "breaker.h"
 #include "hand.h"
-#include "health.h"
 #include "upstream-pool.h"
 
 static __always_inline struct heddle_upstream *upstream_of(struct heddle_client *c)
@@ -65,7 +65,7 @@ static __always_inline __u32 ask_gone(__u32 index)
 
 	if (!u)
 		return HEDDLE_USE_NONE;
-	endpoint_ends(u, HEDDLE_ENDED_UNTOLD);
+	request_untold(u);
 	upstream_gone(u);
 	return *(volatile __u32 *)&u->use;
 }

@@ -14,10 +14,8 @@
 #include "client-route.h"
 #include "client-told.h"
 #include "client-upstream.h"
-#include "hand.h"
 #include "client-limit.h"
 #include "shadow-client.h"
-#include "upstream-pool.h"
 #include "window.h"
 
 /* In place of an action: the program of slot client->slot goes on. */
@@ -83,7 +81,7 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 		return SK_PASS;
 	}
 	/* It has just gone, and no byte with it. */
-	endpoint_ends(u, HEDDLE_ENDED_UNTOLD);
+	request_untold(u);
 	u->work = 0;
 	u->client = 0;
 	upstream_gone(u);
@@ -155,6 +153,7 @@ static __always_inline int client_answer(struct call *k, const struct destinatio
 		count(HEDDLE_LIMITED);
 		client_audited(k, to, HEDDLE_LIMITED);
 	}
+	breaker_answered(to);
 	client_count(HEDDLE_KERNEL_ANSWERED);
 	return SK_PASS;
 }
@@ -221,11 +220,13 @@ static __always_inline int request_read(struct call *k)
 		return hand_over(k, HEDDLE_SLOW_HEAD);
 	if (!u)
 		return client_answer(k, &to);
-	if (request_limited(c, u, &to)) {
+	action = request_admitted(c, u, &to);
+	if (action == HEDDLE_SLOW_LIMITED) {
 		to.status = CLIENT_LIMITED;
-		return draft_answer(k, &to) ? hand_over(k, HEDDLE_SLOW_LIMITED)
-					    : client_answer(k, &to);
+		return draft_answer(k, &to) ? hand_over(k, action) : client_answer(k, &to);
 	}
+	if (action)
+		return hand_over(k, action);
 	if (k->at < k->size)
 		bpf_msg_apply_bytes(k->msg, k->at + growth(k));
 	endpoint_begins(u, to.service, to.counts);

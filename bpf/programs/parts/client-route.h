@@ -15,6 +15,7 @@
 #include "../../protocols/http1/query.h"
 #include "../../protocols/http1/request.h"
 #include "balance.h"
+#include "client-breaker.h"
 #include "context.h"
 #include "count.h"
 #include "epoch.h"
@@ -27,6 +28,8 @@ enum client_status {
 	CLIENT_LIMITED = 429,
 	CLIENT_NO_BACKEND = 500,
 	CLIENT_NO_ENDPOINT = 503,
+	CLIENT_OPEN = REPLY_OPEN, /* its breaker says so */
+	CLIENT_IN_FLIGHT = REPLY_IN_FLIGHT,
 	CLIENT_MOVED = REPLY_CLOSES, /* its routes are newer than its connection */
 };
 
@@ -144,9 +147,21 @@ static __always_inline int route_endpoint(struct heddle_client *c, struct heddle
 /* Where it goes. Not 0: nowhere, or the relay knows. On a stack of its own. */
 SEPARATE int route_request(struct heddle_client *c, struct heddle_window *w, struct destination *to)
 {
+	int barred;
+
 	if (!c || !w || !to)
 		return -1;
-	return route_service(c, w, to) || route_endpoint(c, w, to);
+	if (route_service(c, w, to))
+		return -1;
+	barred = service_barred(to->service);
+	if (barred > 0)
+		return routed_to_status(to, barred == HEDDLE_BREAKER_IS_OPEN ? CLIENT_OPEN
+									     : CLIENT_IN_FLIGHT);
+	if (route_endpoint(c, w, to))
+		return -1;
+	if (!barred)
+		to->counts |= HEDDLE_COUNT_BREAKER;
+	return 0;
 }
 
 /*

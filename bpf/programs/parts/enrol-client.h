@@ -7,8 +7,8 @@
 #define HEDDLE_ENROL_CLIENT_H
 
 #include "../../lib/address.h"
+#include "breaker.h"
 #include "hand.h"
-#include "health.h"
 #include "upstream-pool.h"
 #include <bpf/bpf_endian.h>
 
@@ -99,7 +99,7 @@ static __always_inline void direct_leaves(struct heddle_client *c)
 
 	bpf_map_delete_elem(&remote_upstreams, &cookie);
 	if (u)
-		endpoint_ends(u, HEDDLE_ENDED_UNTOLD);
+		request_untold(u);
 	direct_free(c->direct);
 	if (c->upstream == c->direct)
 		c->upstream = 0;

@@ -8,7 +8,6 @@
 
 #include "../../maps/outbound.h"
 
-#define ONCE(x) (*(volatile typeof(x) *)&(x))
 #define NS_PER_MS 1000000ULL
 /* The longest ejection, unless the first one is longer already. */
 #define MAX_EJECTION_MS 300000
@@ -133,25 +132,26 @@ static __always_inline void endpoint_begins(struct heddle_upstream *u, __u32 ser
 		__sync_fetch_and_add(&h->in_flight, 1);
 }
 
-/* It is over, with that status. Whoever comes second finds nothing owed. */
-static __always_inline void endpoint_ends(struct heddle_upstream *u, __u32 status)
+/* It is over, with that status: what was owed, enum heddle_count. Whoever comes second finds nothing. */
+static __always_inline __u32 endpoint_ends(struct heddle_upstream *u, __u32 status)
 {
 	__u32 counts = ONCE(u->counts) ? __sync_lock_test_and_set(&u->counts, 0) : 0;
 	struct heddle_health *h = counts ? health_of(u->endpoint) : NULL;
 	__u64 now;
 
 	if (!h)
-		return;
+		return counts;
 	if (counts & HEDDLE_COUNT_FLIGHT)
 		flight_ends(h);
 	if (status == HEDDLE_ENDED_UNTOLD)
-		return;
+		return counts;
 	if (counts & HEDDLE_COUNT_LATENCY && status != HEDDLE_ENDED_RESET) {
 		now = bpf_ktime_get_ns();
 		latency_add(h, now - u->began, now);
 	}
 	if (counts & HEDDLE_COUNT_STATUS)
 		endpoint_judge(u->service, u->endpoint, status);
+	return counts;
 }
 
 #endif /* HEDDLE_HEALTH_H */

@@ -8,8 +8,8 @@
 #define HEDDLE_REMOTE_RESPONSE_H
 
 #include "../../protocols/http1/response.h"
+#include "client-breaker.h"
 #include "hand.h"
-#include "health.h"
 #include "rest.h"
 #include "upstream-pool.h"
 #include "window.h"
@@ -111,7 +111,7 @@ static __always_inline int direct_response(struct reply *k, __u32 index)
 	reply_read(k);
 	if (k->ended) {
 		u->responses++;
-		endpoint_ends(u, u->response.status);
+		request_ends(u, u->response.status);
 	}
 	/* Where an answer ends, or whose it is, is not known any more. */
 	if (u->response.phase == HEDDLE_RESPONSE_LOST || (k->ended && k->at < k->size))
@@ -148,7 +148,7 @@ static __always_inline int remote_response(struct __sk_buff *skb)
 	}
 	if (k.ended) {
 		u->responses++;
-		endpoint_ends(u, u->response.status);
+		request_ends(u, u->response.status);
 		/* A segment has one verdict: what stands behind the end can't be taken off. */
 		if (u->response.flags & RESPONSE_CLOSE || k.at < k.size)
 			upstream_gone(u);

@@ -8,8 +8,8 @@
 
 #include "../../lib/sock.h"
 #include "../../protocols/http1/response.h"
+#include "client-breaker.h"
 #include "hand.h"
-#include "health.h"
 #include "measure.h"
 #include "message.h"
 #include "rest.h"
@@ -115,7 +115,7 @@ static __always_inline void answer_ended(struct answer *a, __u32 index)
 
 	u->responses++;
 	measure_response(u->response.status);
-	endpoint_ends(u, u->response.status);
+	request_ends(u, u->response.status);
 	if (u->response.flags & RESPONSE_CLOSE || a->at < a->size)
 		upstream_gone(u);
 	/* What stands behind the end was asked for by nobody: the relay gets it, and ends the connection. */

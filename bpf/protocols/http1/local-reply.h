@@ -16,6 +16,9 @@
 #define LOCAL_REPLY(status) LOCAL_REPLY_WITH(status, "")
 /* As a status: 503, and the connection ends. */
 #define REPLY_CLOSES 1503
+/* 503, by the breaker of the service. */
+#define REPLY_OPEN 2503
+#define REPLY_IN_FLIGHT 3503
 #define WRITE_REPLY(to, text)                                                                      \
 	do {                                                                                       \
 		__builtin_memcpy((to)->bytes, text, sizeof(text) - 1);                             \
@@ -38,6 +41,12 @@ SEPARATE int local_reply(struct heddle_window *to, __u32 status)
 	else if (status == REPLY_CLOSES)
 		WRITE_REPLY(to,
 			    LOCAL_REPLY_WITH("503 Service Unavailable", "Connection: close\r\n"));
+	else if (status == REPLY_OPEN)
+		WRITE_REPLY(to, LOCAL_REPLY_WITH("503 Service Unavailable",
+						 "x-heddle-breaker: open\r\n"));
+	else if (status == REPLY_IN_FLIGHT)
+		WRITE_REPLY(to, LOCAL_REPLY_WITH("503 Service Unavailable",
+						 "x-heddle-breaker: in-flight\r\n"));
 	else
 		return -1;
 	return 0;

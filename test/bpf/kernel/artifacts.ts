@@ -13,7 +13,10 @@ import { buildTables, type Tables } from '../../../pipelines/tables/build-tables
 const compiler = checkoutCompiler()
 const texts = new Map<string, Uint8Array>()
 
-export type TestArtifact = Pick<Tables, 'services' | 'routes'> & { elf: Uint8Array; blocks: Block[] }
+export type TestArtifact = Pick<Tables, 'services' | 'routes' | 'breakers'> & {
+  elf: Uint8Array
+  blocks: Block[]
+}
 
 export function dispatcherElf(): Promise<Uint8Array> {
   return compiler.dispatcher()
@@ -23,11 +26,11 @@ export function dispatcherElf(): Promise<Uint8Array> {
 export async function compileSet(set: PolicySet): Promise<TestArtifact> {
   const result = buildTables(set)
   if (!result.ok) throw result.failures[0]
-  const { blob, words, blocks, services, routes } = result.tables
+  const { blob, words, blocks, services, routes, breakers } = result.tables
   const variant = variantName(capacityFor(words))
   const text = texts.get(variant) ?? (await compiler.compile(set)).elf
   texts.set(variant, text)
-  return { elf: withTables(text, blob), blocks: [...blocks], services, routes }
+  return { elf: withTables(text, blob), blocks: [...blocks], services, routes, breakers }
 }
 
 /** The program text of the smallest variant, around tables that no compiler made. */

@@ -11,9 +11,11 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { u32 } from '../../../agent/adapters/libbpf.ts'
 import { assign, rowsFor } from '../../../agent/identities.ts'
+import type { RouteContent } from '../../../agent/ports.ts'
 import { routeContentFor } from '../../../agent/route-choices.ts'
 import { askRelay } from '../../../agent/relay/stats.ts'
 import { ClientReason } from '../../../bpf/abi/heddle.gen.ts'
+import type { ServiceBreaker } from '../../../pipelines/policy/breaker.ts'
 import type { Policy, Workload } from '../../../pipelines/policy/model.ts'
 import type { Route } from '../../../pipelines/policy/route.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
@@ -70,6 +72,8 @@ export class OutboundFixture {
   readonly numbers = new Map<string, number>(
     Object.entries(NUMBERS).map(([name, number]) => [`shop/${name}:80`, number]),
   )
+  /** What the active generation's routes are here. */
+  routed: { slot: number; content: RouteContent } | undefined
   private readonly config: string
   private readonly socket: string
   private relay: ChildProcess | undefined
@@ -84,10 +88,14 @@ export class OutboundFixture {
     this.socket = join(node.directory, 'relay.sock')
   }
 
-  static async create(policies: Policy[] = [], routes: Route[] = [FRONT_ROUTE]): Promise<OutboundFixture> {
+  static async create(
+    policies: Policy[] = [],
+    routes: Route[] = [FRONT_ROUTE],
+    breakers: ServiceBreaker[] = [],
+  ): Promise<OutboundFixture> {
     const fixture = new OutboundFixture(await KernelFixture.create(await dispatcherElf()))
     try {
-      await fixture.enforce(1, policies, routes)
+      await fixture.enforce(1, policies, routes, breakers)
       await fixture.describeServices()
       await fixture.startRelay()
       await fixture.startClient()
@@ -99,13 +107,19 @@ export class OutboundFixture {
   }
 
   /** Another generation becomes active. */
-  async enforce(generation: number, policies: Policy[], routes: Route[] = [FRONT_ROUTE]): Promise<void> {
-    const { elf, blocks, services, routes: entries } = await compileSet({ policies, routes })
+  async enforce(
+    generation: number,
+    policies: Policy[],
+    routes: Route[] = [FRONT_ROUTE],
+    breakers: ServiceBreaker[] = [],
+  ): Promise<void> {
+    const { elf, blocks, ...artifact } = await compileSet({ policies, routes, breakers })
     const { identities, addresses } = assign({ identities: [], published: [] }, [CALLER])
     const slot = generation % 8
     await this.node.stage(slot, elf, rowsFor(blocks, identities))
-    const content = routeContentFor({ services, routes: entries }, { numbers: this.numbers, identities })
+    const content = routeContentFor(artifact, { numbers: this.numbers, identities })
     await this.node.kernel.setRoutes(slot, content)
+    this.routed = { slot, content }
     await this.node.kernel.setAddresses(addresses)
     const [identity] = identities
     const id = statSync(this.node.cgroup, { bigint: true }).ino
