@@ -21,11 +21,13 @@ export async function compile(ports: CompilePorts, event: EventOf<'compile'>): P
     elf: { digest: await putBlob(ports.store, elf), bytes: elf.length },
     intents: intentsOf(set.policies),
     ...auditsOf(set.policies),
-    policies: [...set.policies, ...set.routes].map(({ namespace, name, source: { file } }) => ({
-      namespace,
-      name,
-      file,
-    })),
+    policies: [...set.policies, ...set.routes, ...(set.breakers ?? [])].map(
+      ({ namespace, name, source: { file } }) => ({
+        namespace,
+        name,
+        file,
+      }),
+    ),
     source,
   } satisfies Manifest)
   const artifact = await putJson(ports.store, manifest)

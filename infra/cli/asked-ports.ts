@@ -24,7 +24,9 @@ function portsOf(rules: Rule[]): number[] {
 }
 
 /** The one namespace that all policies and routes speak for; else "default". */
-export function namespaceOf({ policies, routes }: PolicySet): string {
-  const [one = 'default', ...others] = new Set([...policies, ...routes].map(({ namespace }) => namespace))
+export function namespaceOf({ policies, routes, breakers = [] }: PolicySet): string {
+  const [one = 'default', ...others] = new Set(
+    [...policies, ...routes, ...breakers].map(({ namespace }) => namespace),
+  )
   return others.length === 0 ? one : 'default'
 }

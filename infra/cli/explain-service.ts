@@ -1,6 +1,7 @@
 /** What routes say to one request to a service: which rule decides, where it goes, how its heads are changed. */
 import { join } from 'node:path'
 import { sameBytes } from '../../pipelines/bytes.ts'
+import { breakerFor, breakerText } from '../../pipelines/policy/breaker.ts'
 import type { PolicySet } from '../../pipelines/policy/model.ts'
 import { changedPath, type HeaderChange, type RequestChange } from '../../pipelines/policy/route-change.ts'
 import type { RouteOutcome, RouteQuestion } from '../../pipelines/policy/route-evaluate.ts'
@@ -70,6 +71,7 @@ export function explainService(
   const lines = possible.flatMap((each) => [
     `${answerText(each)}${each.sum === each.weight ? '' : `, ${each.weight} of ${each.sum} requests`}`,
     ...changeLines(each, question),
+    ...breakerLines(loaded, each),
     ...byteLines(head, each.after),
   ])
   const outcomes = possible.map(({ deciding, after, ...outcome }) => outcome)
@@ -79,6 +81,15 @@ export function explainService(
     json: { service, client, deciding: by, outcomes, met },
     text: [...lines, `  ${where}`, ...metLines(matches, all), ''].join('\n'),
   }
+}
+
+/** What may keep it from there, in this node's time: an explanation knows no state. */
+function breakerLines({ root, set }: { root: string; set: PolicySet }, outcome: Shown): string[] {
+  const found = outcome.kind === 'forward' ? breakerFor(set.breakers ?? [], outcome.service) : undefined
+  if (found === undefined) return []
+  const { namespace, name, source } = found
+  const place = `${namespace}/${name} ${join(root, source.file)}:${source.line}`
+  return [`  breaker  ${breakerText(found.breaker)} (${place})`]
 }
 
 /** The head as it comes and as it goes on, where it goes on otherwise. */

@@ -23,11 +23,16 @@ const RelayStats = z.object({
       connections: Counts,
       upstreams: Count,
       counters: Counts,
+      /** By an address that the service is called by; an older relay tells of none. */
+      breakers: z
+        .array(z.object({ service: z.string(), state: z.string(), trips: Count, refused: Counts }))
+        .default([]),
     })
     .nullable(),
   complaints: Count,
 })
 export type RelayStats = z.infer<typeof RelayStats>
+type Outbound = NonNullable<RelayStats['outbound']>
 
 /** Throws a ZodError where it is no relay that answered. */
 export function parseStats(said: unknown): RelayStats {
@@ -51,6 +56,7 @@ const REASONS: Partial<Record<string, string>> = {
   SLOW_ENDLESS: 'a response of another node that only its connection ends',
   SLOW_REFUSED: 'no route, no rule or no endpoint: the relay gives the answer',
   SLOW_LIMITED: 'a rate limit has no more, and its client is told by the relay',
+  SLOW_BROKEN: 'a breaker opened or was full at that moment: the relay asks again',
 } satisfies Partial<Record<Name, string>>
 
 /** Done by the kernel alone. */
@@ -77,7 +83,7 @@ export function statsText(stats: RelayStats): string {
 
 function outboundLines(outbound: RelayStats['outbound']): string[] {
   if (outbound === null) return ['outbound  no dispatcher that knows services is attached']
-  const { requests, retries, overBudget, connections, upstreams, counters } = outbound
+  const { requests, retries, overBudget, connections, upstreams, counters, breakers } = outbound
   const kernel = sum(CARRIED.map((name) => counters[name] ?? 0))
   const relay = sum(Object.values(requests))
   const why = Object.entries(counters).filter(([name]) => !CARRIED.includes(name))
@@ -88,7 +94,14 @@ function outboundLines(outbound: RelayStats['outbound']): string[] {
     `          ${open}${turned}, ${upstreams} upstreams`,
     ...listed('relay', { ...requests, retries, overBudget }),
     ...why.sort(([, a], [, b]) => b - a).map(whyText),
+    ...breakers.map(breakerText),
   ]
+}
+
+const breakerText = ({ service, state, trips, refused }: Outbound['breakers'][number]) => {
+  const why = Object.entries(refused).filter(([, count]) => count > 0)
+  const told = why.map(([name, count]) => `, ${count} refused: ${name}`).join('')
+  return `breaker   ${service} is ${state}, opened ${trips} times${told}`
 }
 
 const whyText = ([name, count]: [string, number]) =>

@@ -1,4 +1,5 @@
 /** Files of one commit → one policy set, or everything that stands in the way. */
+import type { ServiceBreaker } from '../policy/breaker.ts'
 import type { Policy, PolicySet } from '../policy/model.ts'
 import type { PolicyCase } from '../policy/policy-case.ts'
 import type { Route } from '../policy/route.ts'
@@ -8,6 +9,7 @@ import { readCiliumDocument } from './cilium/policy.ts'
 import { type Finding, inReadingOrder, problem } from './finding.ts'
 import { gatewayKind, type Named, otherKind, readReference, referencesOf } from './gateway/documents.ts'
 import { readRoute } from './gateway/route.ts'
+import { secondBreakers } from './mesh/breakers.ts'
 import { isMeshDocument, readMeshDocument } from './mesh/policy.ts'
 import { schemaFindings } from './schema-findings.ts'
 import { plainValue, type SourceNode } from './source-node.ts'
@@ -85,7 +87,13 @@ function tooManyCases(at: Source): Finding {
 }
 
 /** What documents say, and the objects that they are, told apart by kind. */
-type Reading = { policies: Policy[]; routes: Route[]; cases: PolicyCase[]; findings: Finding[] }
+type Reading = {
+  policies: Policy[]
+  routes: Route[]
+  breakers: ServiceBreaker[]
+  cases: PolicyCase[]
+  findings: Finding[]
+}
 type Found = (object: Named, root: SourceNode) => void
 
 const named = (kind: string, { namespace, name, source }: Omit<Named, 'kind'>): Named => {
@@ -121,15 +129,17 @@ function read(roots: readonly SourceNode[], reading: Reading, found: Found): Fin
     }
     if (isPolicyTest(root)) readCases(root, reading, found)
     else if (kind === undefined) {
-      const { policies, findings, routes } = isMeshDocument(root)
+      const { policies, findings, routes, breakers } = isMeshDocument(root)
         ? readMeshDocument(root, known)
-        : { ...readCiliumDocument(root), routes: [] }
+        : { ...readCiliumDocument(root), routes: [], breakers: [] }
       reading.findings.push(...findings)
-      for (const said of [...policies, ...routes]) found(named('policy', said), root)
+      for (const said of [...policies, ...routes, ...breakers]) found(named('policy', said), root)
       reading.policies.push(...policies)
       reading.routes.push(...routes)
+      reading.breakers.push(...breakers)
     }
-    if (reading.policies.length + reading.routes.length > MAX_POLICIES) return tooMany(root.at)
+    if (reading.policies.length + reading.routes.length + reading.breakers.length > MAX_POLICIES)
+      return tooMany(root.at)
     if (reading.cases.length > MAX_CASES) return tooManyCases(root.at)
   }
   return undefined
@@ -137,7 +147,7 @@ function read(roots: readonly SourceNode[], reading: Reading, found: Found): Fin
 
 /** Read all files of a commit; `tenants.yaml` among them, when there, says who may speak where. */
 export function readPolicyFiles(files: PolicyFile[]): Loaded {
-  const reading: Reading = { policies: [], routes: [], cases: [], findings: [] }
+  const reading: Reading = { policies: [], routes: [], breakers: [], cases: [], findings: [] }
   const ordered = [...files].sort((left, right) => (left.path < right.path ? -1 : 1))
   const tenants = readTenants(
     ordered.find(({ path }) => path === TENANTS_FILE),
@@ -151,8 +161,11 @@ export function readPolicyFiles(files: PolicyFile[]): Loaded {
   const roots = ordered.filter(({ path }) => path !== TENANTS_FILE).flatMap(({ documents }) => documents)
   const limit = read(roots, reading, found)
   if (limit !== undefined) return { findings: [limit] }
-  const { policies, routes, cases, findings } = reading
+  reading.findings.push(...secondBreakers(reading.breakers))
+  const { policies, routes, breakers, cases, findings } = reading
   const refused = findings.some(({ severity }) => severity === 'error')
   const sorted = inReadingOrder(findings)
-  return refused ? { findings: sorted } : { set: { policies, routes }, cases, warnings: sorted }
+  return refused
+    ? { findings: sorted }
+    : { set: { policies, routes, ...(breakers.length > 0 && { breakers }) }, cases, warnings: sorted }
 }

@@ -42,6 +42,7 @@ export type Breaker = z.infer<typeof Breaker>
 /** Of a service's port; null = each of its ports that none is for by number. */
 export const ServiceBreaker = z.strictObject({
   name: z.string(),
+  namespace: z.string(),
   source: Source,
   service: z.strictObject({
     namespace: z.string(),
@@ -59,6 +60,24 @@ export function breakerFor(
 ): ServiceBreaker | undefined {
   const own = breakers.filter(({ service }) => service.namespace === namespace && service.name === name)
   return own.find(({ service }) => service.port === port) ?? own.find(({ service }) => service.port === null)
+}
+
+/** For people. */
+export function breakerText(breaker: Breaker): string {
+  const { consecutiveErrors, errorRate, maxInFlight, maxPending, open, probes } = breaker
+  const opening = [
+    ...(consecutiveErrors === undefined ? [] : [`${consecutiveErrors} errors in a row`]),
+    ...(errorRate === undefined
+      ? []
+      : [`${errorRate.percent} % of ${errorRate.minimumVolume} requests or more in ${errorRate.window} ms`]),
+  ]
+  return [
+    ...(opening.length === 0
+      ? []
+      : [`open for ${open} ms after ${opening.join(' or ')}, then ${probes} to probe`]),
+    ...(maxInFlight === undefined ? [] : [`at most ${maxInFlight} in flight`]),
+    ...(maxPending === undefined ? [] : [`at most ${maxPending} waiting for a connection`]),
+  ].join('; ')
 }
 
 /** Of requests that were not let through: what the client is told in `x-heddle-breaker`. */

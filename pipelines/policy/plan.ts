@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { canonicalJson, type Json } from '../contract/canonical-json.ts'
+import type { ServiceBreaker } from './breaker.ts'
 import type { Policy, PolicySet } from './model.ts'
 import { Effect, effectsOf } from './plan-effects.ts'
 import type { Route } from './route.ts'
@@ -13,11 +14,11 @@ import { Source } from './source.ts'
 const MAX_NAMED = 500
 
 export const Change = z.strictObject({
-  kind: z.enum(['policy', 'route']),
+  kind: z.enum(['policy', 'route', 'breaker']),
   change: z.enum(['added', 'changed', 'removed']),
   namespace: z.string(),
   name: z.string(),
-  /** The service that a route speaks for: `namespace/name`, with its port where it is for one. */
+  /** The service that a route or breaker speaks for: `namespace/name`, with its port where it is for one. */
   service: z.string().nullable(),
   /** Where it stands now; of what is removed, where it stood. */
   source: Source,
@@ -36,12 +37,14 @@ export type Plan = z.infer<typeof Plan>
 export function planOf(before: PolicySet, after: PolicySet): Plan {
   const policies = compare(before.policies, after.policies, policyKey)
   const routes = compare(before.routes, after.routes, routeKey)
+  const breakers = compare(before.breakers ?? [], after.breakers ?? [], breakerKey)
   const { effects, skipped } = effectsOf(before, after, [
     ...policies.flatMap(({ old, now }) => [old, now]).filter((each) => each !== undefined),
   ])
   const changes = [
     ...policies.map(({ old, now }) => changeOf('policy', old, now)),
     ...routes.map(({ old, now }) => changeOf('route', old, now)),
+    ...breakers.map(({ old, now }) => changeOf('breaker', old, now)),
   ]
   return {
     changes: changes.slice(0, MAX_NAMED),
@@ -57,6 +60,9 @@ export function planOf(before: PolicySet, after: PolicySet): Plan {
 const policyKey = ({ namespace, name }: Policy): string => JSON.stringify([namespace, name])
 const routeKey = ({ namespace, name, service, clients }: Route): string =>
   JSON.stringify([namespace, name, service.namespace, service.name, service.port, clients])
+
+const breakerKey = ({ namespace, name, service }: ServiceBreaker): string =>
+  JSON.stringify([namespace, name, service.name, service.port])
 
 type Pair<T> = { old: T | undefined; now: T | undefined }
 
@@ -95,15 +101,15 @@ const isPlace = (value: unknown): boolean =>
 
 function changeOf(
   kind: Change['kind'],
-  old: Policy | Route | undefined,
-  now: Policy | Route | undefined,
+  old: Policy | Route | ServiceBreaker | undefined,
+  now: Policy | Route | ServiceBreaker | undefined,
 ): Change {
-  const shown = (now ?? old) as Policy | Route
+  const shown = (now ?? old) as Policy | Route | ServiceBreaker
   const { namespace, name, source } = shown
   const change = old === undefined ? 'added' : now === undefined ? 'removed' : 'changed'
   return { kind, change, namespace, name, service: 'service' in shown ? serviceOf(shown) : null, source }
 }
 
-function serviceOf({ service: { namespace, name, port } }: Route): string {
+function serviceOf({ service: { namespace, name, port } }: Route | ServiceBreaker): string {
   return `${namespace}/${name}${port === null ? '' : `:${port}`}`
 }

@@ -120,7 +120,7 @@ export class UpstreamExchange implements WireOwner {
   }
 
   private attempt(): void {
-    const { targets, backendTimeout } = this.forward
+    const { targets, backendTimeout, admitted } = this.forward
     this.target = targets[this.tries.count % targets.length] as Target
     const { target } = this
     const fresh = this.tries.count > 0
@@ -128,7 +128,7 @@ export class UpstreamExchange implements WireOwner {
     this.call = target.call?.()
     this.moves()
     this.timers.set('backend', backendTimeout, () => this.again('late') || this.fail(504))
-    this.ports.connector.take(target, fresh, this.forward.admitted?.wait).then(
+    this.ports.connector.take(target, fresh, admitted && (() => admitted.wait())).then(
       (wire) => {
         if (this.over) this.ports.connector.giveBack(target, wire)
         else this.begin(wire)
@@ -191,7 +191,11 @@ export class UpstreamExchange implements WireOwner {
       at = found.at
     }
     if (at > from) out.push(chunk.subarray(from, at))
-    if (reader.phase === 'done') this.surplus = chunk.subarray(at)
+    if (reader.phase === 'done') {
+      this.surplus = chunk.subarray(at)
+      // Before its client knows, who may ask again at once.
+      tellBreaker(this.forward.admitted, { kind: 'done', goesOn: false }, this.response?.status)
+    }
     this.write(out)
     if (reader.phase === 'done') this.conclude()
   }

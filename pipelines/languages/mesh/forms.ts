@@ -6,10 +6,10 @@ type Needed<K extends keyof Spec> = { [key in K]-?: NonNullable<Spec[key]> }
 /** Of workloads. */
 export type SubjectSpec = Needed<'subject' | 'rules'> & Pick<Spec, 'unparsed' | 'paths'>
 /** Of a service, as its clients call it. */
-export type ServiceSpec = Needed<'service' | 'routes'>
+export type ServiceSpec = Needed<'service'> & Pick<Spec, 'routes' | 'breaker'>
 
 const OF_SUBJECT = ['rules', 'unparsed', 'paths'] as const satisfies (keyof Spec)[]
-const OF_SERVICE = ['routes'] as const satisfies (keyof Spec)[]
+const OF_SERVICE = ['routes', 'breaker'] as const satisfies (keyof Spec)[]
 
 /** What only the other form says, refused where it stands. */
 function refuseOf(reader: Reader, spec: Spec, fields: readonly (keyof Spec)[], form: 'subject' | 'service') {
@@ -32,10 +32,10 @@ export function formOf(
   reader: Reader,
   spec: Spec,
 ): { subject: SubjectSpec } | { service: ServiceSpec } | undefined {
-  const { subject, service, rules, routes, unparsed, paths } = spec
+  const { subject, service, rules, routes, breaker, unparsed, paths } = spec
   if (subject !== undefined && service !== undefined) {
     const message = '`service` beside `subject`'
-    const hint = 'write two policies: rules are of workloads, routes of a service'
+    const hint = 'write two policies: rules are of workloads, routes and breakers of a service'
     reader.refuse(['spec', 'service'], 'schema-violation', message, hint)
     return undefined
   }
@@ -47,9 +47,11 @@ export function formOf(
   }
   if (service !== undefined) {
     refuseOf(reader, spec, OF_SUBJECT, 'service')
-    if (routes === undefined)
-      return missing(reader, 'a service without routes', 'write routes: [{to: [{service: …, port: …}]}]')
-    return { service: { service, routes } }
+    if (routes === undefined && breaker === undefined) {
+      const hint = 'write routes: [{to: [{service: …, port: …}]}] or breaker: {…}'
+      return missing(reader, 'a service without routes or breaker', hint)
+    }
+    return { service: { service, routes, breaker } }
   }
-  return missing(reader, 'a policy about nobody', 'write subject and rules, or service and routes')
+  return missing(reader, 'a policy about nobody', 'write subject and rules, or service and routes or breaker')
 }

@@ -1,4 +1,5 @@
 /** `heddle.dev/v1 MeshPolicy`: one document → a policy or a route of the model, or findings. */
+import type { ServiceBreaker } from '../../policy/breaker.ts'
 import type { Policy } from '../../policy/model.ts'
 import type { Route } from '../../policy/route.ts'
 import { ANNOTATIONS, annotationsOf, UNPARSED } from '../annotations.ts'
@@ -11,7 +12,8 @@ import { subjectSelector } from '../selectors.ts'
 import { nodeAt, placeOf, plainValue, type SourceNode } from '../source-node.ts'
 import { formOf, type SubjectSpec } from './forms.ts'
 import { pathRefusals, warnOfOtherWords } from './paths.ts'
-import { routesOf } from './routes.ts'
+import { breakerOf } from './breakers.ts'
+import { routesOf, serviceOf } from './routes.ts'
 import { rulesOf } from './rules.ts'
 import { FIELDS, MeshPolicy } from './schema.ts'
 
@@ -94,26 +96,30 @@ function checkOwn(reader: Reader, annotations: Record<string, string>): void {
 }
 
 /** What one document says. */
-type Said = { policies: Policy[]; routes: Route[] }
+type Said = { policies: Policy[]; routes: Route[]; breakers: ServiceBreaker[] }
+const NOTHING: Said = { policies: [], routes: [], breakers: [] }
 
 function saidBy(reader: Reader, { metadata, spec }: MeshPolicy, references: References): Said {
   const form = formOf(reader, spec)
-  if (form === undefined) return { policies: [], routes: [] }
-  if ('subject' in form) return { policies: [policyOf(reader, metadata, form.subject)], routes: [] }
+  if (form === undefined) return NOTHING
+  if ('subject' in form) return { ...NOTHING, policies: [policyOf(reader, metadata, form.subject)] }
   const { name, namespace = DEFAULT_NAMESPACE, annotations = {} } = metadata
   checkOwn(reader, annotations)
-  return { policies: [], routes: routesOf(reader, form.service, { name, namespace, references }) }
+  const { service, breaker } = form.service
+  const front = serviceOf(reader, service, { name, namespace, references })
+  const routes = routesOf(reader, form.service, { name, namespace, references, front })
+  const breakers = breaker && front ? [breakerOf(reader, breaker, { name, namespace, service: front })] : []
+  return { policies: [], routes, breakers }
 }
 
 /** Read one document of the group. What it says is there only when no finding is an error. */
 export function readMeshDocument(root: SourceNode, references: References): Said & { findings: Finding[] } {
-  const nothing = { policies: [], routes: [] }
   const foreign = wrongKind(root)
-  if (foreign !== undefined) return { ...nothing, findings: [foreign] }
+  if (foreign !== undefined) return { ...NOTHING, findings: [foreign] }
   const parsed = MeshPolicy.safeParse(plainValue(root))
-  if (!parsed.success) return { ...nothing, findings: schemaFindings(root, parsed.error, VOCABULARY) }
+  if (!parsed.success) return { ...NOTHING, findings: schemaFindings(root, parsed.error, VOCABULARY) }
   const reader = readerOf(root)
   const said = saidBy(reader, parsed.data, references)
   const refused = reader.findings.some(({ severity }) => severity === 'error')
-  return { ...(refused ? nothing : said), findings: reader.findings }
+  return { ...(refused ? NOTHING : said), findings: reader.findings }
 }

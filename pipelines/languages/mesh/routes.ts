@@ -22,7 +22,7 @@ type Service = Route['service']
 const SERVICE = ['spec', 'service']
 
 /** The Service that a policy is about; undefined = refused. */
-function serviceOf(
+export function serviceOf(
   reader: Reader,
   { name, namespace, port }: ServiceSpec['service'],
   reach: Reach,
@@ -154,19 +154,23 @@ function checkNames(reader: Reader, routes: readonly MeshRoute[], at: Path): voi
   }
 }
 
-/** None where something is refused that leaves no route. */
-export function routesOf(reader: Reader, { service, routes }: ServiceSpec, reach: Reach): Route[] {
+/** None where nothing is routed, or something is refused that leaves no route. `front`: what the policy is about. */
+export function routesOf(
+  reader: Reader,
+  { routes = [] }: ServiceSpec,
+  reach: Reach & { front: Service | undefined },
+): Route[] {
   const at = ['spec', 'routes']
   if (routes.length > MAX_ROUTES) {
     const message = `${routes.length} routes in one policy, more than ${MAX_ROUTES}`
     reader.refuse(at, 'limit-exceeded', message, 'write several policies of one service')
     return []
   }
-  const front = serviceOf(reader, service, reach)
+  const { front } = reach
   checkNames(reader, routes, at)
   const from = { ...reach, front: front?.namespace ?? reach.namespace }
   const rules = routes.map((route, index) => ruleOf(reader, route, [...at, index], from))
-  if (front === undefined) return []
+  if (front === undefined || rules.length === 0) return []
   const { name, namespace } = reach
   const clients = front.namespace === namespace ? null : namespace
   return [{ name, namespace, source: reader.place(SERVICE), created: '', service: front, clients, rules }]

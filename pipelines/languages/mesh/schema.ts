@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { LabelSelector, Metadata } from '../objects.ts'
+import { BREAKER_OBJECTS, BreakerField } from './breaker-schema.ts'
 import { Paths } from './paths-schema.ts'
 import { MAX_ROUTES, ROUTE_OBJECTS, routeSchema, ServiceField } from './route-schema.ts'
 import { field } from './schema-field.ts'
@@ -241,12 +242,16 @@ const Spec = z
       'Of a service. What decides is the match that says most, not their order; what none takes is answered with 404.',
       [{ match: { path: { prefix: '/cart' } }, to: [{ service: 'cart', port: 80 }] }],
     ),
+    breaker: BreakerField,
   })
   .meta({
     id: 'Spec',
     description:
-      'What the policy says: of workloads, `subject`, `rules`, `paths` and `unparsed`; or of a Service and the requests to it, `service` and `routes`.',
-    oneOf: [{ required: ['subject', 'rules'] }, { required: ['service'] }],
+      'What the policy says: of workloads, `subject`, `rules`, `paths` and `unparsed`; or of a Service and the requests to it, `service` with `routes` or `breaker` or both.',
+    oneOf: [
+      { required: ['subject', 'rules'] },
+      { required: ['service'], anyOf: [{ required: ['routes'] }, { required: ['breaker'] }] },
+    ],
   })
 export type Spec = z.infer<typeof Spec>
 
@@ -280,6 +285,7 @@ const OBJECTS: { shape: object }[] = [
   LabelSelector,
   Route,
   ...ROUTE_OBJECTS,
+  ...BREAKER_OBJECTS,
 ]
 
 /** Every field name of the language, for "did you mean". */

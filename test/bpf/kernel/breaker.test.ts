@@ -19,7 +19,8 @@ const RATE: Breaker = {
   probes: 1,
 }
 const BOTH: Breaker = { ...ROW, maxInFlight: 2 }
-const RULES = [ROW, SHORT, TOUCHY, FULL, RATE, BOTH]
+const PENDING: Breaker = { maxPending: 1, open: LONG, probes: 1 }
+const RULES = [ROW, SHORT, TOUCHY, FULL, RATE, BOTH, PENDING]
 
 describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, () => {
   let bed: BreakerFixture
@@ -178,10 +179,32 @@ describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, 
     assert.equal(await whyOf('/a/plain'), 'open')
   })
 
+  it('pending: who would have to wait for a connection among too many is refused, in no time', async () => {
+    await bed.anew(PENDING)
+    const back = await bed.clogged()
+    // The one that the server's queue has room for, and the one that waits.
+    const [one, two, three] = [await bed.node.open(), await bed.node.open(), await bed.node.open()]
+    let waits = 0
+    for (const each of [one, two]) each.send(getText('/a/never', 'relay'))
+    await bed.node.until(async () => {
+      const { why } = await bed.ask(three, '/a/plain', 'relay').catch(() => ({ why: 'answered' }))
+      waits++
+      return why === 'pending'
+    })
+    const began = nowMs()
+    assert.deepEqual(await bed.ask(three, '/a/plain', 'relay'), { status: 503, why: 'pending' })
+    assert.ok(nowMs() - began < 1_000 && waits > 0)
+    assert.ok((bed.state().refused[2] ?? 0) > 0)
+    for (const each of [one, two]) each.command('destroy')
+    await back()
+    await bed.node.until(async () => (await bed.ask(three, '/a/plain')).status === 200)
+  })
+
   it('stats name it', async () => {
     const { breakers } = (await bed.node.stats())['outbound'] as { breakers: Record<string, unknown>[] }
     assert.equal(breakers.length, 1)
-    assert.equal(breakers[0]?.['state'], 'open')
-    assert.ok(Number(breakers[0]?.['trips']) > 0)
+    const { refused } = breakers[0] as { refused: Record<string, number> }
+    assert.ok((refused['pending'] ?? 0) > 0)
+    assert.equal(breakers[0]?.['state'], 'closed')
   })
 })

@@ -190,9 +190,14 @@ export class OutboundFixture {
   }
 
   /** A connection whose requests the kernel takes: there is an upstream for it to both servers. */
-  async openWarm(): Promise<Connection> {
+  openWarm(): Promise<Connection> {
+    return this.openWarmTo('/a/plain', '/b/plain')
+  }
+
+  /** The same to what these paths lead to. */
+  async openWarmTo(...paths: string[]): Promise<Connection> {
     const connection = await this.open()
-    for (const path of ['/a/plain', '/b/plain']) {
+    for (const path of paths) {
       await this.until(async () => {
         const before = this.ways().KERNEL_ROUTED
         await connection.get(path)

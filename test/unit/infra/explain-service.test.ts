@@ -1,15 +1,21 @@
 /** `heddle explain --service`: where a request goes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readPolicies } from '../../../functions/validate/load-policies.ts'
+import { readPolicies, type TextFile } from '../../../functions/validate/load-policies.ts'
 import { explainService, serviceOf } from '../../../infra/cli/explain-service.ts'
 import { UsageError } from '../../../infra/cli/usage.ts'
 import { parseHttp1 } from '../../../pipelines/protocols/http1.ts'
 import { FILES } from './explain-text.ts'
 
 /** What is said of a GET by a client of that namespace. */
-function said(service: string, target: string, client: string | null = null, all = false) {
-  const loaded = readPolicies(FILES)
+function said(
+  service: string,
+  target: string,
+  client: string | null = null,
+  all = false,
+  more: TextFile[] = [],
+) {
+  const loaded = readPolicies([...FILES, ...more])
   assert.ok('set' in loaded)
   const bytes = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: explain\r\n\r\n`)
   const [head] = parseHttp1(bytes)
@@ -118,3 +124,17 @@ test('with all, every part of each match, and those that were not asked', () => 
 
 for (const name of ['', 'a:0', 'a:65536', 'a b', 'a/b/c', '/a'])
   test(`\`${name}\` names no service`, () => assert.throws(() => serviceOf(name, 'shop'), UsageError))
+
+test('says what the breaker of a service that gets the request bounds', () => {
+  const breaker = `apiVersion: heddle.dev/v1
+kind: MeshPolicy
+metadata: {name: guard, namespace: shop}
+spec:
+  service: {name: front-v2}
+  breaker: {consecutiveErrors: 5, open: 10s}
+`
+  const { text } = said('front', '/v2/cart', null, false, [{ path: 'guard.yaml', text: breaker }])
+  const line =
+    '  breaker  open for 10000 ms after 5 errors in a row, then 1 to probe (shop/guard policies/guard.yaml:6)'
+  assert.equal(text.split('\n').filter((each) => each === line).length, 1)
+})

@@ -52,6 +52,16 @@ test("says the slow path's share of requests, what became of them, and why it wa
   ])
 })
 
+test('says of each breaker what it is, how often it opened, and whom it refused', () => {
+  const breaker = { service: '10.96.0.1:80', state: 'half-open', trips: 2 }
+  const refused = { open: 7, 'in-flight': 0, pending: 1 }
+  const said = text({ outbound: { ...SERVED, breakers: [{ ...breaker, refused }] } })
+  assert.match(
+    said,
+    /^breaker {3}10.96.0.1:80 is half-open, opened 2 times, 7 refused: open, 1 refused: pending$/m,
+  )
+})
+
 test('nothing asked yet is no share', () => {
   const quiet = { ...SERVED, requests: {}, counters: {} }
   assert.match(text({ outbound: quiet }), /^outbound {2}0 requests by the kernel, 0 requests by the relay$/m)

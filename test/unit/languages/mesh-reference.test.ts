@@ -41,7 +41,7 @@ const AROUND: Record<string, (line: string) => TextFile[]> = {
   MeshPolicy: (line) => [{ path: 'm.yaml', text: map([...HEAD, `spec: {${SPEC.join(', ')}}`], line) }],
   Metadata: (line) => [mesh('{action: allow}', '', map(['name: m'], line))],
   Spec: (line) => {
-    const spec = ['service', 'routes'].includes(field(line)) ? OF_SERVICE : SPEC
+    const spec = ['service', 'routes', 'breaker'].includes(field(line)) ? OF_SERVICE : SPEC
     return [{ path: 'm.yaml', text: map(HEAD, `spec: ${map(spec, line)}`) }]
   },
   LabelSelector: (line) => [selector(map([], line))],
@@ -57,6 +57,14 @@ const AROUND: Record<string, (line: string) => TextFile[]> = {
   PortRange: (line) => [rule(`action: allow, ports: [${map(['from: 1', 'to: 65535'], line)}]`)],
   Match: (line) => [match(map([], line))],
   PathMatch: (line) => [match(`{path: ${map([], line)}}`)],
+  Breaker: (line) => {
+    const opens = ['open', 'probes'].includes(field(line)) ? ['consecutiveErrors: 1'] : []
+    return [routes(`{${TO}}`, '{name: echo}', `, breaker: ${map(opens, line)}`)]
+  },
+  ErrorRate: (line) => {
+    const rate = map(['percent: 1', 'window: 1s', 'minimumVolume: 1'], line)
+    return [routes(`{${TO}}`, '{name: echo}', `, breaker: {errorRate: ${rate}}`)]
+  },
   ServiceRef: (line) => [routes(`{${TO}}`, map(['name: echo'], line))],
   Route: (line) => {
     const answers = ['redirect', 'respond'].includes(field(line))

@@ -144,6 +144,7 @@ describe('a circuit breaker', () => {
   it('is that of its port before that of all ports', () => {
     const of = (port: number | null) => ({
       name: `b${port}`,
+      namespace: 'shop',
       source: { file: 'b.yaml', line: 1, column: 1 },
       service: { namespace: 'shop', name: 'cart', port },
       breaker: RULE,

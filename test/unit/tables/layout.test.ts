@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Abi, DfaLayout, Diagram, Field, Limit, Next, TablesLayout } from '../../../bpf/abi/heddle.gen.ts'
+import { MAX_VOLUME, SLICES } from '../../../pipelines/policy/breaker.ts'
+import {
+  Abi,
+  BreakerLimit,
+  BreakerRuleLayout,
+  DfaLayout,
+  Diagram,
+  Field,
+  Limit,
+  Next,
+  TablesLayout,
+} from '../../../bpf/abi/heddle.gen.ts'
 import * as layout from '../../../pipelines/tables/layout.ts'
 
 test('the restated constants are those of heddle.h', () => {
@@ -16,6 +27,8 @@ test('the restated constants are those of heddle.h', () => {
   )
   assert.equal(layout.DFA_WORDS * 4, DfaLayout.bytes)
   assert.equal(layout.HEADER_WORDS * 4, TablesLayout.bytes)
+  assert.equal(layout.BREAKER_WORDS * 4, BreakerRuleLayout.bytes)
+  assert.deepEqual([SLICES, MAX_VOLUME], [BreakerLimit.BREAKER_SLICES, BreakerLimit.BREAKER_VOLUME])
 })
 
 test('every member of struct heddle_tables stands where the kernel reads it', () => {
