@@ -1187,7 +1187,7 @@ export const BreakerLayout = {
 export const BreakWhat = {
   BREAK_ADMIT: 1,
   BREAK_ENDED: 2,
-  BREAK_RESET: 3,
+  BREAK_BROKE: 3,
   BREAK_PENDING: 4,
   BREAK_FORGET: 5,
 } as const

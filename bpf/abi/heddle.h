@@ -1216,7 +1216,8 @@ struct heddle_breaker {
 enum heddle_break_what {
 	HEDDLE_BREAK_ADMIT = 1, /* a request of the relay's. Answer: enum heddle_breaker_answer, and its ticket */
 	HEDDLE_BREAK_ENDED = 2, /* that with `ticket`: `status`, or enum heddle_ended */
-	HEDDLE_BREAK_RESET = 3, /* upstream `index` broke off, by its server's doing: HEDDLE_ASK_RESET, and what a breaker says */
+	/* The connection of upstream `index` has ended within a response: `status` as above. In place of HEDDLE_ASK_RESET. */
+	HEDDLE_BREAK_BROKE = 3,
 	HEDDLE_BREAK_PENDING = 4, /* too many wait: counted, and `ticket` is given back */
 	HEDDLE_BREAK_FORGET = 5, /* a relay begins: what was in flight went with the one before */
 };

@@ -123,7 +123,7 @@ export const CLOSED: BreakerState = {
 
 type Admission = { state: BreakerState; ticket: Ticket } | { state: BreakerState; refused: BreakerRefusal }
 
-export const opens = ({ consecutiveErrors, errorRate }: Breaker): boolean =>
+const opens = ({ consecutiveErrors, errorRate }: Breaker): boolean =>
   consecutiveErrors !== undefined || errorRate !== undefined
 
 /** Rounded up, so that eight of them are never less than the window. */

@@ -75,10 +75,10 @@ export class KernelBreakers {
     }
   }
 
-  /** An upstream of the kernel's broke off. False = there is no such program. */
-  reset(index: number, rule: RuleWords = NO_RULE): boolean {
+  /** An upstream of the kernel's ended within a response. False = there is no such program. */
+  broke({ index, came, rule }: { index: number; came: number; rule: RuleWords | undefined }): boolean {
     if (!this.program) return false
-    this.ask(BreakWhat.BREAK_RESET, { service: 0, index, rule })
+    this.ask(BreakWhat.BREAK_BROKE, { service: 0, index, rule: rule ?? NO_RULE, status: came })
     return true
   }
 

@@ -97,7 +97,8 @@ export class KernelOutbound {
         rest: (client, wire, rest) => this.takeRest(client, wire, rest),
         over: (client) => this.turns.come(client),
         emptied: (pool) => this.direct.lose(pool),
-        reset: (index, service) => breakers.reset(index, this.router.ruleOf(service)) || ask.reset(index),
+        broke: (index, { service, came }) =>
+          breakers.broke({ index, came, rule: this.router.ruleOf(service) }) || ask.reset(index),
       },
     )
     this.direct = new KernelDirect(pins, { ask, entries, lend: () => this.upstreams.lend(), now: parts.now })

@@ -23,7 +23,7 @@ import { Orphans } from './orphans.ts'
 import type { KernelEnd } from './ports.ts'
 import type { UpstreamEntries } from './upstream-entries.ts'
 import type { UpstreamHooks } from './upstream-hooks.ts'
-import { endOf, isReset, poolKey, restOf, upstreamValue } from './upstream-values.ts'
+import { brokenOff, endOf, poolKey, restOf, upstreamValue } from './upstream-values.ts'
 import { NOBODY, Wire } from './wire.ts'
 
 /** Milliseconds before an endpoint that takes no connection is tried again. */
@@ -260,8 +260,9 @@ export class KernelUpstreams {
 
   private bury(index: number, pool: Pool): void {
     const value = this.entries.at(index)
-    if (value && !this.closing && !this.broken.delete(index) && isReset(value))
-      this.hooks.reset(index, value.readUInt32LE(fields.service.at))
+    const came = value && !this.closing && !this.broken.delete(index) ? brokenOff(value) : undefined
+    if (came !== undefined)
+      this.hooks.broke(index, { came, service: value?.readUInt32LE(fields.service.at) ?? 0 })
     const gone = this.ask.bury(index)
     const client = value?.readBigUInt64LE(fields.client.at) ?? 0n
     if (value && client !== 0n) {

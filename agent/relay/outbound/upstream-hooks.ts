@@ -12,8 +12,8 @@ export type UpstreamHooks = {
   rest(client: bigint, wire: Wire, rest: ResponseRest | UneditedResponse): void
   /** What `client` may have waited for is over. */
   over(client: bigint): void
-  /** Upstream `index` broke off within a response of `service`, by its server's doing. */
-  reset(index: number, service: number): void
+  /** Upstream `index` ended within a response of `service`, by its server's doing. `came`: brokenOff(). */
+  broke(index: number, about: { service: number; came: number }): void
   /** No connection to the endpoint is left: it may not be there any more. */
   emptied(pool: Pick<Pool, 'endpoint' | 'identity'>): void
 }

@@ -1,5 +1,6 @@
 /** How entries of the maps `upstreams` and `pools` are read and written. */
 import {
+  Ended,
   PoolKeyLayout,
   ResponseLayout,
   ResponsePhase,
@@ -14,6 +15,7 @@ import type { ResponseRest, UneditedResponse } from './response-reader.ts'
 
 const { fields } = UpstreamLayout
 const PHASE_AT = fields.response.at + ResponseLayout.fields.phase.at
+const STATUS_AT = fields.response.at + ResponseLayout.fields.status.at
 const FLAGS_AT = fields.response.at + ResponseLayout.fields.flags.at
 const REMAINING_AT = fields.response.at + ResponseLayout.fields.remaining.at
 const FRAMINGS = new Map<number, ResponseRest['framing']>([
@@ -24,9 +26,14 @@ const FRAMINGS = new Map<number, ResponseRest['framing']>([
 /** RESPONSE_CLOSE (bpf/protocols/http1/response.h). */
 const CLOSES = 8
 
-/** Did it end within a response that the kernel carried? */
-export function isReset(value: Buffer): boolean {
-  return value.readUInt32LE(fields.way.at) === Way.WAY_KERNEL && endOf(value).working
+/**
+ * It has ended: what became of the response that the kernel carried on it. Undefined = there was none. One that only
+ * the end of its connection ends may be whole: its status, else enum heddle_ended.
+ */
+export function brokenOff(value: Buffer): number | undefined {
+  if (value.readUInt32LE(fields.way.at) !== Way.WAY_KERNEL || !endOf(value).working) return undefined
+  const toClose = value.readUInt8(PHASE_AT) === ResponsePhase.RESPONSE_TO_CLOSE
+  return toClose ? value.readUInt16LE(STATUS_AT) : Ended.ENDED_RESET
 }
 
 /** Is it for a client's own connection? */

@@ -6,8 +6,8 @@
 #include "breaker.h"
 #include "upstream-pool.h"
 
-/* In place of HEDDLE_ASK_RESET. */
-static __always_inline void break_reset(__u32 index, struct heddle_breaker_rule *rule)
+/* Its endpoint and its service learn of it. */
+static __always_inline void break_broke(__u32 index, __u32 status, struct heddle_breaker_rule *rule)
 {
 	struct heddle_upstream *u = upstream_at(index);
 	__u32 service, ticket;
@@ -16,8 +16,8 @@ static __always_inline void break_reset(__u32 index, struct heddle_breaker_rule 
 		return;
 	service = u->service;
 	ticket = u->ticket;
-	if (endpoint_ends(u, HEDDLE_ENDED_RESET) & HEDDLE_COUNT_BREAKER)
-		breaker_told(service, ticket, HEDDLE_ENDED_RESET, rule);
+	if (endpoint_ends(u, status) & HEDDLE_COUNT_BREAKER)
+		breaker_told(service, ticket, status, rule);
 }
 
 static __always_inline void break_forget(struct heddle_breaker *b)
@@ -35,8 +35,8 @@ static __always_inline void break_asked(struct heddle_break *ask)
 	struct heddle_breaker *b = bpf_map_lookup_elem(&breakers, &service);
 
 	ask->answer = HEDDLE_BREAKER_ADMITS;
-	if (ask->what == HEDDLE_BREAK_RESET)
-		break_reset(ask->index, &rule);
+	if (ask->what == HEDDLE_BREAK_BROKE)
+		break_broke(ask->index, ask->status, &rule);
 	if (!b)
 		return;
 	if (ask->what == HEDDLE_BREAK_ADMIT) {

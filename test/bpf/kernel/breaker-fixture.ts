@@ -161,7 +161,7 @@ export class BreakerFixture {
 export const getText = (target: string, by?: 'relay') =>
   `GET ${target} HTTP/1.1\r\nHost: front\r\n${by === 'relay' ? LONG_FIELD : ''}\r\n`
 
-export const refusalText = (why: string) =>
+const refusalText = (why: string) =>
   `HTTP/1.1 503 Service Unavailable\r\nServer: heddle\r\nx-heddle-breaker: ${why}\r\nContent-Length: 0\r\n\r\n`
 
 function wholeIn(text: string): boolean {

@@ -101,6 +101,19 @@ describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, 
     assert.equal(bed.state().trips, 1)
   })
 
+  it('a response that only the end of its connection ends is none', async () => {
+    await bed.anew(TOUCHY)
+    for (let i = 0; i < 3; i++) {
+      const one = await bed.node.openWarm()
+      one.forget()
+      one.send(getText('/a/eof'))
+      await one.until(() => one.end !== undefined || one.closed)
+      await bed.node.until(async () => bed.state().inFlight === 0)
+      assert.equal(bed.state().kind, 'closed')
+      one.command('destroy')
+    }
+  })
+
   it('a client that gives up says nothing', async () => {
     await bed.anew(TOUCHY)
     for (let i = 0; i < 3; i++) {
