@@ -53,9 +53,9 @@ export function outboundMaps(pins: Pins, cgroup: string, before: BeforeAct): Out
   return {
     read: async () => (present() ? { ...readContent(pins), served: isServed(pins, cgroup) } : null),
     async write(store) {
+      if (store.map === 'breakers' && !existsSync(pins.map('breakers'))) return // an older dispatcher
       before(`store ${store.map}`)
-      // An older dispatcher has no breakers.
-      for (const { map: name, entries } of encode(store).filter(({ map }) => existsSync(pins.map(map))))
+      for (const { map: name, entries } of encode(store))
         withMap(pins.map(name), (map) => {
           for (const [key, value] of entries)
             if (value === null) map.delete(key)
@@ -90,13 +90,10 @@ function encode(store: OutboundStore): Entries[] {
       return [{ map: 'services', entries: [[u32(store.number), encodeState(store.state)]] }]
     case 'breakers':
       return [{ map: 'breakers', entries: [[u32(store.number), Buffer.alloc(BreakerLayout.bytes)]] }]
-    case 'service_addresses':
-      return [
-        {
-          map: 'service_addresses',
-          entries: [[addressKey(store), store.service === null ? null : u32(store.service)]],
-        },
-      ]
+    case 'service_addresses': {
+      const service = store.service === null ? null : u32(store.service)
+      return [{ map: 'service_addresses', entries: [[addressKey(store), service]] }]
+    }
   }
 }
 
