@@ -39,7 +39,7 @@ spec:
   - {match: {path: {prefix: /waits}}, ${TO}, fault: {delay: {duration: 300ms, percent: 100}}}
   - {match: {path: {prefix: /fails-first}}, ${TO}, fault: {abort: {status: 500, percent: 100}, delay: {duration: 60s, percent: 100}}}
   - {match: {path: {prefix: /minute}}, ${TO}, fault: {delay: {duration: 60s, percent: 100}}}
-  - {match: {path: {prefix: /quiet}}, ${TO}, timeout: {idle: 150ms}}
+  - {match: {path: {prefix: /quiet}}, ${TO}, timeout: {idle: 600ms}}
   - {match: {path: {prefix: /once}}, ${TO}, retry: {codes: [500], budget: {percent: 0, least: 0}}}
   - {match: {path: {prefix: /again}}, ${TO}, retry: {codes: [500], attempts: 2, backoff: 1ms, budget: {}}}
   - {match: {path: {prefix: /late}}, ${TO}, timeout: {request: 200ms}, fault: {delay: {duration: 60s, percent: 100}}}

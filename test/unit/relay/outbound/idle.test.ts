@@ -4,8 +4,9 @@ import { after, test } from 'node:test'
 import { Client, endpoint, eventually, type Seen, slowPath, to } from './slow-path.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
-/** Milliseconds; what goes on says something three times in it. */
-const IDLE = 150
+/** Milliseconds; what goes on says something eight times in it, on a machine that is busy. */
+const IDLE = 400
+const TICKS = 12
 const closing: (() => unknown)[] = []
 after(async () => {
   for (const close of closing.reverse()) await close()
@@ -39,12 +40,12 @@ test('who stops within his response is given up: a reset', async () => {
 
 test('who goes on, however slowly, is not', async () => {
   const { client } = await asked((seen) => {
-    seen.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n')
+    seen.socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${TICKS}\r\n\r\n`)
     let said = 0
     const timer = setInterval(() => {
-      seen.socket.write(String(said++))
-      if (said === 8) clearInterval(timer)
-    }, IDLE / 3)
+      seen.socket.write('x')
+      if (++said === TICKS) clearInterval(timer)
+    }, IDLE / 8)
   })
-  assert.match(await client.until('01234567'), /^HTTP\/1.1 200 OK/)
+  assert.match(await client.until('x'.repeat(TICKS)), /^HTTP\/1.1 200 OK/)
 })
