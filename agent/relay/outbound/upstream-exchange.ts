@@ -123,8 +123,7 @@ export class UpstreamExchange implements WireOwner {
     const { targets, backendTimeout, admitted } = this.forward
     this.target = targets[this.tries.count % targets.length] as Target
     const { target } = this
-    const fresh = this.tries.count > 0
-    this.tries.count++
+    const fresh = this.tries.count++ > 0
     this.call = target.call?.()
     this.moves()
     this.timers.set('backend', backendTimeout, () => this.again('late') || this.fail(504))
@@ -213,16 +212,9 @@ export class UpstreamExchange implements WireOwner {
   }
 
   private write(out: Buffer[]): void {
-    const { client } = this.ports
-    const [first] = out
-    if (!first) return
-    if (out.length === 1) client.write(first)
-    else
-      client.together(() => {
-        for (const bytes of out) client.write(bytes)
-      })
+    this.ports.client.writeAll(out)
     if (this.response) this.passed = 'final'
-    if (client.backlog > 0) this.upstream?.pause()
+    if (this.ports.client.backlog > 0) this.upstream?.pause()
   }
 
   /** The response is whole. Its request may not be. */

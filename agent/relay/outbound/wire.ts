@@ -60,6 +60,16 @@ export class Wire {
     this.socket.write(bytes)
   }
 
+  /** They leave together. */
+  writeAll(parts: readonly Uint8Array[]): void {
+    const [first] = parts
+    if (first && parts.length === 1) this.write(first)
+    else
+      this.together(() => {
+        for (const bytes of parts) this.write(bytes)
+      })
+  }
+
   /** What is written in `act` leaves in one piece. */
   together(act: () => void): void {
     this.socket.cork()
