@@ -14,8 +14,6 @@ import type { ResponseHead } from './response-head.ts'
 import { BadResponse, type FoundHead, ResponseReader } from './response-reader.ts'
 import { NOBODY, type Wire, type WireOwner } from './wire.ts'
 
-const NOTHING = Buffer.alloc(0)
-
 export class UpstreamExchange implements WireOwner {
   private readonly ports: ExchangePorts
   private readonly forward: Forward
@@ -31,7 +29,7 @@ export class UpstreamExchange implements WireOwner {
   private passed: 'nothing' | 'interim' | 'final' = 'nothing'
   private response: ResponseHead | undefined
   /** Bytes behind the response that nobody asked for, or of the tunnel. */
-  private surplus: Buffer = NOTHING
+  private surplus: Buffer = Buffer.alloc(0)
   private ending: ExchangeEnd | undefined
   private over = false
 
@@ -190,11 +188,9 @@ export class UpstreamExchange implements WireOwner {
       at = found.at
     }
     if (at > from) out.push(chunk.subarray(from, at))
-    if (reader.phase === 'done') {
-      this.surplus = chunk.subarray(at)
-      // Before its client knows, who may ask again at once.
-      tellBreaker(this.forward.admitted, { kind: 'done', goesOn: false }, this.response?.status)
-    }
+    if (reader.phase === 'done') this.surplus = chunk.subarray(at)
+    // Before its client knows, who may ask again at once.
+    if (reader.phase === 'done') this.forward.admitted?.over(this.response?.status ?? 200)
     this.write(out)
     if (reader.phase === 'done') this.conclude()
   }
@@ -212,9 +208,11 @@ export class UpstreamExchange implements WireOwner {
   }
 
   private write(out: Buffer[]): void {
-    this.ports.client.writeAll(out)
+    const { client } = this.ports
+    if (out.length === 0) return
+    client.writeAll(out)
     if (this.response) this.passed = 'final'
-    if (this.ports.client.backlog > 0) this.upstream?.pause()
+    if (client.backlog > 0) this.upstream?.pause()
   }
 
   /** The response is whole. Its request may not be. */
