@@ -103,8 +103,11 @@ export class KernelUpstreams {
 
   /** Ends those of an index that must not go on: its client broke off, or can't be followed. */
   end(index: number): void {
+    const wire = this.wire(index)
+    // Of one that has gone already nothing is noted: the next one of that index would be taken for it.
+    if (!wire) return
     this.broken.add(index)
-    this.wire(index)?.reset()
+    wire.reset()
   }
 
   wire(index: number): Wire | undefined {

@@ -77,7 +77,7 @@ describe('a breaker, differential', { skip: whyNoKernel(), concurrency: false },
     const why = /x-heddle-breaker: (\S+)/.exec(by.text)?.[1]
     const ticket = follower.asked({ span: { from, to: nowMs() }, why }, bed.state(), note)
     if (ticket) held.push({ by, ticket })
-    else by.command('destroy')
+    else by.command('reset')
   }
 
   async function release(note: string): Promise<void> {

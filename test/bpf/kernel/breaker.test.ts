@@ -71,7 +71,7 @@ describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, 
     const why = await whyOf('/a/plain')
     // Unless the round was over already: then it is the first of the next one.
     assert.equal(why, bed.state().turn === 2 ? 'open' : undefined)
-    for (const each of held) each.command('destroy')
+    for (const each of held) each.command('reset')
     await bed.node.until(async () => {
       await statusOf('/a/plain')
       return bed.state().kind === 'closed'
@@ -95,7 +95,7 @@ describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, 
       await bed.node.until(async () => (await bed.ask(one, '/b/plain')).status === 200)
       const { errors, trips } = bed.state()
       await bed.ask(one, '/a/die', by)
-      one.command('destroy')
+      one.command('reset')
       await bed.node.until(async () => bed.state().errors > errors || bed.state().trips > trips)
     }
     assert.equal(bed.state().trips, 1)
@@ -110,7 +110,7 @@ describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, 
       await one.until(() => one.end !== undefined || one.closed)
       await bed.node.until(async () => bed.state().inFlight === 0)
       assert.equal(bed.state().kind, 'closed')
-      one.command('destroy')
+      one.command('reset')
     }
   })
 
@@ -120,7 +120,7 @@ describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, 
       const one = await bed.node.open()
       one.send(getText('/a/never'))
       await bed.node.until(async () => bed.state().inFlight === 1)
-      one.command('destroy')
+      one.command('reset')
       await bed.node.until(async () => bed.state().inFlight === 0)
     }
     assert.equal(bed.state().kind, 'closed')
@@ -137,11 +137,11 @@ describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, 
     assert.equal(await whyOf('/a/plain'), 'in-flight')
     assert.equal(await whyOf('/a/plain', 'relay'), 'in-flight')
     assert.equal(await statusOf('/b/plain'), 200)
-    held[1].command('destroy')
+    held[1].command('reset')
     await bed.node.until(async () => bed.state().inFlight === 2)
     assert.equal(await statusOf('/a/plain'), 200)
     assert.equal(await statusOf('/a/plain', 'relay'), 200)
-    held[2].command('destroy')
+    held[2].command('reset')
     await bed.node.until(async () => bed.state().inFlight === 1)
     assert.deepEqual(bed.state().refused, [0, 2, 0])
   })
@@ -208,7 +208,7 @@ describe('a breaker of a service', { skip: whyNoKernel(), concurrency: false }, 
     assert.deepEqual(await bed.ask(three, '/a/plain', 'relay'), { status: 503, why: 'pending' })
     assert.ok(nowMs() - began < 1_000 && waits > 0)
     assert.ok((bed.state().refused[2] ?? 0) > 0)
-    for (const each of [one, two]) each.command('destroy')
+    for (const each of [one, two]) each.command('reset')
     await back()
     await bed.node.until(async () => (await bed.ask(three, '/a/plain')).status === 200)
   })
