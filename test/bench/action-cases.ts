@@ -6,6 +6,7 @@
 import type { Limit } from '../../pipelines/policy/limit.ts'
 import type { LimitRule, Policy } from '../../pipelines/policy/model.ts'
 import type { Route } from '../../pipelines/policy/route.ts'
+import type { ServiceBreaker } from '../../pipelines/policy/breaker.ts'
 import { type Asked, type Front, type Says, someRoutes } from './cases.ts'
 import type { Load } from './load.ts'
 import { matcherRules } from './matcher-rules.ts'
@@ -61,6 +62,17 @@ const limited = (limit: Limit): Says =>
   )
 const limitedBy = (header: string) => limited({ ...ENDLESS, key: [{ kind: 'header', name: header }] })
 
+/** As all of them together, and far from opening. */
+const breakerOf = ({ target }: Asked): ServiceBreaker => ({
+  ...{ name: 'actions', namespace: target.namespace, source: SOURCE, service: target },
+  breaker: {
+    consecutiveErrors: 1_000,
+    errorRate: { percent: 100, window: 1_000, minimumVolume: 100_000 },
+    maxInFlight: 1_000_000,
+    ...{ open: 1_000, probes: 1 },
+  },
+})
+
 const FIELDS = { set: [{ name: 'X-Bench', value: 'on-its-way' }], add: [], remove: [] }
 
 export const BASELINE = 'heddle-local'
@@ -91,6 +103,20 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     manner: { status: 302 },
   },
   limited: { says: limited(SPENT), manner: { status: 429 } },
+  respond: {
+    says: changedRoutes({
+      filters: [{ kind: 'respond', status: 200, contentType: 'text/plain', body: 'r'.repeat(1_024) }],
+      backends: [],
+    }),
+  },
+  breaker: {
+    says: (asked) => ({ ...someRoutes(asked), breakers: [breakerOf(asked)] }),
+  },
+  audit: {
+    says: withPolicy((asked) =>
+      policyWith(asked, (rule) => ({ audits: [{ ...rule, http: [ALL], name: 'bench' }] })),
+    ),
+  },
   'rules-1000': { says: withPolicy(({ port }) => matcherRules(1_000, port)) },
 }
 
@@ -105,6 +131,9 @@ export const ACTION_CASES: readonly ActionCase[] = [
   { name: 'deny', action: 'deny', against: BASELINE, goal: 1 },
   { name: 'redirect', action: 'redirect', against: BASELINE, goal: 1 },
   { name: 'limited', action: 'limited', against: BASELINE, goal: 1 },
+  { name: 'respond', action: 'respond', against: BASELINE, goal: 1 },
+  { name: 'breaker', action: 'breaker', against: BASELINE, goal: 0.97 },
+  { name: 'audit', action: 'audit', against: BASELINE, goal: 0.95 },
   { name: 'rules-1000', action: 'rules-1000', against: BASELINE, goal: 0.9 },
 ]
 
