@@ -18,6 +18,7 @@ export type LiveMap =
   | 'listener'
   | 'counters'
   | 'events'
+  | 'copies'
   | 'windows'
   | 'verdicts'
   | 'messages'

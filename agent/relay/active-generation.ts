@@ -22,12 +22,16 @@ export type Generation = {
   walker: TablesWalker
   routes: RouteWalker
   rows: BpfMap
+  /** Live number of a service that the tables name; undefined = this node does not know it. */
+  live(number: number): number | undefined
 }
+
+type Known = { generation: Generation; backends: BpfMap }
 
 export class ActiveGeneration {
   private readonly pins: Pins
   private readonly active: BpfMap
-  private known: Generation | undefined
+  private known: Known | undefined
 
   constructor(pins: Pins) {
     this.pins = pins
@@ -38,19 +42,29 @@ export class ActiveGeneration {
   current(): Generation | undefined {
     const word = this.active.lookup(u32(0), ActiveLayout.bytes)?.readBigUInt64LE() ?? 0n
     if (word >> 8n === 0n) return undefined
-    if (this.known?.word === word) return this.known
-    this.known?.rows.close()
-    this.known = undefined
+    if (this.known?.generation.word === word) return this.known.generation
+    this.forget()
     const slot = Number(word & 0xffn)
     const rows = BpfMap.pinned(this.pins.slotMap(slot, 'identity_rows'))
+    const backends = BpfMap.pinned(this.pins.slotMap(slot, 'backend_services'))
     const walker = new TablesWalker(this.tables(slot))
-    this.known = { word, slot, walker, routes: new RouteWalker(walker), rows }
-    return this.known
+    const live = (number: number) => {
+      const value = backends.lookup(u32(number), 4)?.readUInt32LE() ?? 0
+      return value === 0 ? undefined : value - 1
+    }
+    this.known = { generation: { word, slot, walker, routes: new RouteWalker(walker), rows, live }, backends }
+    return this.known.generation
   }
 
   close(): void {
     this.active.close()
-    this.known?.rows.close()
+    this.forget()
+  }
+
+  private forget(): void {
+    this.known?.generation.rows.close()
+    this.known?.backends.close()
+    this.known = undefined
   }
 
   /** libbpf pins section .rodata.policy with its dots replaced. */

@@ -11,7 +11,8 @@ import { createHttp1Parser, type Http1Event } from '../../pipelines/protocols/ht
 import type { Limited } from './kernel-limits.ts'
 import { limitedFields } from './limited-fields.ts'
 import { ResponseTracker } from './response-tracker.ts'
-import { auditVerdict, type Context } from './verdicts.ts'
+import type { CopySink } from './outbound/copy-sink.ts'
+import { auditVerdict, type Context, type WantedCopy } from './verdicts.ts'
 
 export type ExchangePorts = {
   client: Socket
@@ -19,6 +20,8 @@ export type ExchangePorts = {
   /** Asked anew for each message. */
   context(): Context
   count(verdict: RelayVerdict): void
+  /** Where the request goes besides, of those that are let in. */
+  copy(wanted: readonly WantedCopy[]): CopySink | undefined
 }
 
 export type RelayVerdict = 'allowed' | 'passed' | 'denied' | 'limited' | 'refused' | 'dropped'
@@ -63,6 +66,7 @@ export class Exchange {
   private raw: 'opaque' | 'tunnel' | undefined
   /** Refused; the reply goes out when so many responses are still owed. */
   private reply: { said: Reply; owed: number } | undefined
+  private copy: CopySink | undefined
   private over = false
 
   constructor(ports: ExchangePorts) {
@@ -125,12 +129,16 @@ export class Exchange {
     this.ports.count(context.kind === 'judge' ? 'allowed' : 'passed')
     this.owed.push(Buffer.from(event.request.method).toString('latin1') === 'HEAD')
     this.inBody = event.body.framing !== 'none'
+    const wanted = context.mirrored?.(event.request) ?? []
+    this.copy = wanted.length === 0 ? undefined : this.ports.copy(wanted)
     this.release(event.at)
   }
 
   private endOfMessage(at: number): void {
     this.inBody = false
     this.release(at)
+    this.copy?.end()
+    this.copy = undefined
   }
 
   /** `other` = another protocol, which a policy may let pass where a connection begins with it. */
@@ -161,7 +169,9 @@ export class Exchange {
     const bytes = this.held.subarray(0, to - this.base)
     this.held = this.held.subarray(to - this.base)
     this.base = to
-    if (bytes.length > 0) this.ports.server.write(bytes)
+    if (bytes.length === 0) return
+    this.ports.server.write(bytes)
+    this.copy?.add(bytes)
   }
 
   private paceClient(): void {

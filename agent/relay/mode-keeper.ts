@@ -9,6 +9,7 @@ import { chooseMode, type Mode, type ModeChoice, type NodeFacts } from '../modes
 import { type Listener, Listeners, listensAt } from './listeners.ts'
 import { addressKey } from './managed.ts'
 import type { KernelFacts } from './probe.ts'
+import type { Mirror } from './mirror/mirror.ts'
 import { ProxyServer } from './proxy.ts'
 import type { DiagSocket } from './sock-diag.ts'
 import { type Flow, type Service, Steering } from './steering.ts'
@@ -23,11 +24,18 @@ export class ModeKeeper {
   private readonly rules: Verdicts
   private readonly listeners = new Listeners()
   private readonly complain: (what: string, error: unknown) => void
+  private readonly mirror: () => Mirror | undefined
   private relayWorks = true
   private readonly pins: Pins
 
-  constructor(pins: Pins, complain: (what: string, error: unknown) => void) {
+  /** `mirror`: where requests that the proxy carries are copied. */
+  constructor(
+    pins: Pins,
+    complain: (what: string, error: unknown) => void,
+    mirror: () => Mirror | undefined,
+  ) {
     this.pins = pins
+    this.mirror = mirror
     this.steering = new Steering(pins)
     this.rules = new Verdicts(pins)
     this.complain = complain
@@ -63,9 +71,10 @@ export class ModeKeeper {
 
   private async startProxy(dispatcher: DispatcherPins): Promise<void> {
     if (this.proxy) return
-    const proxy = new ProxyServer(this.steering, this.rules, (error) =>
-      this.complain('a relayed connection', error),
-    )
+    const proxy = new ProxyServer(this.steering, this.rules, {
+      complain: (error) => this.complain('a relayed connection', error),
+      mirror: this.mirror,
+    })
     try {
       this.steering.attach(await proxy.listen(), dispatcher)
       this.proxy = proxy

@@ -4,11 +4,18 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { addressBytes, addressText } from '../adapters/address-bytes.ts'
 import { boundSocket } from './bound-socket.ts'
 import { Exchange, type RelayVerdict } from './exchange.ts'
+import type { Mirror } from './mirror/mirror.ts'
 import type { Flow, Steering } from './steering.ts'
 import type { Context, Verdicts } from './verdicts.ts'
 
 /** Connections served at once; a further one is reset and counted. */
 const MAX_EXCHANGES = 4_096
+
+export type ProxyPorts = {
+  complain(error: unknown): void
+  /** Undefined = the node knows no services that anything could be copied to. */
+  mirror(): Mirror | undefined
+}
 
 export class ProxyServer {
   readonly verdicts: Record<RelayVerdict, number> = {
@@ -25,11 +32,13 @@ export class ProxyServer {
   private readonly steering: Steering
   private readonly rules: Verdicts
   private readonly complain: (error: unknown) => void
+  private readonly mirror: ProxyPorts['mirror']
 
-  constructor(steering: Steering, rules: Verdicts, complain: (error: unknown) => void) {
+  constructor(steering: Steering, rules: Verdicts, ports: ProxyPorts) {
     this.steering = steering
     this.rules = rules
-    this.complain = complain
+    this.complain = ports.complain
+    this.mirror = ports.mirror
     const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true }
     this.server = createServer(options, (client) => this.take(client))
   }
@@ -104,7 +113,11 @@ export class ProxyServer {
       server.off('error', failed)
       client.off('close', gone)
       server.setNoDelay(true)
-      new Exchange({ client, server, context, count: (verdict) => this.verdicts[verdict]++ })
+      new Exchange({
+        ...{ client, server, context },
+        count: (verdict) => this.verdicts[verdict]++,
+        copy: (wanted) => this.mirror()?.begin(wanted, { address: local }),
+      })
       client.resume()
     })
   }

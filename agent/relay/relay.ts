@@ -166,7 +166,8 @@ export class Relay {
       { connections, sockets, ended: (refused, how, error) => this.ended(refused, how, error) },
       config,
     )
-    const modes = new ModeKeeper(this.pins, (what, error) => this.complaints.about(what, error))
+    const mirror = () => this.parts?.outbound?.copies.mirror
+    const modes = new ModeKeeper(this.pins, (what, error) => this.complaints.about(what, error), mirror)
     const established = new Established(
       {
         connections,
@@ -263,13 +264,12 @@ export class Relay {
 
   private stats(): Record<string, unknown> {
     const { parts, session } = this
-    const memory = process.memoryUsage.rss()
     const cpu = process.cpuUsage()
     return {
       node: this.config.node,
       attached: session !== undefined,
       uptimeMs: Math.round(process.uptime() * 1000),
-      rssBytes: memory,
+      rssBytes: process.memoryUsage.rss(),
       cpuMs: Math.round((cpu.user + cpu.system) / 1000),
       counters: session?.isCurrent() ? readCounters(this.pins.map('counters'), Reason) : {},
       events: this.events,

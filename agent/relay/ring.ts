@@ -1,5 +1,5 @@
 /**
- * The ring buffer `events`, through libbpf. One thread of libuv's pool sleeps in
+ * A ring buffer of the kernel's programs, through libbpf. One thread of libuv's pool sleeps in
  * poll() until the kernel has written: nothing runs while nothing happens.
  */
 import koffi from 'koffi'
@@ -21,6 +21,9 @@ const poll = libc.func('int poll(_Inout_ void *fds, unsigned long count, int tim
 const pollAsync = promisify(poll.async) as (fds: Buffer, count: number, timeout: number) => Promise<number>
 
 const EFD_CLOEXEC = 0o2000000
+const EAGAIN = 11
+/** Records that are taken before others have their turn of the event loop. */
+const TURN_RECORDS = 64
 const POLLIN = 1
 /** struct pollfd: descriptor, events, revents. */
 const POLLFD_BYTES = 8
@@ -32,13 +35,14 @@ export class EventRing {
   private readonly wake: number
   private readonly running: Promise<void>
   private closing = false
+  private taken = 0
 
   /** `take` gets a copy of each record; `drained` is called when none is left. */
   constructor(path: string, take: (record: Buffer) => void, drained: () => void) {
     this.map = BpfMap.pinned(path)
     this.callback = koffi.register((_context: unknown, data: unknown, size: number | bigint) => {
-      take(Buffer.from(koffi.decode(data, 'uint8_t', Number(size)) as number[]))
-      return 0
+      take(Buffer.from(new Uint8Array(koffi.view(data, Number(size)))))
+      return ++this.taken % TURN_RECORDS === 0 ? -EAGAIN : 0
     }, koffi.pointer(Sample))
     this.ring = ringNew(this.map.fd, this.callback, null, null)
     if (this.ring === null) throw new BpfError('ring_buffer__new', koffi.errno())
@@ -47,10 +51,12 @@ export class EventRing {
     this.running = this.run(drained)
   }
 
-  /** Reads what is there now. */
-  consume(): void {
+  /** Reads what is there now, up to a turn's worth; false = there may be more. */
+  consume(): boolean {
+    // libbpf stops behind the record whose callback says so (ringbuf_process_ring).
     const result = ringConsume(this.ring) as number
-    if (result < 0) throw new BpfError('ring_buffer__consume', -result)
+    if (result < 0 && result !== -EAGAIN) throw new BpfError('ring_buffer__consume', -result)
+    return result >= 0
   }
 
   /** Resolves when nothing of it runs any more. */
@@ -73,7 +79,8 @@ export class EventRing {
     while (!this.closing) {
       await pollAsync(fds, 2, -1)
       if (this.closing) return
-      this.consume()
+      while (!this.closing && !this.consume()) await new Promise((next) => setImmediate(next))
+      if (this.closing) return
       drained()
     }
   }

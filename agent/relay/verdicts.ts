@@ -14,6 +14,8 @@ import { type AuditVerdict, KernelAudits } from './kernel-audits.ts'
 import { KernelLimits, type Limited } from './kernel-limits.ts'
 
 const IPPROTO_TCP = 6
+/** The address of a caller that is known by its identity, or is no workload's: the world's, and nobody's. */
+export const NOBODYS = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0)
 
 type Asked = Omit<SocketName, 'cookie' | 'remotePort'> & { remotePort?: number }
 
@@ -21,6 +23,8 @@ type Asked = Omit<SocketName, 'cookie' | 'remotePort'> & { remotePort?: number }
 export type Context = {
   /** Tells the audit rules that speak of it what became of a request, or that what came is none. */
   audit?(request: Request | 'unparsed', verdict: AuditVerdict): void
+  /** Of a request that is let in: what draws whether it is copied. */
+  mirrored?(request: Request): WantedCopy[]
 } & (
   | { kind: 'pass' | 'drop' }
   | {
@@ -32,6 +36,9 @@ export type Context = {
       take(request: Request): 'allow' | 'deny' | Limited
     }
 )
+
+/** `service`: its live number; undefined = this node does not know it. */
+export type WantedCopy = { service: number | undefined; ratio: number }
 
 /** What audit rules are told of a request that was judged, or passed. */
 export function auditVerdict(kind: 'pass' | 'judge', judged: 'allow' | 'deny' | Limited): AuditVerdict {
@@ -78,7 +85,12 @@ export class Verdicts {
     const by = { local, remote, localPort, remotePort, peer, word: generation.word }
     const audit = (request: Request | 'unparsed', verdict: AuditVerdict) =>
       this.audits.note(walker.audited(audits, request), by, verdict, request)
-    const seen = audits === 0n ? {} : { audit }
+    const mirrors = judges === 'drop' ? 0n : walker.mirrors(rows, IPPROTO_TCP, localPort)
+    const mirrored = (request: Request) =>
+      walker
+        .mirrored(mirrors, request)
+        .map(({ service, ratio }) => ({ service: generation.live(service), ratio }))
+    const seen = { ...(audits !== 0n && { audit }), ...(mirrors !== 0n && { mirrored }) }
     if (typeof judges !== 'bigint') return { kind: judges, ...seen }
     return {
       kind: 'judge',
@@ -109,7 +121,7 @@ export class Verdicts {
   }
 
   /** Loopback's names are one host's, as in context.h. */
-  private workloadAt(local: Uint8Array): number {
+  workloadAt(local: Uint8Array): number {
     for (const name of isLoopback(local) ? [local, ...LOOPBACK_NAMES] : [local]) {
       const identity = this.identityAt(name)
       if (identity !== 0) return identity

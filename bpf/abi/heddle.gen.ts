@@ -43,6 +43,11 @@ export const Limit = {
   MAX_BUCKETS: 65536,
   MAX_KEYS: 4,
   LIMITED_HEAD: 200,
+  COPIES_BYTES: 2097152,
+  COPY_MAX: 65536,
+  COPY_PART: 4096,
+  COPY_SMALL: 944,
+  COPY_TARGETS: 4,
   MAX_UNREAD: 1048576,
 } as const
 
@@ -87,7 +92,7 @@ export const Field = {
 
 /** struct heddle_tables */
 export const TablesLayout = {
-  bytes: 288,
+  bytes: 296,
   fields: {
     magic: { at: 0, bytes: 4 },
     abi: { at: 4, bytes: 4 },
@@ -126,6 +131,17 @@ export const TablesLayout = {
     audits: { at: 276, bytes: 4 },
     thens_at: { at: 280, bytes: 4 },
     breakers_at: { at: 284, bytes: 4 },
+    mirrors_at: { at: 288, bytes: 4 },
+    mirrors_pad: { at: 292, bytes: 4 },
+  },
+} as const
+
+/** struct heddle_mirror */
+export const MirrorLayout = {
+  bytes: 8,
+  fields: {
+    service: { at: 0, bytes: 4 },
+    ratio: { at: 4, bytes: 4 },
   },
 } as const
 
@@ -416,6 +432,11 @@ export const Reason = {
   LIMITED: 35,
   NEW_BUCKET: 36,
   AUDIT_UNCOUNTED: 37,
+  COPIED: 48,
+  COPY_RING: 49,
+  COPY_LARGE: 50,
+  COPY_NO_SERVICE: 51,
+  COPY_BEYOND: 52,
   REASONS: 64,
 } as const
 
@@ -557,8 +578,14 @@ export const ConnLayout = {
     response: { at: 512, bytes: 32 },
     limited: { at: 544, bytes: 16 },
     seen: { at: 560, bytes: 4 },
-    pad: { at: 564, bytes: 4 },
+    copied: { at: 564, bytes: 4 },
   },
+} as const
+
+/** enum heddle_copied */
+export const Copied = {
+  COPIED_NOTHING: 0,
+  COPIED_LOST: 0,
 } as const
 
 /** struct heddle_window */
@@ -1016,7 +1043,7 @@ export const ClientLayout = {
     epoch: { at: 80, bytes: 4 },
     route_set: { at: 84, bytes: 4 },
     direct: { at: 88, bytes: 4 },
-    pad: { at: 92, bytes: 4 },
+    copied: { at: 92, bytes: 4 },
     request: { at: 96, bytes: 264 },
     limited: { at: 360, bytes: 16 },
   },
@@ -1233,5 +1260,32 @@ export const EventLayout = {
     kind: { at: 66, bytes: 1 },
     reason: { at: 67, bytes: 1 },
     pad: { at: 68, bytes: 4 },
+  },
+} as const
+
+/** enum heddle_copy_kind */
+export const CopyKind = {
+  COPY_TO: 1,
+  COPY_BYTES: 2,
+  COPY_END: 3,
+  COPY_FORGET: 4,
+  COPY_TOO_LARGE: 5,
+  COPY_BROKEN: 6,
+} as const
+
+/** struct heddle_copy */
+export const CopyLayout = {
+  bytes: 64,
+  fields: {
+    at: { at: 0, bytes: 8 },
+    cookie: { at: 8, bytes: 8 },
+    targets: { at: 16, bytes: 8 },
+    asker: { at: 24, bytes: 16 },
+    request: { at: 40, bytes: 4 },
+    kind: { at: 44, bytes: 4 },
+    offset: { at: 48, bytes: 4 },
+    bytes: { at: 52, bytes: 4 },
+    identity: { at: 56, bytes: 4 },
+    pad: { at: 60, bytes: 4 },
   },
 } as const

@@ -82,6 +82,15 @@ enum heddle_limit {
 	HEDDLE_MAX_KEYS = 4,
 	/* Bytes of the head of a local reply that tells a limit. */
 	HEDDLE_LIMITED_HEAD = 200,
+	/* Copies of requests that wait for the relay: some thousand small ones. */
+	HEDDLE_COPIES_BYTES = 2097152,
+	/* Bytes of a copied request, head and body as they were sent; a longer one is not copied. */
+	HEDDLE_COPY_MAX = 65536,
+	/* Bytes of one record of a copy; a small one is for what fits into it, so that the ring holds more of them. */
+	HEDDLE_COPY_PART = 4096,
+	HEDDLE_COPY_SMALL = 944,
+	/* Places that one request is copied to. */
+	HEDDLE_COPY_TARGETS = 4,
 	/* Bytes that a reader may leave unread before the rest of a message goes by way of the relay. */
 	HEDDLE_MAX_UNREAD = 1048576,
 };
@@ -210,6 +219,14 @@ struct heddle_tables {
 	__u32 audits; /* a bit for each of those that audits */
 	__u32 thens_at; /* a word a leaf: the root that is asked as well, 0 = none; 0 = none of any */
 	__u32 breakers_at; /* structs heddle_breaker_rule, by number; 0 = no service has a breaker */
+	__u32 mirrors_at; /* structs heddle_mirror, one for each block below `observes`; 0 = none of them copies */
+	__u32 mirrors_pad;
+};
+
+/* Of a block that sees requests and is no limit and no audit: what it matches, and is let in, is copied. */
+struct heddle_mirror {
+	__u32 service; /* where copies go: number in the manifest's `services` */
+	__u32 ratio; /* copies of a million requests */
 };
 
 /* What a block that sees requests is known by. */
@@ -479,6 +496,11 @@ enum heddle_reason {
 	HEDDLE_LIMITED = 35, /* a rate limit has no more: 429 */
 	HEDDLE_NEW_BUCKET = 36, /* a limit met a key that has no bucket, or none any more */
 	HEDDLE_AUDIT_UNCOUNTED = 37, /* no room for the counts of one more audit rule: what it saw is lost */
+	HEDDLE_COPIED = 48, /* copies that were begun; one that stays without its end, the relay counts */
+	HEDDLE_COPY_RING = 49, /* copies lost: the ring was full */
+	HEDDLE_COPY_LARGE = 50, /* … the request is longer than HEDDLE_COPY_MAX */
+	HEDDLE_COPY_NO_SERVICE = 51, /* … this node knows no such service */
+	HEDDLE_COPY_BEYOND = 52, /* … the request has HEDDLE_COPY_TARGETS others */
 	/* Counters there are: with room, so that a new reason is no new layout. */
 	HEDDLE_REASONS = 64,
 };
@@ -617,7 +639,12 @@ struct heddle_conn {
 	struct heddle_response response;
 	struct heddle_limited limited;
 	__u32 seen; /* by which rules that see requests the last head was met: a bit each */
-	__u32 pad;
+	__u32 copied; /* of the message in progress: enum heddle_copied, else 1 + bytes that were copied */
+};
+
+enum heddle_copied {
+	HEDDLE_COPIED_NOTHING = 0,
+	HEDDLE_COPIED_LOST = 0xffffffff, /* a part of it is: no copy of it can become whole */
 };
 
 /* Scratch for one run of one program. */
@@ -1043,7 +1070,7 @@ struct heddle_client {
 	__u32 epoch; /* of the live data that `route_set` is of */
 	__u32 route_set; /* word index of the set of routes, 0 = none */
 	__u32 direct; /* 1 + index of the upstream that is its own connection; 0 = that leads to the relay */
-	__u32 pad;
+	__u32 copied; /* as of a heddle_conn */
 	struct heddle_request request;
 	struct heddle_limited limited;
 };
@@ -1257,6 +1284,36 @@ struct heddle_event {
 	__u16 status; /* of the local reply, 0 = none */
 	__u8 kind; /* enum heddle_event_kind */
 	__u8 reason; /* enum heddle_reason */
+	__u32 pad;
+};
+
+/* ---- copies of requests ---------------------------------------------------
+ *
+ * A copy is records of one connection and request in the ring `copies`: bytes in order, from offset 0 on, and
+ * anywhere before the last of them one that says where it goes. Bytes of a head that is not whole yet come
+ * before it is known whether anybody wants them. Reader: relay, which joins them. A copy of which
+ * a record is missing is lost: where not even that can be said it never ends, and is forgotten after a while.
+ */
+enum heddle_copy_kind {
+	HEDDLE_COPY_TO = 1, /* where it goes; no bytes */
+	HEDDLE_COPY_BYTES = 2,
+	HEDDLE_COPY_END = 3, /* the last bytes */
+	HEDDLE_COPY_FORGET = 4, /* nobody wants it, or it was refused; no bytes */
+	HEDDLE_COPY_TOO_LARGE = 5, /* it grew beyond HEDDLE_COPY_MAX; no bytes */
+	HEDDLE_COPY_BROKEN = 6, /* there was no room for a part of it; no bytes */
+};
+
+/* In front of the bytes of a record. */
+struct heddle_copy {
+	__u64 at; /* CLOCK_MONOTONIC, ns */
+	__u64 cookie; /* of the client's or the server's socket */
+	__u64 targets; /* 16 bits each, the lowest first: 1 + live number of a service, 0 = no more */
+	__u8 asker[16]; /* address of the workload that asked for the copy; network order */
+	__u32 request; /* number of the request on its connection, from 1 */
+	__u32 kind; /* enum heddle_copy_kind */
+	__u32 offset; /* of the first byte in the copy */
+	__u32 bytes;
+	__u32 identity; /* of the client whose route asks for the copy; then `asker` is zeroes */
 	__u32 pad;
 };
 

@@ -41,6 +41,12 @@ static __always_inline __u64 bystanders(void)
 	       ~blocks_below(policy_u32(TABLES(limits)), 0);
 }
 
+/* Of those, the ones that copy what is let in: a bit each. */
+static __always_inline __u32 mirror_blocks(void)
+{
+	return policy_u32(TABLES(mirrors_at)) ? bystanders() & ~policy_u32(TABLES(audits)) : 0;
+}
+
 /*
  * What the blocks say that the leaf under `*root` has in common with `blocks`. Rules that ask about different
  * things are asked one after the other: then `*root` is the next one, else 0.

@@ -8,6 +8,7 @@
 #include "../lib/address.h"
 #include "../lib/sock.h"
 #include "parts/count.h"
+#include "../maps/copies.h"
 #include "../maps/live.h"
 #include "../maps/shadow.h"
 #include "parts/audited.h"

@@ -25,10 +25,10 @@ const oneLine = (text: string) => text.trim().replace(/[\s\p{C}]+/gu, ' ')
 const placeText = ({ file, line }: Source) => `${file}:${line}`
 
 function ruleLines(policy: PolicyTrace, rule: RuleTrace, { all }: Asking): string[] {
-  const { action, why, judges, peers, ports, matches, applies } = rule
+  const { action, why, does, judges, peers, ports, matches, applies } = rule
   const about = `${policy.namespace}/${policy.policy} ${placeText(rule.source)}`
   const inked = applies ? paint(action === 'deny' ? 'red' : 'green', action) : paint('dim', action)
-  const line = `  ${inked} ${judges} ${about}${why === undefined ? '' : ` (${oneLine(why)})`}`
+  const line = `  ${inked} ${judges} ${about}${does === undefined ? '' : `: ${does}`}${why === undefined ? '' : ` (${oneLine(why)})`}`
   const ends = all ? [peers, ports].map((end) => `    ${answerText(end.holds)} ${askedText(end)}`) : []
   return [
     line,

@@ -4,7 +4,18 @@
  */
 import type { Request } from '../protocols/http1-request.ts'
 import { httpMatches } from './http-match.ts'
-import type { AuditRule, LimitRule, Peer, Policy, PolicySet, Ports, Rule, Workload } from './model.ts'
+import { isCopy } from './mirror.ts'
+import type {
+  AuditRule,
+  LimitRule,
+  MirrorRule,
+  Peer,
+  Policy,
+  PolicySet,
+  Ports,
+  Rule,
+  Workload,
+} from './model.ts'
 import { peerMatches, selectorMatches } from './selector.ts'
 import type { Source } from './source.ts'
 
@@ -174,5 +185,21 @@ export function auditsMet(set: PolicySet, connection: Connection, request: Reque
     .filter((policy) => selectorMatches(policy.subject, subject))
     .flatMap(({ name, namespace, audits = [] }) =>
       audits.map((rule) => ({ policy: name, namespace, rule })).filter(speaks),
+    )
+}
+
+/** A mirror that a request is copied by, where the request is let in. */
+export type MetMirror = { policy: string; namespace: string; rule: MirrorRule }
+
+/** Which mirrors speak of a request of a connection, each of which draws whether it is copied. */
+export function mirrorsMet(set: PolicySet, connection: Connection, request: Request): MetMirror[] {
+  const { subject } = connection
+  if (subject === undefined || isCopy(request)) return []
+  const speaks = ({ rule }: { rule: MirrorRule }) =>
+    ruleApplies(rule, connection) && rule.http.some((match) => httpMatches(match, request))
+  return set.policies
+    .filter((policy) => selectorMatches(policy.subject, subject))
+    .flatMap(({ name, namespace, mirrors = [] }) =>
+      mirrors.map((rule) => ({ policy: name, namespace, rule })).filter(speaks),
     )
 }

@@ -1,6 +1,6 @@
 /** All rules of a policy, whatever they do. */
 import type { Policy, Rule } from './model.ts'
 
-export function everyRule({ allow, deny, limits = [], audits = [] }: Policy): Rule[] {
-  return [...allow, ...deny, ...limits, ...audits]
+export function everyRule({ allow, deny, limits = [], audits = [], mirrors = [] }: Policy): Rule[] {
+  return [...allow, ...deny, ...limits, ...audits, ...mirrors]
 }

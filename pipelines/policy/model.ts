@@ -10,6 +10,7 @@ import { ServiceBreaker } from './breaker.ts'
 import { Condition } from './condition.ts'
 import { Intents } from './intents.ts'
 import { Limit } from './limit.ts'
+import { Mirror } from './mirror.ts'
 import { Route } from './route.ts'
 import { Source } from './source.ts'
 
@@ -92,6 +93,14 @@ export type LimitRule = z.infer<typeof LimitRule>
 export const AuditRule = z.strictObject({ ...Rule.shape, name: z.string(), http: z.array(HttpMatch) })
 export type AuditRule = z.infer<typeof AuditRule>
 
+/** Requests that are copied to another service, where they are let in. */
+export const MirrorRule = z.strictObject({
+  ...Rule.shape,
+  http: z.array(HttpMatch),
+  mirror: Mirror,
+})
+export type MirrorRule = z.infer<typeof MirrorRule>
+
 /** One policy object: a subject that becomes default-deny for ingress. */
 export const Policy = z.strictObject({
   name: z.string(),
@@ -109,6 +118,8 @@ export const Policy = z.strictObject({
   limits: z.array(LimitRule).optional(),
   /** They see requests, allowed or refused, also where no rule judges them. */
   audits: z.array(AuditRule).optional(),
+  /** Change nothing of what is let in, or of how it is answered. */
+  mirrors: z.array(MirrorRule).optional(),
   /** Refusals that are meant; gates count all others. */
   refuses: Intents.optional(),
 })

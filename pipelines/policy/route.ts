@@ -14,6 +14,11 @@ export const ServicePort = z.strictObject({
 })
 export type ServicePort = z.infer<typeof ServicePort>
 
+/** As it is named everywhere. */
+export function serviceText({ namespace, name, port }: ServicePort): string {
+  return `${namespace}/${name}:${port}`
+}
+
 /**
  * On the target's bytes as sent, without its query. `prefix` is by segments: /a and /a/ both
  * match /a, /a/ and /a/b, not /ab; / matches every request. `regex`: RE2, full match.

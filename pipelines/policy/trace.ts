@@ -7,7 +7,9 @@ import { joinedValues, type Request } from '../protocols/http1-request.ts'
 import { type Asked, askedOf, type ConditionTrace, traceCondition } from './condition-trace.ts'
 import { type Connection, peersMatch, portsMatch } from './evaluate.ts'
 import { EXPRESSIONS, expressionMatches, expressionSees, headerMatches } from './http-match.ts'
-import type { HttpMatch, Policy, PolicySet, Rule } from './model.ts'
+import { isCopy, MIRRORED, type Mirror } from './mirror.ts'
+import type { HttpMatch, MirrorRule, Policy, PolicySet, Rule } from './model.ts'
+import { serviceText } from './route.ts'
 import { type Labelled, selectorMatches } from './selector.ts'
 import { peerText, portsText, selectorText } from './selector-text.ts'
 import type { Source } from './source.ts'
@@ -18,8 +20,10 @@ export type MatchTrace = { source: Source; parts: ConditionTrace[]; holds: boole
 /** `applies`: to this connection, as `peers` and `ports` both hold. `why`: what the rule says of itself. */
 export type RuleTrace = {
   source: Source
-  action: 'allow' | 'deny' | 'limit' | 'audit'
+  action: 'allow' | 'deny' | 'limit' | 'audit' | 'mirror'
   why?: string
+  /** Beyond its action. */
+  does?: string
   judges: 'connections' | 'requests'
   peers: Asked
   ports: Asked
@@ -78,6 +82,27 @@ function portsOf({ ports }: Rule, connection: Connection): Asked {
 /** A question to a set of policies, as evaluate() takes it. */
 type Question = { connection: Connection; request: Request | 'unparsed' }
 
+/** A copy is not copied again. */
+function traceMirrored(trace: MatchTrace, request: Request): MatchTrace {
+  const part = askedOf(`header ${MIRRORED} absent`, joinedValues(request, MIRRORED), !isCopy(request))
+  return { ...trace, parts: [...trace.parts, part], holds: trace.holds && part.holds }
+}
+
+function mirrorText({ to, ratio }: Mirror): string {
+  return `copies ${ratio / 10_000} % to ${serviceText(to)}`
+}
+
+function traceMirror(rule: MirrorRule, question: Question): RuleTrace {
+  const { matches, ...traced } = traceRule(rule, 'mirror', question)
+  const { request } = question
+  return {
+    ...traced,
+    does: mirrorText(rule.mirror),
+    matches:
+      request === 'unparsed' ? matches : (matches?.map((match) => traceMirrored(match, request)) ?? null),
+  }
+}
+
 function traceRule(rule: Rule, action: RuleTrace['action'], { connection, request }: Question): RuleTrace {
   const peers = peersOf(rule, connection)
   const ports = portsOf(rule, connection)
@@ -111,6 +136,7 @@ function tracePolicy(policy: Policy, question: Question): PolicyTrace {
           ...traced(policy.allow, 'allow'),
           ...traced(policy.limits ?? [], 'limit'),
           ...traced(policy.audits ?? [], 'audit'),
+          ...(policy.mirrors ?? []).map((rule) => traceMirror(rule, question)),
         ]
       : [],
   }

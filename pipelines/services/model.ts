@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { type Selector, Workload } from '../policy/model.ts'
-import { ServicePort } from '../policy/route.ts'
+import { ServicePort, serviceText } from '../policy/route.ts'
 
 const PortNumber = z.int().min(1).max(65535)
 
@@ -117,8 +117,8 @@ export type Endpoint = {
 }
 
 /** A service's port as it is named everywhere: `namespace/name:port`. */
-export function serviceKey({ namespace, name, port }: ServicePort): string {
-  return `${namespace}/${name}:${port}`
+export function serviceKey(port: ServicePort): string {
+  return serviceText(port)
 }
 
 /** The selector of a service as policies write theirs. */

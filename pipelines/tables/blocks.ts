@@ -3,6 +3,7 @@ import type { Block } from '../contract/artifact.ts'
 import { Failure } from '../contract/failures.ts'
 import { auditId, type NamedRule } from '../policy/audit.ts'
 import { type Limit, limitId } from '../policy/limit.ts'
+import type { Mirror } from '../policy/mirror.ts'
 import type { HttpMatch, Peer, Policy, PolicySet, Ports, Rule } from '../policy/model.ts'
 import type { Source } from '../policy/source.ts'
 import { MAX_BLOCKS, MAX_OBSERVERS } from './layout.ts'
@@ -12,11 +13,13 @@ export type Cidr = Extract<Peer, { kind: 'cidr' }>
 /** A block with what the tables (not the agent) decide about it. */
 export type FullBlock = Omit<Block, 'kind'> & {
   /** Agents need no more than that a rule judges: what is no kind of theirs is 'judge' in the manifest. */
-  readonly kind: Block['kind'] | 'limit' | 'audit' | 'forbid' | 'open'
+  readonly kind: Block['kind'] | 'limit' | 'audit' | 'mirror' | 'forbid' | 'open'
   /** Of kind `limit`. */
   readonly limit?: KnownLimit
   /** Of kind `audit`. */
   readonly audit?: KnownAudit
+  /** Of kind `mirror`. */
+  readonly mirror?: Mirror
   readonly ports: readonly Ports[] | null
   readonly cidrs: readonly Cidr[]
   readonly http: HttpMatch[]
@@ -43,7 +46,7 @@ function parts(policy: Policy, rule: Rule, kind: FullBlock['kind']): Parts {
     peers: peers?.flatMap((peer) => (peer.kind === 'endpoints' ? [peer.selector] : [])) ?? null,
     cidrs: (peers ?? []).filter((peer) => peer.kind === 'cidr'),
     ports,
-    opaque: !['deny', 'allow', 'audit'].includes(kind) && policy.unparsed === 'pass',
+    opaque: !['deny', 'allow', 'audit', 'mirror'].includes(kind) && policy.unparsed === 'pass',
     source,
   }
 }
@@ -61,16 +64,20 @@ function openTo({ source }: Parts): FullBlock {
   return { kind: 'open', ...nobody, opaque: false, source, http: [{ source, headers: [] }] }
 }
 
+/** Sees what it matches; neither allows nor forbids. */
+export const observes = (kind: FullBlock['kind']): boolean =>
+  kind === 'limit' || kind === 'audit' || kind === 'mirror'
+
 /**
  * Limits come first, then others that see requests, then those that forbid: their numbers are what the
  * kernel knows them by. Behind them stands the open one.
  */
 function inOrder(blocks: readonly FullBlock[]): FullBlock[] {
   const of = (wanted: FullBlock['kind']) => blocks.filter(({ kind }) => kind === wanted)
-  const observers = [...of('limit'), ...of('audit')]
+  const observers = [...of('limit'), ...of('audit'), ...of('mirror')]
   const beyond = observers[MAX_OBSERVERS]
   if (beyond) {
-    const message = `${at(beyond.source)}: ${observers.length} rules that limit or audit; one artifact holds ${MAX_OBSERVERS}`
+    const message = `${at(beyond.source)}: ${observers.length} rules that limit, audit or mirror; one artifact holds ${MAX_OBSERVERS}`
     throw new Failure('limit-exceeded', message)
   }
   const reading = [...observers, ...of('forbid')]
@@ -105,6 +112,10 @@ export function blocksOf(set: PolicySet): FullBlock[] {
       const named = { namespace: policy.namespace, policy: policy.name, rule: name }
       const audit = { id: String(auditId(named)), ...named }
       add({ ...parts(policy, rule, 'audit'), audit }, rule.http)
+    }
+    for (const { mirror, ...rule } of policy.mirrors ?? []) {
+      if (rule.peers?.length === 0) continue
+      add({ ...parts(policy, rule, 'mirror'), mirror }, rule.http)
     }
     for (const rule of policy.allow) {
       if (rule.peers?.length === 0) continue

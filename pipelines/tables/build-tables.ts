@@ -6,7 +6,7 @@ import type { ServicePort } from '../policy/route.ts'
 import { addressAutomaton } from './address-automaton.ts'
 import { BlobWriter } from './blob-writer.ts'
 import { breakerTables } from './breakers.ts'
-import { blocksOf, type FullBlock } from './blocks.ts'
+import { blocksOf, type FullBlock, observes } from './blocks.ts'
 import { type HttpTables, httpTables } from './http-tables.ts'
 import { ABI, AT, DFA_WORDS, DIM_METHOD, TABLES_MAGIC } from './layout.ts'
 import { packAutomaton } from './pack-automaton.ts'
@@ -103,6 +103,7 @@ function build(set: PolicySet): Tables {
   writeResumes(writer, put, http)
   writeRates(writer, put, http)
   writeObservers(writer, put, blocks)
+  if (http.mirrors.length > 0) writer.set(AT.mirrors_at, writer.append(http.mirrors))
   writer.set(AT.forbids, blocks.filter(({ kind }) => observes(kind) || kind === 'forbid').length)
   writeRoutes(writer, put, http.routes)
   const breakers = breakerTables(set.breakers ?? [])
@@ -150,8 +151,6 @@ function writeRates(
   const at = writer.append(rates.flatMap(({ words }) => words))
   put(AT.limits, [rates.length, at, rates.reduce((keys, rate) => keys | rate.keys, 0)])
 }
-
-const observes = (kind: FullBlock['kind']) => kind === 'limit' || kind === 'audit'
 
 /** What the first blocks are known by, and which of them do what. */
 function writeObservers(

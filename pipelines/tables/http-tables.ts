@@ -14,6 +14,7 @@ import { FIELD_CODES, LEAF, MAX_LATCHES } from './layout.ts'
 import { type PackedAutomaton, packAutomaton } from './pack-automaton.ts'
 import { collectRoutes } from './route-collect.ts'
 import { type Collected, collectRequests } from './request-collect.ts'
+import { mirrorsOf } from './mirrors.ts'
 import { type RateRecord, ratesOf } from './rates.ts'
 import { type RouteTables, routeTables } from './route-tables.ts'
 import type { Row } from './rows.ts'
@@ -34,6 +35,8 @@ export type HttpTables = {
   readonly pathStates: number
   /** One a block of kind `limit`. */
   readonly rates: readonly RateRecord[]
+  /** struct heddle_mirror of each block that observes; empty = none is a mirror. */
+  readonly mirrors: readonly number[]
   readonly routes: RouteTables
 }
 
@@ -96,6 +99,7 @@ function build(blocks: readonly FullBlock[], routes: readonly Route[]): HttpTabl
   const requests = collectRequests(blocks, dimensions)
   const rates = ratesOf(blocks, dimensions)
   const collected = collectRoutes(routes, dimensions)
+  const mirrors = mirrorsOf(blocks, collected.services)
   const classes = dimensions.classes()
   const diagram = new DiagramBuilder(requests.groups, classes)
   const dfa = pathAutomaton(requests.patterns, (candidate) => latchRoots(candidate, requests, diagram))
@@ -127,6 +131,7 @@ function build(blocks: readonly FullBlock[], routes: readonly Route[]): HttpTabl
     ),
     pathStates: dfa.states,
     rates,
+    mirrors,
     routes: routeTables(collected, classes, dimensions.queries),
   }
 }

@@ -71,8 +71,9 @@ export const AT = {
   audits: 69,
   thens_at: 70,
   breakers_at: 71,
+  mirrors_at: 72,
 } as const
-export const HEADER_WORDS = 72
+export const HEADER_WORDS = 74
 export const DFA_WORDS = 6
 
 /** Words of the largest tables: 32 MB. */
@@ -116,3 +117,6 @@ export const KEY_IDENTITY = 16
 
 /** struct heddle_breaker_rule, in words. */
 export const BREAKER_WORDS = 8
+
+/** struct heddle_mirror, in words. */
+export const MIRROR_WORDS = 2

@@ -1,6 +1,6 @@
 /** What a policy set's routes ask of heads and do to them, with numbers in place of names. */
 import type { RouteEntry } from '../contract/artifact.ts'
-import type { Route, ServicePort } from '../policy/route.ts'
+import { type Route, type ServicePort, serviceText } from '../policy/route.ts'
 import type { Dimensions } from './dimensions.ts'
 import type { Item } from './route-diagram.ts'
 import type { LocatedPath } from './route-paths.ts'
@@ -50,7 +50,7 @@ export function collectRoutes(routes: readonly Route[], dimensions: Dimensions):
   const collected = sets.map((set) => collectSet(set, dimensions))
   for (const { backends } of collected.flatMap(({ rules }) => rules)) {
     for (const { service, request, response } of backends) {
-      if (service !== null) services.number(`${service.namespace}/${service.name}:${service.port}`, service)
+      if (service !== null) services.number(serviceText(service), service)
       for (const name of [...(request?.names ?? []), ...(response?.names ?? [])]) names.number(name, name)
     }
   }

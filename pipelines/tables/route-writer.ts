@@ -1,5 +1,6 @@
 /** Lays routes out in the blob: structs heddle_route_* of bpf/abi/heddle.h. What is equal stands there once. */
 import { utf8 } from '../bytes.ts'
+import { serviceText } from '../policy/route.ts'
 import type { BlobWriter } from './blob-writer.ts'
 import { AT, ROUTE_NO_SERVICE } from './layout.ts'
 import type { CollectedRoutes } from './route-collect.ts'
@@ -51,7 +52,7 @@ class RouteWriter {
   }
 
   private service(service: NonNullable<TableBackend['service']>): number {
-    return this.collected.services.number(`${service.namespace}/${service.name}:${service.port}`, service)
+    return this.collected.services.number(serviceText(service), service)
   }
 
   private edit({ cut, target, host, names, lines }: HeadEdit): number {

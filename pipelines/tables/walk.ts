@@ -17,6 +17,7 @@ import {
   NEXT_STATE,
   OBSERVER_WORDS,
 } from './layout.ts'
+import { type MetMirror, mirrorsIn } from './mirror-walk.ts'
 import { type MetRate, ratesIn } from './rate-walk.ts'
 
 /** Blocks of identities, as the agent hands them to the kernel. */
@@ -111,6 +112,18 @@ export class TablesWalker {
   private bystanders(): bigint {
     const observes = this.first(AT.observes)
     return observes & ~(observes & this.first(AT.limits))
+  }
+
+  /** Blocks that copy requests of a connection which are let in; 0 = none does. */
+  mirrors({ subject, peer }: ConnectionRows, protocol: number, port: number): bigint {
+    if (this.word(AT.mirrors_at) === 0) return 0n
+    const mirrors = this.bystanders() & ~BigInt(this.word(AT.audits))
+    return mirrors & subject & peer & this.rowOf(AT.ports, Uint8Array.of(protocol, port >> 8, port & 255))
+  }
+
+  /** Of those, the ones that the request meets. */
+  mirrored(mirrors: bigint, request: Request): MetMirror[] {
+    return mirrors === 0n ? [] : mirrorsIn(this, this.found(request) & mirrors)
   }
 
   /** Audit rules that speak of a connection, whatever becomes of it; 0 = none does. */

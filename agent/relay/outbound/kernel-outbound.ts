@@ -11,6 +11,7 @@ import type { RelayEvent } from '../../adapters/connection.ts'
 import { BpfMap, u32 } from '../../adapters/libbpf.ts'
 import type { DispatcherPins, Pins } from '../../adapters/pins.ts'
 import { readCounters } from '../counters.ts'
+import { KernelMirror } from '../mirror/kernel-mirror.ts'
 import { Verdicts } from '../verdicts.ts'
 import { ClientGroups } from './client-groups.ts'
 import { KernelAsk } from './kernel-ask.ts'
@@ -47,6 +48,7 @@ export class KernelOutbound {
   private readonly breakers: KernelBreakers
   private readonly router: KernelRouter
   private readonly connector: UpstreamPool
+  readonly copies: KernelMirror
   private readonly turns: Turns
   private readonly connections: KernelConnections
   private readonly entries: UpstreamEntries
@@ -83,10 +85,16 @@ export class KernelOutbound {
     const sources = { now: process.hrtime.bigint, random: parts.random }
     this.balance = new KernelBalance(pins, this.services, this.ask, sources)
     this.breakers = new KernelBreakers(pins, dispatcher)
-    const { verdicts, breakers } = this
-    this.router = new KernelRouter(pins, { verdicts, balance: this.balance, breakers, random: parts.random })
     this.connections = new KernelConnections(pins, dispatcher, this.ask)
-    const { ask, clients, connections } = this
+    const { ask, balance, clients, connections } = this
+    this.copies = new KernelMirror(pins, {
+      ...{ verdicts: this.verdicts, balance, ...parts },
+      open: (target, connected) => connections.openJudged(target, connected),
+    })
+    this.router = new KernelRouter(pins, {
+      ...{ verdicts: this.verdicts, balance, breakers: this.breakers },
+      ...{ random: parts.random, mirror: this.copies.mirror },
+    })
     this.entries = new UpstreamEntries(pins)
     const { entries } = this
     this.upstreams = new KernelUpstreams(
@@ -98,11 +106,11 @@ export class KernelOutbound {
         over: (client) => this.turns.come(client),
         emptied: (pool) => this.direct.lose(pool),
         broke: (index, { service, came }) =>
-          breakers.broke({ index, came, rule: this.router.ruleOf(service) }) || ask.reset(index),
+          this.breakers.broke({ index, came, rule: this.router.ruleOf(service) }) || ask.reset(index),
       },
     )
     this.direct = new KernelDirect(pins, { ask, entries, lend: () => this.upstreams.lend(), now: parts.now })
-    const { router, balance, upstreams, direct } = this
+    const { router, upstreams, direct } = this
     this.groups = new ClientGroups({ router, balance, upstreams, direct, ...parts })
     this.turns = new Turns({ ask, clients, upstream: (index) => this.upstreams.wire(index) })
     this.connector = new UpstreamPool(parts.now, (target, connected) =>
@@ -146,7 +154,9 @@ export class KernelOutbound {
     // Another node knows a workload by its address; loopback is nobody's there.
     const known = addresses.filter((each) => !isLoopback(each))
     for (const client of this.early.keys()) if (!this.clients.has(client)) this.early.delete(client)
-    this.groups.sweep(new Map(known.map((address) => [this.verdicts.identityAt(address), address])))
+    const sources = new Map(known.map((address) => [this.verdicts.identityAt(address), address]))
+    this.groups.sweep(sources)
+    this.copies.sweep(sources)
     this.direct.sweep()
     this.upstreams.sweep(this.now(), (client) => this.clients.has(client))
   }
@@ -160,6 +170,7 @@ export class KernelOutbound {
       ...this.outbound.counts,
       upstreams: this.upstreams.open,
       breakers: this.breakers.stats(this.services),
+      mirror: this.copies.stats,
       /** By enum heddle_client_reason. */
       counters: Object.fromEntries(since.filter(([, count]) => count !== 0)),
     }
@@ -173,6 +184,7 @@ export class KernelOutbound {
     const deadline = this.now() + withinMs
     await this.outbound.drain(withinMs)
     await this.upstreams.close(deadline - this.now())
+    await this.copies.close()
     this.connector.close()
     this.router.close()
     this.balance.close()

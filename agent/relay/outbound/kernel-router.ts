@@ -9,7 +9,9 @@ import type { SessionCookie } from '../../../pipelines/services/session-cookie.t
 import { breakerIn } from '../../../pipelines/tables/breakers.ts'
 import type { RouteStep } from '../../../pipelines/tables/route-step.ts'
 import type { Generation } from '../active-generation.ts'
-import { auditVerdict, type Context, type Verdicts } from '../verdicts.ts'
+import { auditVerdict, type Context, type Verdicts, NOBODYS } from '../verdicts.ts'
+import type { FormingCopy } from '../mirror/forming.ts'
+import type { Mirror } from '../mirror/mirror.ts'
 import { changedRequest } from './changed-request.ts'
 import type { KernelClient } from './kernel-clients.ts'
 import type { KernelBreakers, RuleWords } from './kernel-breakers.ts'
@@ -19,9 +21,6 @@ import { breakerReply, limitedReply } from './local-reply.ts'
 import type { HeadEdit, Outcome, Router, Target } from './ports.ts'
 import { RetryBudgets } from './retry-budget.ts'
 import type { UneditedResponse } from './response-reader.ts'
-
-/** The address of a caller that is no workload's: the world's, and nobody's. */
-const NOBODYS = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0)
 
 /** No endpoint takes it. */
 const NONE: Outcome = { kind: 'reply', status: 503 }
@@ -33,25 +32,33 @@ type Forward = Extract<RouteStep, { kind: 'forward' }>
 /** One generation decides all of it, whatever becomes active meanwhile. */
 type Question = { client: KernelClient; request: Request; generation: Generation }
 
+export type RouterParts = {
+  verdicts: Verdicts
+  balance: KernelBalance
+  breakers: KernelBreakers
+  mirror: Mirror
+  /** 32 random bits. */
+  random: () => number
+}
+
 export class KernelRouter {
   private readonly pins: Pins
   private readonly verdicts: Verdicts
   private readonly balance: KernelBalance
   private readonly breakers: KernelBreakers
+  private readonly mirror: Mirror
   /** 32 random bits. */
   private readonly random: () => number
   private readonly budgets = new RetryBudgets()
   private maps: { word: bigint; routes: RouteMaps } | undefined
 
-  constructor(
-    pins: Pins,
-    parts: { verdicts: Verdicts; balance: KernelBalance; breakers: KernelBreakers; random: () => number },
-  ) {
+  constructor(pins: Pins, { verdicts, balance, breakers, mirror, random }: RouterParts) {
     this.pins = pins
-    this.verdicts = parts.verdicts
-    this.balance = parts.balance
-    this.breakers = parts.breakers
-    this.random = parts.random
+    this.verdicts = verdicts
+    this.balance = balance
+    this.breakers = breakers
+    this.mirror = mirror
+    this.random = random
   }
 
   for(client: KernelClient): Router {
@@ -134,6 +141,7 @@ export class KernelRouter {
     const arriving = step ? { ...question, request: changedRequest(request, step.request) } : question
     const refusal = this.refusal(arriving, first)
     if (refusal !== undefined) return refusal
+    const copies = this.copies(arriving, first)
     const open = [first, ...others.filter((each) => this.letsIn(arriving, each))]
     return {
       kind: 'forward',
@@ -150,6 +158,7 @@ export class KernelRouter {
         ...(step.retry?.budget && { budget: this.budgets.of(service) }),
         request: (head) => applyEdits(head, requestEdits(head, step.request)),
       }),
+      ...(copies.length > 0 && { copies }),
       ...((step || cookie) && { response: responseEdit(step?.response, cookie) }),
     }
   }
@@ -170,6 +179,13 @@ export class KernelRouter {
     context.audit?.(request, auditVerdict('judge', judged))
     if (typeof judged !== 'string') return { kind: 'limited', reply: limitedReply(judged) }
     return judged === 'deny' ? { kind: 'deny' } : undefined
+  }
+
+  /** What its rules copy, in the name of the workload that is asked. */
+  private copies(question: Question, endpoint: KernelEndpoint): FormingCopy[] {
+    const wanted = this.contextOf(question, endpoint)?.mirrored?.(question.request) ?? []
+    const copy = this.mirror.begin(wanted, { address: endpoint.at.address })
+    return copy === undefined ? [] : [copy]
   }
 
   private letsIn(question: Question, endpoint: KernelEndpoint): boolean {

@@ -2,6 +2,7 @@
 import type { Retry } from '../../../pipelines/policy/route.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import type { MessageRest } from '../../../pipelines/protocols/http1.ts'
+import type { CopySink } from './copy-sink.ts'
 import type { OutboundCounts } from './counts.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import type { Wire } from './wire.ts'
@@ -48,6 +49,8 @@ export type Outcome =
       delay?: number
       /** By the breaker of the service: its end is told there. */
       admitted?: Admitted | undefined
+      /** What goes to the endpoint goes to these, too; once, however often it is tried. */
+      copies?: readonly CopySink[]
     }
   | { kind: 'reply'; status: RoutedStatus }
   /** A redirect, a direct response, an abort, or the answer to a preflight: the whole of it, as the tables have it. */

@@ -6,6 +6,7 @@
  */
 import { tellBreaker } from './tell-breaker.ts'
 import { ExchangeTimers } from './exchange-timers.ts'
+import { copyTo } from './copy-sink.ts'
 import type { ExchangeEnd, ExchangePorts, Forward } from './exchange-ports.ts'
 import { type EndpointCall, type Target, TooManyWait } from './ports.ts'
 import { type Came, type Sent, Tries } from './repeat.ts'
@@ -41,6 +42,7 @@ export class UpstreamExchange implements WireOwner {
     // It outlives the client's next read.
     this.head = Buffer.from(forward.request ? forward.request(asked.bytes) : asked.bytes)
     this.target = forward.targets[0]
+    copyTo(forward.copies, this.head, asked.body.framing === 'none')
     this.reader = this.newReader()
     this.timers.set('request', forward.requestTimeout, () => this.fail(504))
     this.timers.next(forward.delay ?? 0, () => this.attempt())
@@ -69,6 +71,7 @@ export class UpstreamExchange implements WireOwner {
     if (!part || this.over) return
     this.moves()
     if (part.bytes.length > 0) this.upstream.write(part.bytes)
+    copyTo(this.forward.copies, part.bytes, part.last)
     if (part.last) this.sent = 'all'
     else if (part.bytes.length > 0) this.sent = 'part'
     if (part.last && this.reader.phase === 'done') this.conclude()
@@ -156,7 +159,9 @@ export class UpstreamExchange implements WireOwner {
       wire.write(this.head)
       // Written but corked: that is no backlog of the endpoint's.
       const part = this.ports.part()
-      if (!part || this.over || part.bytes.length === 0) return
+      if (!part || this.over) return
+      copyTo(this.forward.copies, part.bytes, part.last)
+      if (part.bytes.length === 0) return
       wire.write(part.bytes)
       this.sent = part.last ? 'all' : 'part'
     })

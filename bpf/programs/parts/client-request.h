@@ -9,6 +9,7 @@
 
 #include "../../lib/sock.h"
 #include "client-call.h"
+#include "client-copy.h"
 #include "client-edit.h"
 #include "client-reply.h"
 #include "client-route.h"
@@ -78,6 +79,7 @@ static __always_inline int call_upstream(struct call *k, struct heddle_upstream 
 		client_count(HEDDLE_KERNEL_ROUTED);
 		if (!(flags & HEDDLE_UPSTREAM_REMOTE))
 			client_audited(k, to, to->verdict);
+		copies_begin(k, u, to->seen, k->at + growth(k));
 		return SK_PASS;
 	}
 	/* It has just gone, and no byte with it. */
@@ -271,8 +273,11 @@ static __always_inline int request_goes_on(struct call *k)
 		bpf_msg_apply_bytes(k->msg, k->at);
 	if (c->request.phase == HEDDLE_START)
 		c->flags &= ~HEDDLE_CLIENT_REQUEST;
-	if (hand_to_server(k->msg, u, server, k->at) == SK_PASS)
+	if (hand_to_server(k->msg, u, server, k->at) == SK_PASS) {
+		if (c->copied)
+			copies_go_on(k, k->at);
 		return SK_PASS;
+	}
 	return request_breaks(k, HEDDLE_SLOW_GONE);
 }
 
@@ -304,6 +309,8 @@ static __always_inline void taken_in_part(struct heddle_client *c)
 	u->expected = 0;
 	if (missing <= 0)
 		return;
+	if (c->copied)
+		c->copied = HEDDLE_COPIED_LOST;
 	c->request.remaining += missing;
 	c->request.phase = HEDDLE_BODY;
 	c->flags |= HEDDLE_CLIENT_REQUEST;
@@ -332,27 +339,6 @@ static __always_inline int request_or_body(struct call *k)
 	if (is_pipelined(k->client))
 		return hand_over(k, HEDDLE_SLOW_PIPELINED);
 	return request_read(k);
-}
-
-/* All is done: the candidate may look at what was judged, in the window that is kept for it. */
-static __always_inline int shadow_asks(struct call *k, int action)
-{
-	__u32 zero = 0;
-	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
-	int in_draft = is_marked(k->draft);
-
-	if (in_draft)
-		window_release(k->window);
-	else if (k->draft)
-		window_release(k->draft);
-	if (action == SK_PASS && me)
-		bpf_tail_call(k->msg, &shadow_requests, me->shadow - 1);
-	shadow_missed(k->client->cookie);
-	if (!in_draft)
-		window_release(k->window);
-	else if (k->draft)
-		window_release(k->draft);
-	return action;
 }
 
 static __always_inline int client_request(struct sk_msg_md *msg)

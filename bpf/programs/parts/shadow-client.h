@@ -12,6 +12,7 @@
 #include "client-route.h"
 #include "shadow.h"
 #include "shadow-verdict.h"
+#include "window.h"
 
 static __always_inline __u32 shadow_mark(__u64 cookie)
 {
@@ -87,6 +88,27 @@ static __always_inline void shadow_missed(__u64 cookie)
 static __always_inline int is_marked(const struct heddle_window *w)
 {
 	return w && w->busy & HEDDLE_SHADOW_WINDOW;
+}
+
+/* All is done: the candidate may look at what was judged, in the window that is kept for it. */
+static __always_inline int shadow_asks(struct call *k, int action)
+{
+	__u32 zero = 0;
+	struct heddle_self *me = bpf_map_lookup_elem(&self, &zero);
+	int in_draft = is_marked(k->draft);
+
+	if (in_draft)
+		window_release(k->window);
+	else if (k->draft)
+		window_release(k->draft);
+	if (action == SK_PASS && me)
+		bpf_tail_call(k->msg, &shadow_requests, me->shadow - 1);
+	shadow_missed(k->client->cookie);
+	if (!in_draft)
+		window_release(k->window);
+	else if (k->draft)
+		window_release(k->draft);
+	return action;
 }
 
 /* The window of this CPU that is kept for the cookie. */

@@ -8,6 +8,7 @@
 
 #include "audit.h"
 #include "context.h"
+#include "copy-segment.h"
 #include "count.h"
 #include "epoch.h"
 #include "limit.h"
@@ -266,6 +267,16 @@ static __always_inline int load_window(struct verdict *v)
 	return bpf_skb_load_bytes(v->skb, v->at, w->bytes, n);
 }
 
+/* What has passed of the message in progress, all of it or up to the end of the segment. */
+static __always_inline void copy_passed(struct verdict *v)
+{
+	struct heddle_conn *c = v->conn;
+
+	copy_segment(v->skb, c, c->message_at == EARLIER_SEGMENT ? 0 : c->message_at, v->at);
+	if (c->request.phase == HEDDLE_START)
+		c->copied = HEDDLE_COPIED_NOTHING;
+}
+
 static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 {
 	struct heddle_conn *c = v->conn;
@@ -278,6 +289,8 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 		return 1;
 	}
 	if (c->request.phase == HEDDLE_START) {
+		if (c->copied)
+			copy_passed(v);
 		if (v->at && judged_anew(v))
 			return 1;
 		keyed_begin(&c->request);
@@ -300,6 +313,8 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 			v->status = reason == HEDDLE_LIMITED ? 429 : 403;
 			return 1;
 		}
+		if (c->seen || c->copied)
+			copy_chosen(c, c->seen & mirror_blocks());
 		request_body(&c->request);
 	}
 	return v->action != VERDICT_PASS;
@@ -367,6 +382,8 @@ static __always_inline void verdict_stream(struct __sk_buff *skb, struct heddle_
 		v->reason = HEDDLE_NO_WINDOW;
 	}
 	window_release(v->window);
+	if (v->action == VERDICT_PASS && (c->copied || copies_heads(c)))
+		copy_passed(v);
 }
 
 #endif /* HEDDLE_VERDICT_H */

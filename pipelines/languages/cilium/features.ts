@@ -1,6 +1,5 @@
 /**
- * Fields of the Cilium API, and of what is written about it (mirror…), that Heddle does not honour, each
- * with what to write instead. A field that is neither here nor in schema.ts is unknown. (Names:
+ * Fields of the Cilium API that Heddle does not honour, each with what to write instead. A field that is neither here nor in schema.ts is unknown. (Names:
  * cilium/cilium pkg/policy/api and pkg/k8s/apis/cilium.io/v2.)
  */
 export const UNSUPPORTED = {
@@ -27,9 +26,6 @@ export const UNSUPPORTED = {
   dns: 'only HTTP rules are enforced, and DNS rules are for egress: remove them',
   l7proto: 'only HTTP rules are enforced: allow the port without rules',
   l7: 'only HTTP rules are enforced: allow the port without rules',
-  mirror: 'requests are not copied: remove it, with mirrorEndpoint and mirrorRatio',
-  mirrorEndpoint: 'requests are not copied: remove it',
-  mirrorRatio: 'requests are not copied: remove it',
   secret: 'write the value with value, or only require the header',
   status: 'remove it: it is what Cilium reports, not what you ask for',
 } as const

@@ -1,7 +1,9 @@
-/** `toPorts[].rules.http`: requests that are let through. */
-import type { HeaderMatch, HttpMatch } from '../../policy/model.ts'
+/** `toPorts[].rules.http`: requests that are let through, and copied. */
+import type { Mirror } from '../../policy/mirror.ts'
+import type { HeaderMatch, HttpMatch, Ports } from '../../policy/model.ts'
 import { checkExpression } from '../expressions.ts'
 import { isToken, mayBeValue } from '../field-text.ts'
+import { mirrorRatio, mirrorTarget } from '../mirrors.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
 import type { PortRule, PortRuleHttp } from './schema.ts'
@@ -92,12 +94,36 @@ function matchesOf(reader: Reader, rule: PortRuleHttp, path: Path): HttpMatch[] 
   return matches
 }
 
+/** Undefined = it asks for no copies, or has a finding. */
+function mirrorOf(reader: Reader, rule: PortRuleHttp, path: Path, at: MirrorPlace): Mirror | undefined {
+  const { mirror, mirrorEndpoint, mirrorRatio: ratio } = rule
+  for (const [field, value] of Object.entries({ mirrorEndpoint, mirrorRatio: ratio })) {
+    if (value === undefined || mirror !== undefined) continue
+    const message = `\`${field}\` without \`mirror\``
+    reader.refuse([...path, field], 'schema-violation', message, 'write mirror: true beside it, or remove it')
+  }
+  if (mirror !== true) return undefined
+  if (mirrorEndpoint === undefined) {
+    const hint = 'write mirrorEndpoint: and the name of a service beside it'
+    reader.refuse([...path, 'mirror'], 'schema-violation', '`mirror` without `mirrorEndpoint`', hint)
+    return undefined
+  }
+  const to = mirrorTarget(reader, [...path, 'mirrorEndpoint'], { text: mirrorEndpoint, ...at })
+  return to && { to, ratio: mirrorRatio(reader, [...path, 'mirrorRatio'], ratio ?? 1) }
+}
+
+/** Of the rule that an entry of `http` stands in. */
+export type MirrorPlace = { namespace: string; ports: readonly Ports[] | null }
+
+/** Matches that let requests in, and those that copy them. */
+export type HttpRules = { http: HttpMatch[] | null; mirrors: { http: HttpMatch[]; mirror: Mirror }[] }
+
 /**
  * Null = no L7 rules. An `http` list that is empty or missing enforces nothing
  * at L7 (cilium/cilium pkg/policy/l4.go: `len(rules.HTTP) > 0` makes the parser).
  */
-export function httpOf(reader: Reader, rules: PortRule['rules'], path: Path): HttpMatch[] | null {
-  if (rules === undefined) return null
+export function httpOf(reader: Reader, rules: PortRule['rules'], path: Path, place: MirrorPlace): HttpRules {
+  if (rules === undefined) return { http: null, mirrors: [] }
   const lists = Array.isArray(rules)
     ? rules.map(({ http }, index) => ({ http, at: [...path, index, 'http'] }))
     : [{ http: rules.http, at: [...path, 'http'] }]
@@ -107,7 +133,14 @@ export function httpOf(reader: Reader, rules: PortRule['rules'], path: Path): Ht
   if (all.length === 0) {
     const message = 'no HTTP rules: every request is let through, of any protocol'
     reader.warn(path, message, 'list the requests to let through, or remove `rules`')
-    return null
+    return { http: null, mirrors: [] }
   }
-  return all.flatMap(({ rule, at }) => matchesOf(reader, rule, at))
+  const read = all.map(({ rule, at }) => ({
+    http: matchesOf(reader, rule, at),
+    mirror: mirrorOf(reader, rule, at, place),
+  }))
+  return {
+    http: read.flatMap(({ http }) => http),
+    mirrors: read.flatMap(({ http, mirror }) => (mirror === undefined ? [] : [{ http, mirror }])),
+  }
 }

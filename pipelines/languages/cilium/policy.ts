@@ -1,5 +1,5 @@
 /** `cilium.io/v2 CiliumNetworkPolicy`: one document → policies of the model, or findings. */
-import type { Policy, Rule } from '../../policy/model.ts'
+import type { MirrorRule, Policy, Rule } from '../../policy/model.ts'
 import { annotationsOf, UNPARSED } from '../annotations.ts'
 import { type Finding, problem } from '../finding.ts'
 import { DEFAULT_NAMESPACE } from '../objects.ts'
@@ -9,7 +9,7 @@ import { subjectSelector } from '../selectors.ts'
 import { nodeAt, type Path, placeOf, plainValue, type SourceNode } from '../source-node.ts'
 import { TLS_PORTS, warnOfTls } from '../tls-ports.ts'
 import { UNSUPPORTED, UNSUPPORTED_KINDS, USUAL } from './features.ts'
-import { httpOf } from './http-rules.ts'
+import { type HttpRules, httpOf } from './http-rules.ts'
 import { peersOf } from './peers.ts'
 import { portsOf } from './ports.ts'
 import {
@@ -22,9 +22,14 @@ import {
 } from './schema.ts'
 import { unparsedOf } from './unparsed.ts'
 
-function portRule(reader: Reader, rule: PortRule, path: Path): Pick<Rule, 'source' | 'ports' | 'http'> {
+function portRule(
+  reader: Reader,
+  rule: PortRule,
+  path: Path,
+  namespace: string,
+): Pick<Rule, 'source' | 'ports'> & HttpRules {
   const ports = portsOf(reader, rule.ports, [...path, 'ports'])
-  const http = httpOf(reader, rule.rules, [...path, 'rules'])
+  const { http, mirrors } = httpOf(reader, rule.rules, [...path, 'rules'], { namespace, ports })
   if (http !== null) {
     for (const [index, { protocol, port }] of rule.ports.entries()) {
       const here = [...path, 'ports', index]
@@ -41,15 +46,26 @@ function portRule(reader: Reader, rule: PortRule, path: Path): Pick<Rule, 'sourc
       }
     }
   }
-  return { source: reader.place(path), ports, http }
+  return { source: reader.place(path), ports, http, mirrors }
 }
 
+type Rules = { rules: Rule[]; mirrors: MirrorRule[] }
+
 /** An ingress entry makes a rule for each entry of its toPorts. */
-function rulesOf(reader: Reader, rule: IngressRule | IngressDenyRule, path: Path, namespace: string): Rule[] {
+function rulesOf(reader: Reader, rule: IngressRule | IngressDenyRule, path: Path, namespace: string): Rules {
   const peers = peersOf(reader, rule, path, namespace)
   const toPorts = rule.toPorts ?? []
-  if (toPorts.length === 0) return [{ source: reader.place(path), peers, ports: null, http: null }]
-  return toPorts.map((entry, index) => ({ peers, ...portRule(reader, entry, [...path, 'toPorts', index]) }))
+  if (toPorts.length === 0) {
+    return { rules: [{ source: reader.place(path), peers, ports: null, http: null }], mirrors: [] }
+  }
+  const read = toPorts.map((entry, index) => {
+    const { mirrors, ...judging } = portRule(reader, entry, [...path, 'toPorts', index], namespace)
+    return { rule: { peers, ...judging }, mirrors }
+  })
+  return {
+    rules: read.map((each) => each.rule),
+    mirrors: read.flatMap(({ rule: of, mirrors }) => mirrors.map((mirror) => ({ ...of, ...mirror }))),
+  }
 }
 
 type Named = Pick<Policy, 'name' | 'namespace' | 'unparsed' | 'refuses'>
@@ -72,14 +88,17 @@ function policyOf(reader: Reader, rule: CiliumRule, path: Path, named: Named): P
     reader.warn(path, message, 'write ingress: [{}] to let no one in, or remove the policy')
   }
   const each = <T extends IngressRule | IngressDenyRule>(field: string, list: T[]) =>
-    list.flatMap((entry, index) => rulesOf(reader, entry, [...path, field, index], named.namespace))
+    list.map((entry, index) => rulesOf(reader, entry, [...path, field, index], named.namespace))
+  const allowed = each('ingress', ingress)
+  const mirrors = allowed.flatMap((entry) => entry.mirrors)
   return {
     ...named,
     source: reader.place(path),
     subject: subjectSelector(reader, rule.endpointSelector, [...path, 'endpointSelector'], named.namespace),
     selects,
-    allow: each('ingress', ingress),
-    deny: each('ingressDeny', ingressDeny),
+    allow: allowed.flatMap(({ rules }) => rules),
+    deny: each('ingressDeny', ingressDeny).flatMap(({ rules }) => rules),
+    ...(mirrors.length === 0 ? {} : { mirrors }),
   }
 }
 

@@ -44,9 +44,19 @@ const PortRuleHttp = z.strictObject({
     .optional()
     .describe('"Name", "Name: value" or {name, values}'),
   headerMatches: z.array(HeaderMatch).optional(),
-  mirror: refused('mirror'),
-  mirrorEndpoint: refused('mirrorEndpoint'),
-  mirrorRatio: refused('mirrorRatio'),
+  mirror: z.boolean().optional().describe('Copy what is let in; false: do not, whatever else is written'),
+  mirrorEndpoint: z
+    .string()
+    .optional()
+    .describe(
+      'Service of this namespace that copies go to: name, or name:port; without it the port of the rule',
+    ),
+  mirrorRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Share of the requests, to a millionth; 1 where it is not written'),
 })
 export type PortRuleHttp = z.infer<typeof PortRuleHttp>
 

@@ -63,7 +63,7 @@ function checkUnparsed(reader: Reader, annotations: Record<string, string>): voi
 function policyOf(reader: Reader, metadata: Metadata, spec: SubjectSpec): Policy {
   const { name, namespace = DEFAULT_NAMESPACE, annotations = {} } = metadata
   checkUnparsed(reader, annotations)
-  const { allow, deny, limits, audits } = rulesOf(reader, spec.rules, namespace)
+  const { allow, deny, limits, audits, mirrors } = rulesOf(reader, spec.rules, namespace)
   if (spec.unparsed !== undefined && ![...allow, ...deny, ...limits].some(({ http }) => http !== null)) {
     const message = '`unparsed` changes nothing: no rule has a match'
     reader.warn(['spec', 'unparsed'], message, 'remove it: what no rule reads is not parsed')
@@ -81,6 +81,7 @@ function policyOf(reader: Reader, metadata: Metadata, spec: SubjectSpec): Policy
     deny,
     ...(limits.length === 0 ? {} : { limits }),
     ...(audits.length === 0 ? {} : { audits }),
+    ...(mirrors.length === 0 ? {} : { mirrors }),
     ...annotationsOf(reader, annotations, [UNPARSED]),
   }
   return { ...policy, deny: [...deny, ...pathRefusals(reader, spec.paths, policy)] }

@@ -1,5 +1,5 @@
 /** `rules` of a policy → rules of the model. */
-import type { AuditRule, LimitRule, Peer, Ports, Rule } from '../../policy/model.ts'
+import type { AuditRule, LimitRule, MirrorRule, Peer, Ports, Rule } from '../../policy/model.ts'
 import type { LabelSelector } from '../objects.ts'
 import { prefixPeer } from '../prefixes.ts'
 import type { Reader } from '../reader.ts'
@@ -9,6 +9,7 @@ import { TLS_PORTS, warnOfTls } from '../tls-ports.ts'
 import { auditRuleOf } from './audits.ts'
 import { limitRuleOf } from './limits.ts'
 import { conditionOf } from './match.ts'
+import { mirrorRuleOf } from './mirrors.ts'
 import type * as schema from './schema.ts'
 import { MAX_PORTS, MAX_REASON, MAX_RULES } from './schema.ts'
 
@@ -37,7 +38,12 @@ function peersOf(reader: Reader, rule: schema.MeshRule, path: Path, namespace: s
   if (rule.from === undefined) return null
   // An allow rule for no one is not for nothing: it makes the subject default-deny.
   if (rule.from.length === 0 && rule.action !== 'allow') {
-    const what = rule.action === 'deny' ? 'a denial' : rule.action === 'audit' ? 'an audit' : 'a limit'
+    const { [rule.action]: what } = {
+      deny: 'a denial',
+      audit: 'an audit',
+      limit: 'a limit',
+      mirror: 'a mirror',
+    }
     reader.warn(path, `${what} for no one changes nothing`, 'list peers, or remove `from` for everyone')
   }
   return rule.from.flatMap((peer, index) => peerOf(reader, peer, [...path, index], namespace))
@@ -113,14 +119,20 @@ function checkNames(reader: Reader, rules: readonly schema.MeshRule[], path: Pat
   }
 }
 
-export type Rules = { allow: Rule[]; deny: Rule[]; limits: LimitRule[]; audits: AuditRule[] }
+export type Rules = {
+  allow: Rule[]
+  deny: Rule[]
+  limits: LimitRule[]
+  audits: AuditRule[]
+  mirrors: MirrorRule[]
+}
 
 export function rulesOf(reader: Reader, rules: readonly schema.MeshRule[], namespace: string): Rules {
   const path = ['spec', 'rules']
   if (rules.length > MAX_RULES) {
     const message = `${rules.length} rules in one policy, more than ${MAX_RULES}`
     reader.refuse(path, 'limit-exceeded', message, 'write several policies of one subject')
-    return { allow: [], deny: [], limits: [], audits: [] }
+    return { allow: [], deny: [], limits: [], audits: [], mirrors: [] }
   }
   checkNames(reader, rules, path)
   const read = rules.map((written, index) => {
@@ -131,5 +143,6 @@ export function rulesOf(reader: Reader, rules: readonly schema.MeshRule[], names
     read.filter(({ written }) => written.action === wanted).map(({ rule }) => rule)
   const limits = read.flatMap(({ written, at, rule }) => limitRuleOf(reader, written, at, rule))
   const audits = read.flatMap(({ written, at, rule }) => auditRuleOf(reader, written, at, rule))
-  return { allow: of('allow'), deny: of('deny'), limits, audits }
+  const mirrors = read.flatMap((each) => mirrorRuleOf(reader, each, namespace))
+  return { allow: of('allow'), deny: of('deny'), limits, audits, mirrors }
 }

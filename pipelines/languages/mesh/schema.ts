@@ -9,6 +9,7 @@ import { BREAKER_OBJECTS, BreakerField } from './breaker-schema.ts'
 import { Paths } from './paths-schema.ts'
 import { MAX_ROUTES, ROUTE_OBJECTS, routeSchema, ServiceField } from './route-schema.ts'
 import { field } from './schema-field.ts'
+import { Mirror } from './schema-mirror.ts'
 
 /** Rules of one policy: nobody reads more of them at once, and several policies may have one subject. */
 export const MAX_RULES = 1024
@@ -184,14 +185,18 @@ const Rule = z
       'admin',
     ),
     action: field(
-      z.enum(['allow', 'deny', 'limit', 'audit']),
-      'What is denied is never allowed. A policy that allows anything makes its subject default-deny: what no policy allows is refused there. A limit counts what is allowed. An audit counts what it matches, allowed and refused, keeps samples of it, and never acts; it needs a name and a match.',
+      z.enum(['allow', 'deny', 'limit', 'audit', 'mirror']),
+      'What is denied is never allowed. A policy that allows anything makes its subject default-deny: what no policy allows is refused there. A limit counts what is allowed, a mirror copies it. An audit counts what it matches, allowed and refused, keeps samples of it, and never acts; it needs a name and a match.',
       'deny',
     ),
     limit: field(Limit.optional(), 'Of the action `limit`, which needs a name and a match as well.', {
       rate: 100,
       per: '1s',
       key: ['identity'],
+    }),
+    mirror: field(Mirror.optional(), 'Of the action `mirror`, which needs a match as well.', {
+      to: 'payments-next',
+      ratio: 0.1,
     }),
     reason: field(
       z.string().min(1).optional().meta({ maxLength: MAX_REASON }),
@@ -278,6 +283,7 @@ const OBJECTS: { shape: object }[] = [
   Peer,
   PortRange,
   Limit,
+  Mirror,
   HeaderKey,
   Match,
   PathMatch,

@@ -12,8 +12,16 @@ import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import { parseHttp1 } from '../../../pipelines/protocols/http1.ts'
 import { compileSet, dispatcherElf } from './artifacts.ts'
 import { exchange, readReplies } from './exchange.ts'
-import { type Expectation, expectation } from './expectation.ts'
-import { generatedSet, generatedStream, PEERS, SUBJECT, segments, WORLD } from './generated-policies.ts'
+import { copiesOf, type Expectation, expectation } from './expectation.ts'
+import {
+  generatedSet,
+  generatedStream,
+  mirroredSet,
+  PEERS,
+  SUBJECT,
+  segments,
+  WORLD,
+} from './generated-policies.ts'
 import { type Random, random } from '../../fakes/random.ts'
 import { KernelFixture, type RecordingServer, whyNoKernel } from './kernel-fixture.ts'
 
@@ -22,7 +30,14 @@ const POLICIES = DEEP ? 500 : 40
 const STREAMS = DEEP ? 44 : 12
 const SEED = Number(process.env.HEDDLE_SEED ?? 20261123)
 
-type Case = { set: PolicySet; expected: Expectation; stream: Buffer; parts: Buffer[]; from: string }
+type Case = {
+  set: PolicySet
+  expected: Expectation
+  stream: Buffer
+  parts: Buffer[]
+  from: string
+  copies: number
+}
 
 /** Replies that will come: one per answered request, one for a refusal that has a status. */
 function replyCount(expected: Expectation): number {
@@ -142,7 +157,15 @@ function generate(r: Random, set: PolicySet, port: number): Case {
   const from = peer?.addresses[0] ?? r.pick(WORLD)
   const stream = generatedStream(r, set)
   const connection = { subject: SUBJECT, peer, peerAddress: from, port, protocol: 'TCP' as const }
-  return { set, stream, from, parts: segments(r, stream), expected: expectation(set, connection, stream) }
+  const copies = copiesOf(set, connection, stream)
+  return {
+    set,
+    stream,
+    from,
+    copies,
+    parts: segments(r, stream),
+    expected: expectation(set, connection, stream),
+  }
 }
 
 test('the kernel does to every stream what the evaluator says', {
@@ -152,13 +175,20 @@ test('the kernel does to every stream what the evaluator says', {
   t.after(() => fixture.close())
   const server = await fixture.recordingServer()
   const seen: Record<string, number> = {}
+  // What a mirror drew, and found no service for.
+  const copied = () => fixture.counters().COPY_NO_SERVICE ?? 0
   for (let p = 0; p < POLICIES; p++) {
     const r = random(SEED + p)
-    const set = generatedSet(r, server.port)
+    const plain = generatedSet(r, server.port)
+    const set = p % 2 === 0 ? plain : mirroredSet(random(SEED + p), plain)
     if (!(await stageSet(fixture, set, p + 1))) continue
     for (let s = 0; s < STREAMS; s++) {
       const one = generate(r, set, server.port)
-      await runCase(fixture, server, one, `seed ${SEED + p}, stream ${s}, from ${one.from}`)
+      const why = `seed ${SEED + p}, stream ${s}, from ${one.from}`
+      const before = copied()
+      await runCase(fixture, server, one, why)
+      assert.equal(copied() - before, one.copies, `${why}: copies`)
+      seen['copies'] = (seen['copies'] ?? 0) + one.copies
       const kind =
         one.expected.kind === 'judged'
           ? `judged ${one.expected.refused?.status ?? 'allowed'}`
@@ -167,6 +197,14 @@ test('the kernel does to every stream what the evaluator says', {
     }
   }
   t.diagnostic(`cases: ${JSON.stringify(seen)}`)
-  for (const kind of ['judged 403', 'judged 400', 'judged 431', 'judged allowed', 'unread', 'no-connection'])
+  for (const kind of [
+    'judged 403',
+    'judged 400',
+    'judged 431',
+    'judged allowed',
+    'unread',
+    'no-connection',
+    'copies',
+  ])
     assert.ok((seen[kind] ?? 0) > 0, `no case of kind ${kind} was generated`)
 })

@@ -1,6 +1,6 @@
 /** What must happen to a stream, from the reference parser and the reference evaluator alone. */
 import type { Connection } from '../../../pipelines/policy/evaluate.ts'
-import { evaluate } from '../../../pipelines/policy/evaluate.ts'
+import { evaluate, mirrorsMet } from '../../../pipelines/policy/evaluate.ts'
 import type { PolicySet } from '../../../pipelines/policy/model.ts'
 import { parseHttp1 } from '../../../pipelines/protocols/http1.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
@@ -43,4 +43,18 @@ export function expectation(set: PolicySet, connection: Connection, stream: Uint
     }
   }
   return { kind: 'judged', answers, refused: undefined }
+}
+
+/** How many copies leave where every mirror copies all that it matches. */
+export function copiesOf(set: PolicySet, connection: Connection, stream: Uint8Array): number {
+  if (evaluate(set, connection, EMPTY).kind === 'deny-l4') return 0
+  let copies = 0
+  for (const event of parseHttp1(stream)) {
+    if (event.kind === 'end') continue
+    if (event.kind !== 'head') return copies
+    const { kind } = evaluate(set, connection, event.request)
+    if (kind !== 'allow' && kind !== 'pass') return copies
+    copies += mirrorsMet(set, connection, event.request).length
+  }
+  return copies
 }

@@ -131,6 +131,24 @@ export function generatedSet(r: Random, port: number): PolicySet {
   return { policies: Array.from({ length: 1 + r.below(3) }, (_, i) => policy(r, port, i)), routes: [] }
 }
 
+/** The same with mirrors, which change no verdict: of what rules allow or deny, or of all. To no service of the node. */
+export function mirroredSet(r: Random, set: PolicySet): PolicySet {
+  let names = 0
+  // Each to a place of its own: what goes to one place twice goes there once.
+  const to = () => ({ namespace: 'n', name: `nobody-${++names}`, port: 80 })
+  const policies = set.policies.map((one) => {
+    const rules = [...one.allow, ...one.deny]
+    const mirrors = Array.from({ length: r.below(3) }, () => {
+      const rule = rules.length > 0 && r.chance(0.8) ? r.pick(rules) : undefined
+      const http = rule?.http ?? [{ source: one.source, headers: [] }]
+      const mirror = { to: to(), ratio: 1_000_000 }
+      return { source: one.source, peers: rule?.peers ?? null, ports: rule?.ports ?? null, http, mirror }
+    })
+    return { ...one, mirrors }
+  })
+  return { ...set, policies }
+}
+
 /* ---- requests ---- */
 
 const BREAKS: ((head: string) => string)[] = [

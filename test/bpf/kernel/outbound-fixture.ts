@@ -74,6 +74,7 @@ export class OutboundFixture {
   )
   /** What the active generation's routes are here. */
   routed: { slot: number; content: RouteContent } | undefined
+  private readonly mode: Workload['mode']
   private readonly config: string
   private readonly socket: string
   private relay: ChildProcess | undefined
@@ -82,8 +83,9 @@ export class OutboundFixture {
   /** Last targets of connections that servers have seen closed. */
   readonly closed: string[] = []
 
-  private constructor(node: KernelFixture) {
+  private constructor(node: KernelFixture, mode: Workload['mode']) {
     this.node = node
+    this.mode = mode
     this.config = join(node.directory, 'relay.json')
     this.socket = join(node.directory, 'relay.sock')
   }
@@ -92,8 +94,9 @@ export class OutboundFixture {
     policies: Policy[] = [],
     routes: Route[] = [FRONT_ROUTE],
     breakers: ServiceBreaker[] = [],
+    mode: Workload['mode'] = 'kernel',
   ): Promise<OutboundFixture> {
-    const fixture = new OutboundFixture(await KernelFixture.create(await dispatcherElf()))
+    const fixture = new OutboundFixture(await KernelFixture.create(await dispatcherElf()), mode)
     try {
       await fixture.enforce(1, policies, routes, breakers)
       await fixture.describeServices()
@@ -131,7 +134,7 @@ export class OutboundFixture {
   async startRelay(listener?: number): Promise<void> {
     const { bpffs, cgroup, directory } = this.node
     const workloads = join(directory, 'workloads.json')
-    writeFileSync(workloads, JSON.stringify({ workloads: [CALLER] }))
+    writeFileSync(workloads, JSON.stringify({ workloads: [{ ...CALLER, mode: this.mode }] }))
     const own = { bpffs, cgroup, workloads, stats: this.socket, journal: null }
     writeFileSync(
       this.config,
@@ -148,6 +151,10 @@ export class OutboundFixture {
   /** It accepts nobody any more; its connections stay, and the kernel goes on with them. */
   freezeRelay(): void {
     this.relay?.kill('SIGSTOP')
+  }
+
+  thawRelay(): void {
+    this.relay?.kill('SIGCONT')
   }
 
   async stopRelay(signal: NodeJS.Signals): Promise<void> {

@@ -90,7 +90,33 @@ refusals('refusals of ports, requests and documents', [
     http(`{headers: [${'{name: a, values: [a, b, c, d, e]}, '.repeat(3)}]}`),
     /limit-exceeded .*125 alternatives/,
   ],
-  ['mirroring', http('{mirror: true}'), /unsupported-feature `mirror` .*not copied/],
+  ['a mirror without a place', http('{mirror: true}'), /schema-violation `mirror` without `mirrorEndpoint`/],
+  [
+    'a place without a mirror',
+    http('{mirrorEndpoint: a}'),
+    /schema-violation `mirrorEndpoint` without `mirror`/,
+  ],
+  ['a ratio without a mirror', http('{mirrorRatio: 1}'), /schema-violation `mirrorRatio` without `mirror`/],
+  [
+    'a mirror to no name',
+    http('{mirror: true, mirrorEndpoint: other/payments}'),
+    /schema-violation `other\/payments` is no service of this namespace/,
+  ],
+  [
+    'a mirror to no port',
+    http('{mirror: true, mirrorEndpoint: "a:70000"}'),
+    /schema-violation `a:70000` is no service/,
+  ],
+  [
+    'a ratio above all',
+    http('{mirror: true, mirrorEndpoint: a, mirrorRatio: 10}'),
+    /schema-violation .*mirrorRatio/,
+  ],
+  [
+    'a ratio finer than a millionth',
+    http('{mirror: true, mirrorEndpoint: a, mirrorRatio: 0.00000015}'),
+    /schema-violation .*finer than a millionth/,
+  ],
   [
     'a misspelt annotation',
     file(SUBJECT, 'p.yaml', '{name: p, annotations: {heddle.dev/unparsd: pass}}'),

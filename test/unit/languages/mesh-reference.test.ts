@@ -27,6 +27,8 @@ const HEAD = ['apiVersion: heddle.dev/v1', 'kind: MeshPolicy', 'metadata: {name:
 const SPEC = ['subject: {}', 'rules: [{action: allow, ports: [80], match: {}}]']
 const OF_SERVICE = ['service: {name: echo}', `routes: [{${TO}}]`]
 const COUNTS = ['name: l', 'action: limit', 'ports: [80]', 'match: {}']
+const COPIES = ['action: mirror', 'ports: [80]', 'match: {}']
+const BESIDE: Record<string, string[]> = { limit: COUNTS, mirror: COPIES }
 const field = (line: string) => line.slice(0, line.indexOf(':'))
 /** Lines of a map, of which the last one takes the place of one before it. */
 const map = (lines: string[], last: string) =>
@@ -50,9 +52,10 @@ const AROUND: Record<string, (line: string) => TextFile[]> = {
     return [selector(`{matchExpressions: [${map(['key: a', 'operator: In', ...values], line)}]}`)]
   },
   Paths: (line) => [match('{}', `  paths: ${map([], line)}`)],
-  Rule: (line) => [mesh(map(field(line) === 'limit' ? COUNTS : ['action: allow', 'ports: [80]'], line))],
+  Rule: (line) => [mesh(map(BESIDE[field(line)] ?? ['action: allow', 'ports: [80]'], line))],
   Limit: (line) => [mesh(map(COUNTS, `limit: ${map(['rate: 1', 'per: 1s'], line)}`))],
   HeaderKey: (line) => [mesh(map(COUNTS, `limit: {rate: 1, per: 1s, key: [${map([], line)}]}`))],
+  Mirror: (line) => [mesh(map(COPIES, `mirror: ${map(['to: next'], line)}`))],
   Peer: (line) => [peer(map(field(line) === 'except' ? ['cidr: 10.0.0.0/8'] : [], line))],
   PortRange: (line) => [rule(`action: allow, ports: [${map(['from: 1', 'to: 65535'], line)}]`)],
   Match: (line) => [match(map([], line))],

@@ -1,7 +1,7 @@
 /** The two policies of the article that Heddle began with, as they were written. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { only, refused } from './cilium-text.ts'
+import { only } from './cilium-text.ts'
 
 const example = (name: string, subject: string, http: string[]) => ({
   path: 'seed.yaml',
@@ -46,19 +46,21 @@ test('the header example allows what it names, and nothing else', () => {
   )
 })
 
-test('the mirror example is refused where it asks for copies, with what to do', () => {
+test('the mirror example copies a tenth of what it lets in', () => {
   const http = [
     '        - mirror: true',
     '          mirrorEndpoint: "testing-payment-service"',
     '          mirrorRatio: 0.1',
   ]
-  const found = refused(example('request-mirroring', 'payment-service', http))
-  assert.equal(found.length, 3)
-  for (const [index, field] of ['mirror', 'mirrorEndpoint', 'mirrorRatio'].entries())
-    assert.match(
-      found[index] as string,
-      new RegExp(
-        `^seed.yaml:${19 + index}:11 unsupported-feature \`${field}\` .*\\| requests are not copied: remove it`,
-      ),
-    )
+  const { allow, mirrors } = only(example('request-mirroring', 'payment-service', http))
+  assert.equal(allow.length, 1)
+  assert.deepEqual(
+    allow[0]?.http?.map(({ headers, ...rest }) => [headers, Object.keys(rest)]),
+    [[[], ['source']]],
+  )
+  const to = { namespace: 'default', name: 'testing-payment-service', port: 80 }
+  assert.deepEqual(
+    mirrors?.map(({ mirror, http: matches, peers, ports }) => [mirror, matches.length, peers, ports]),
+    [[{ to, ratio: 100_000 }, 1, allow[0]?.peers, allow[0]?.ports]],
+  )
 })

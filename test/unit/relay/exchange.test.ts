@@ -5,7 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { Exchange, type RelayVerdict } from '../../../agent/relay/exchange.ts'
-import type { Context } from '../../../agent/relay/verdicts.ts'
+import type { CopySink } from '../../../agent/relay/outbound/copy-sink.ts'
+import type { Context, WantedCopy } from '../../../agent/relay/verdicts.ts'
 import { createHttp1Parser } from '../../../pipelines/protocols/http1.ts'
 
 const RUNS = process.env['HEDDLE_DEEP'] === '1' ? 2_000 : 60
@@ -16,6 +17,7 @@ const PUBLIC: Context = {
   opaque: false,
   allows: ({ target }) => isPublic(target),
   take: ({ target }) => (isPublic(target) ? 'allow' : 'deny'),
+  mirrored: () => [{ service: 1, ratio: 1_000_000 }],
 }
 
 let received: Buffer[] = []
@@ -23,6 +25,13 @@ let upstream: Server
 let front: Server
 let context: Context = PUBLIC
 let verdicts: RelayVerdict[] = []
+/** Whole requests, of those that are copied. */
+let copies: string[] = []
+function copied(wanted: readonly WantedCopy[]): CopySink | undefined {
+  const parts: Buffer[] = []
+  const end = () => copies.push(Buffer.concat(parts).toString('latin1'))
+  return wanted.length === 0 ? undefined : { add: (bytes) => parts.push(Buffer.from(bytes)), end }
+}
 
 /** Answers each complete request with its number and target; /upgrade with 101, then echoes. */
 function answer(socket: Socket): void {
@@ -56,7 +65,11 @@ before(async () => {
   front = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
     const server = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     server.once('connect', () => {
-      new Exchange({ client, server, context: () => context, count: (verdict) => verdicts.push(verdict) })
+      new Exchange({
+        ...{ client, server, context: () => context },
+        count: (verdict) => verdicts.push(verdict),
+        copy: copied,
+      })
       client.resume()
     })
   }).listen(0, '127.0.0.1')
@@ -75,6 +88,7 @@ type Talk = { text: string; end: 'FIN' | 'RST'; received: string; verdicts: Rela
 async function talk(parts: string[], during: Context = PUBLIC): Promise<Talk> {
   received = []
   verdicts = []
+  copies = []
   context = during
   const socket = connect({ ...at(front), allowHalfOpen: true })
   socket.setNoDelay(true)
@@ -131,6 +145,7 @@ test('allowed requests arrive as they came, a refusal ends the connection behind
       const said = await talk(cut(before.join('') + rest, places))
       assert.deepEqual(statuses(said.text), [...before.map(() => 200), ...(refused ? [refused[1]] : [])])
       assert.equal(said.received, before.join(''))
+      assert.deepEqual(copies, before)
     },
   )
   await fc.assert(property, { seed: 11, numRuns: RUNS })
@@ -141,6 +156,7 @@ test('a bad chunk is answered in the place of the response, and the server never
   const said = await talk([`${ALLOWED[0]}${head}`, '5\r\nhello\r\n', 'zz\r\n'])
   assert.deepEqual(statuses(said.text), [200, 400])
   assert.ok(!said.received.includes('zz'))
+  assert.deepEqual(copies, [ALLOWED[0]])
 })
 
 test('TLS is reset without a word, HTTP/2 is told 400', async () => {
@@ -157,7 +173,7 @@ test('where the policy lets other protocols pass they pass, but only where a con
 })
 
 test('where no rule judges, anything passes', async () => {
-  const said = await talk(['hello\n', 'world\n'], { kind: 'pass' })
+  const said = await talk(['hello\n', 'world\n'], { kind: 'pass', mirrored: () => [] })
   assert.equal(said.received, 'hello\nworld\n')
 })
 

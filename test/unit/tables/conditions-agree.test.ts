@@ -4,9 +4,9 @@ import { describe, it } from 'node:test'
 import { utf8 } from '../../../pipelines/bytes.ts'
 import type { Failure } from '../../../pipelines/contract/failures.ts'
 import { auditId } from '../../../pipelines/policy/audit.ts'
-import { auditsMet, evaluate, limitsMet } from '../../../pipelines/policy/evaluate.ts'
+import { auditsMet, evaluate, limitsMet, mirrorsMet } from '../../../pipelines/policy/evaluate.ts'
 import { limitId } from '../../../pipelines/policy/limit.ts'
-import type { HttpMatch, LimitRule, Policy, Rule } from '../../../pipelines/policy/model.ts'
+import type { HttpMatch, LimitRule, MirrorRule, Policy, Rule } from '../../../pipelines/policy/model.ts'
 import type { Request } from '../../../pipelines/protocols/http1-request.ts'
 import { buildTables } from '../../../pipelines/tables/build-tables.ts'
 import { TablesWalker } from '../../../pipelines/tables/walk.ts'
@@ -35,6 +35,12 @@ function limitRule(r: Random, index: number): LimitRule {
   return { ...parts, http: http ?? [], name: `l${index}`, limit }
 }
 
+function mirrorRule(r: Random): MirrorRule {
+  const { http, ...parts } = rule(r)
+  const to = { namespace: 'n', name: `m${r.below(3)}`, port: PORT }
+  return { ...parts, http: http ?? [], mirror: { to, ratio: r.below(1_000_001) } }
+}
+
 function policy(r: Random, index: number): Policy {
   const allow = Array.from({ length: r.below(3) }, () => rule(r))
   return {
@@ -44,6 +50,7 @@ function policy(r: Random, index: number): Policy {
     allow: r.chance(0.1) ? [...allow, { ...rule(r), http: null }] : allow,
     deny: Array.from({ length: r.below(3) }, () => rule(r)),
     limits: Array.from({ length: r.below(3) }, (_, index) => limitRule(r, index)),
+    mirrors: Array.from({ length: r.below(3) }, () => mirrorRule(r)),
     audits: Array.from({ length: r.below(3) }, (_, index) => {
       const { http, ...parts } = rule(r)
       return { ...parts, http: http ?? [], name: `a${index}` }
@@ -110,6 +117,19 @@ describe(`${SETS} sets of policies with generated conditions`, () => {
             limitId({ namespace: 'n', policy, rule: name }, limit),
           )
           assert.deepEqual(new Set(walker.allowed(judges, one)?.map(({ id }) => id)), new Set(ids), why)
+        }
+        if (expected !== 'drop' && one !== 'unparsed') {
+          const names: string[] = built.tables.services.map(({ name }) => name)
+          const mirrors = walker.mirrors({ subject, peer: all }, TCP, PORT)
+          const copies = walker
+            .mirrored(mirrors, one)
+            .map(({ service, ratio }) => `${ratio} to ${names[service]}`)
+          const met = mirrorsMet(policies, connection, one).map(({ rule: { mirror } }) => mirror)
+          assert.deepEqual(
+            new Set(copies),
+            new Set(met.map(({ to, ratio }) => `${ratio} to ${to.name}`)),
+            why,
+          )
         }
         if (expected !== 'drop') {
           const audits = walker.audits({ subject, peer: all }, TCP, PORT)

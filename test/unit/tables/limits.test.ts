@@ -89,7 +89,7 @@ test('as many limits and audits as a word has bits, and not one more', () => {
     routes: [],
   })
   assert.ok(buildTables(set(MAX_OBSERVERS - 1)).ok)
-  assert.match(refused(set(MAX_OBSERVERS)), /p\.yaml:41:3: 33 rules that limit or audit/)
+  assert.match(refused(set(MAX_OBSERVERS)), /p\.yaml:41:3: 33 rules that limit, audit or mirror/)
 })
 
 test('more kinds of infix rules than latches are refused, more kinds of prefix rules are not', () => {
