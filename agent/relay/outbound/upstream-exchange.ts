@@ -129,10 +129,7 @@ export class UpstreamExchange implements WireOwner {
     this.moves()
     this.timers.set('backend', backendTimeout, () => this.again('late') || this.fail(504))
     this.ports.connector.take(target, fresh, admitted && (() => admitted.wait())).then(
-      (wire) => {
-        if (this.over) this.ports.connector.giveBack(target, wire)
-        else this.begin(wire)
-      },
+      (wire) => (this.over ? this.ports.connector.giveBack(target, wire) : this.begin(wire)),
       (error) => {
         if (error instanceof TooManyWait) return this.end({ kind: 'failed', status: 'pending' })
         this.call?.lost()
