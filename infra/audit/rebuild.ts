@@ -26,6 +26,8 @@ const PARTS = [
   'services',
   'routes',
   'breakers',
+  'intents',
+  'audits',
   'policies',
   'source',
 ] as const
