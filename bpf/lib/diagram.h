@@ -41,10 +41,16 @@ static __always_inline __u64 bystanders(void)
 	       ~blocks_below(policy_u32(TABLES(limits)), 0);
 }
 
-/* Of those, the ones that copy what is let in: a bit each. */
+/* Of those, the ones that count and keep samples: a bit each. */
+static __always_inline __u32 audit_blocks(void)
+{
+	return policy_u32(TABLES(audits));
+}
+
+/* And the ones that copy what is let in. */
 static __always_inline __u32 mirror_blocks(void)
 {
-	return policy_u32(TABLES(mirrors_at)) ? bystanders() & ~policy_u32(TABLES(audits)) : 0;
+	return policy_u32(TABLES(mirrors_at)) ? bystanders() & ~audit_blocks() : 0;
 }
 
 /*

@@ -88,7 +88,7 @@ SEPARATE int audit_request(struct __sk_buff *skb, struct heddle_conn *c, __u32 r
 	if (!skb || !c)
 		return 0;
 	a.turns.reason = reason;
-	a.turns.left = c->seen & policy_u32(TABLES(audits));
+	a.turns.left = c->seen & audit_blocks();
 	a.turns.slot = audit_slot();
 	REPEAT(HEDDLE_MAX_OBSERVERS, audit_turn, &a);
 	return 0;
@@ -112,7 +112,7 @@ SEPARATE int audit_unread(struct heddle_conn *c)
 
 	if (!c)
 		return 0;
-	left = c->blocks[0] & policy_u32(TABLES(audits));
+	left = c->blocks[0] & audit_blocks();
 	REPEAT(HEDDLE_MAX_OBSERVERS, unread_turn, &left);
 	return 0;
 }

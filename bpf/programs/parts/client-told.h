@@ -58,7 +58,7 @@ SEPARATE int audit_client(struct heddle_client *c, struct heddle_window *w, __u3
 	if (!a.endpoint)
 		return 0;
 	a.turns.reason = reason;
-	a.turns.left = seen & policy_u32(TABLES(audits));
+	a.turns.left = seen & audit_blocks();
 	a.turns.slot = audit_slot();
 	REPEAT(HEDDLE_MAX_OBSERVERS, client_audit_turn, &a);
 	return 0;
@@ -68,7 +68,7 @@ SEPARATE int audit_client(struct heddle_client *c, struct heddle_window *w, __u3
 static __always_inline void client_audited(struct call *k, const struct destination *to,
 					   __u32 reason)
 {
-	if (to->seen & bystanders())
+	if (to->seen & audit_blocks())
 		audit_client(k->client, k->window, to->endpoint, to->seen, reason);
 }
 

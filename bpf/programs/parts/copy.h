@@ -39,14 +39,6 @@ struct copying {
 	__u32 copied; /* enum heddle_copied, else 1 + bytes that were copied */
 };
 
-static __always_inline void count_by(__u32 reason, __u32 n)
-{
-	__u64 *value = bpf_map_lookup_elem(&counters, &reason);
-
-	if (value)
-		*value += n;
-}
-
 /* Is one of the four 16-bit numbers of `all` this one, which is not 0? */
 static __always_inline int is_among(__u64 all, __u16 one)
 {

@@ -7,12 +7,17 @@
 
 #include "../../maps/live.h"
 
-static __always_inline void count(__u32 reason)
+static __always_inline void count_by(__u32 reason, __u32 n)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &reason);
 
 	if (value)
-		*value += 1;
+		*value += n;
+}
+
+static __always_inline void count(__u32 reason)
+{
+	count_by(reason, 1);
 }
 
 static __always_inline void tell(const struct heddle_conn *c, __u8 kind, __u8 reason, __u16 status)

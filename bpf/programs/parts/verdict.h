@@ -133,7 +133,7 @@ static __always_inline void verdict_unparsed(struct verdict *v, __u32 reason)
 	struct heddle_conn *c = v->conn;
 
 	reason = unparsed_as(c, reason);
-	if (c->blocks[0] & bystanders() && !is_past_head(&c->request))
+	if (c->blocks[0] & audit_blocks() && !is_past_head(&c->request))
 		audit_unread(c);
 	verdict_compare(v, c->message_at, reason);
 	if (reason == HEDDLE_PASSED || reason == HEDDLE_UNPARSED_PASSED) {
@@ -280,7 +280,7 @@ static __always_inline void copy_passed(struct verdict *v)
 static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 {
 	struct heddle_conn *c = v->conn;
-	__u32 action, reason;
+	__u32 action, reason, mirrors;
 
 	if (skip_unread(v))
 		return 1;
@@ -302,7 +302,7 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 		verdict_unparsed(v, action & 0xff);
 	} else if (action == HTTP1_HEAD) {
 		reason = verdict_head(c, verdict_judged(c));
-		if (c->seen & bystanders())
+		if (c->seen & audit_blocks())
 			audit_request(v->skb, c, reason);
 		/* A candidate takes from no limit. */
 		verdict_compare(v, c->message_at,
@@ -313,8 +313,9 @@ static long verdict_turn(__u32 turn UNUSED, struct verdict *v)
 			v->status = reason == HEDDLE_LIMITED ? 429 : 403;
 			return 1;
 		}
-		if (c->seen || c->copied)
-			copy_chosen(c, c->seen & mirror_blocks());
+		mirrors = c->seen & mirror_blocks();
+		if (mirrors || c->copied)
+			copy_chosen(c, mirrors);
 		request_body(&c->request);
 	}
 	return v->action != VERDICT_PASS;
