@@ -1,4 +1,5 @@
 /** A pinned program of type syscall, run on a context of bytes: one step beside all other programs. */
+import { existsSync } from 'node:fs'
 import koffi from 'koffi'
 import { BpfError } from './bpf-error.ts'
 
@@ -39,5 +40,35 @@ export class SyscallProgram {
   close(): void {
     closeFd(this.fd)
     koffi.free(this.memory)
+  }
+}
+
+/** The program of the dispatcher that is attached now: a newer one has another pin. An older one may have none. */
+export class FollowedProgram {
+  private readonly contextBytes: number
+  private pin: string | undefined
+  private program: SyscallProgram | undefined
+
+  constructor(contextBytes: number) {
+    this.contextBytes = contextBytes
+  }
+
+  get run(): SyscallProgram | undefined {
+    return this.program
+  }
+
+  /** The program, where it is another one than before. */
+  follow(pin: string): SyscallProgram | undefined {
+    if (this.pin === pin || !existsSync(pin)) return undefined
+    this.close()
+    this.program = new SyscallProgram(pin, this.contextBytes)
+    this.pin = pin
+    return this.program
+  }
+
+  close(): void {
+    this.program?.close()
+    this.program = undefined
+    this.pin = undefined
   }
 }

@@ -1,5 +1,4 @@
 /** What audit rules saw of requests that the relay judges: told to the counts and samples of the kernel's programs. */
-import { existsSync } from 'node:fs'
 import {
   AuditNoteLayout,
   AuditSampleLayout,
@@ -10,7 +9,7 @@ import {
 } from '../../bpf/abi/heddle.gen.ts'
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
 import type { Audited } from '../../pipelines/tables/walk.ts'
-import { SyscallProgram } from '../adapters/bpf-run.ts'
+import { FollowedProgram } from '../adapters/bpf-run.ts'
 
 const { place: PLACE, what: WHAT, sample } = AuditNoteLayout.fields
 const { audit: AUDIT, seen } = AuditSampleLayout.fields
@@ -42,17 +41,15 @@ export type AuditedBy = {
 }
 
 export class KernelAudits {
-  private program: { pin: string; run: SyscallProgram } | undefined
+  private readonly program = new FollowedProgram(AuditNoteLayout.bytes)
 
   /** `pin` of relay_audit. An older dispatcher has none: then what the relay judges is not counted. */
   follow(pin: string): void {
-    if (this.program?.pin === pin || !existsSync(pin)) return
-    this.close()
-    this.program = { pin, run: new SyscallProgram(pin, AuditNoteLayout.bytes) }
+    this.program.follow(pin)
   }
 
   note(rules: readonly Audited[], by: AuditedBy, verdict: AuditVerdict, request: Request | 'unparsed'): void {
-    const run = this.program?.run
+    const { run } = this.program
     if (run === undefined || rules.length === 0) return
     write(run.context, by, OF[verdict], request)
     for (const { place, id } of rules) {
@@ -64,8 +61,7 @@ export class KernelAudits {
   }
 
   close(): void {
-    this.program?.run.close()
-    this.program = undefined
+    this.program.close()
   }
 }
 

@@ -1,10 +1,9 @@
 /** Rate limits of requests that the relay judges: taken from the buckets that the kernel's programs take from. */
-import { existsSync } from 'node:fs'
 import { BucketKeyLayout, TakeLayout } from '../../bpf/abi/heddle.gen.ts'
 import type { Asking } from '../../pipelines/policy/limit-key.ts'
 import type { Request } from '../../pipelines/protocols/http1-request.ts'
 import type { MetRate } from '../../pipelines/tables/rate-walk.ts'
-import { SyscallProgram } from '../adapters/bpf-run.ts'
+import { FollowedProgram, type SyscallProgram } from '../adapters/bpf-run.ts'
 
 const { fields } = TakeLayout
 const KEY = {
@@ -18,21 +17,27 @@ const UINT64 = (1n << 64n) - 1n
 export type Limited = { retryAfter: number; quota: number; window: number }
 
 export class KernelLimits {
-  private program: { pin: string; run: SyscallProgram; secret: bigint } | undefined
+  private readonly program = new FollowedProgram(TakeLayout.bytes)
+  /** Of the node that the program is of. */
+  private secret = 0n
 
-  /** `pin` of relay_take: a newer dispatcher has another one. An older one may have none. */
+  /** `pin` of relay_take. */
   follow(pin: string): void {
-    if (this.program?.pin === pin || !existsSync(pin)) return
-    this.close()
-    const run = new SyscallProgram(pin, TakeLayout.bytes)
-    this.program = { pin, run, secret: askSecret(run) }
+    const run = this.program.follow(pin)
+    if (run === undefined) return
+    try {
+      this.secret = askSecret(run)
+    } catch (error) {
+      // Without the secret it would ask for other buckets than the kernel: asked again at the next call.
+      this.close()
+      throw error
+    }
   }
 
   /** Takes one from each of the limits, or from none: then what the one says that has no more. */
   take(rates: readonly MetRate[], request: Request, who: Asking): Limited | undefined {
     const taken: MetRate[] = []
-    const secret = this.program?.secret ?? 0n
-    const ask = (rate: MetRate, back: boolean) => this.ask(rate, rate.hash(secret, request, who), back)
+    const ask = (rate: MetRate, back: boolean) => this.ask(rate, rate.hash(this.secret, request, who), back)
     for (const rate of rates) {
       const wait = ask(rate, false)
       if (wait === 0n) {
@@ -47,13 +52,12 @@ export class KernelLimits {
   }
 
   close(): void {
-    this.program?.run.close()
-    this.program = undefined
+    this.program.close()
   }
 
   /** Nanoseconds to wait. Where nobody can count, nothing passes. */
   private ask({ id, interval, tolerance }: MetRate, hash: bigint, back: boolean): bigint {
-    const run = this.program?.run
+    const { run } = this.program
     if (run === undefined) return NS_PER_SECOND
     const { context } = run
     context.fill(0)

@@ -3,17 +3,8 @@ import { utf8 } from '../bytes.ts'
 import { byteText } from '../protocols/http1-grammar.ts'
 import { joinedValues, type Request } from '../protocols/http1-request.ts'
 import type { Condition, Leaf, PathText, Text } from './condition.ts'
-import { compileExpression, type Expression } from './expression.ts'
-import { withoutSlash } from './route-match.ts'
-
-/** Expressions of a text, compiled once. */
-const expressions = new WeakMap<Text | PathText, Expression>()
-
-function expressionHolds(text: Text | PathText, value: string): boolean {
-  const known = expressions.get(text) ?? compileExpression(text.value)
-  expressions.set(text, known)
-  return known(Uint8Array.from(value, (character) => character.charCodeAt(0)))
-}
+import { expressionHolds } from './expression.ts'
+import { parameterOf, withoutSlash } from './route-match.ts'
 
 function textHolds(text: Text | PathText, value: string): boolean {
   const wanted = byteText(utf8(text.value))
@@ -40,15 +31,9 @@ function withoutQuery(target: string): string {
   return mark < 0 ? target : target.slice(0, mark)
 }
 
-/** Of a repeated parameter the first counts; without an equals sign it is empty (route-match.ts). */
-function parameter(target: string, name: string): string | undefined {
+function queryOf(target: string): string | undefined {
   const mark = target.indexOf('?')
-  if (mark < 0) return undefined
-  for (const each of target.slice(mark + 1).split('&')) {
-    const [key = '', ...rest] = each.split('=')
-    if (key === byteText(utf8(name))) return rest.join('=')
-  }
-  return undefined
+  return mark < 0 ? undefined : target.slice(mark + 1)
 }
 
 const BLANKS = /^[ \t]+/
@@ -113,7 +98,7 @@ export function lookedAt(leaf: Leaf, request: Request): string | undefined {
     case 'header':
       return joinedValues(request, leaf.name)
     case 'query':
-      return parameter(target, leaf.name)
+      return parameterOf(queryOf(target), leaf.name)
     case 'cookie':
       return cookie(request, leaf.name)
     case 'media-type':

@@ -7,6 +7,28 @@ import { withoutSlash } from './route-match.ts'
 import type { Field, Filter, RouteMatch } from './route.ts'
 
 /**
+ * Fields that frame a message, end a connection or say where it goes. Who changes them
+ * changes what the next reader takes for a request (RFC 9112 11.2).
+ */
+const RESERVED: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Nobody may change a header of this name by name. */
+export function isReserved(name: string): boolean {
+  return RESERVED.has(name.toLowerCase())
+}
+
+/**
  * `drop`: lower-case names; every line of such a name goes. `append`: lines behind the last one,
  * in this order, also such whose name was dropped.
  */

@@ -4,7 +4,7 @@
  */
 import { byteText } from '../protocols/http1-grammar.ts'
 import { joinedValues, type Request } from '../protocols/http1-request.ts'
-import { compileExpression, type Expression } from './expression.ts'
+import { expressionHolds } from './expression.ts'
 import { utf8 } from '../bytes.ts'
 import type { NamedMatch, PathMatch, RouteMatch } from './route.ts'
 
@@ -22,15 +22,6 @@ export function targetOf(request: Request): Target {
 /** A prefix without its last slash, which says nothing (HTTPPathModifier: "a trailing `/` is ignored"). */
 export function withoutSlash(prefix: string): string {
   return prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
-}
-
-/** Expressions by their text: patterns of a policy set are few and asked for again and again. */
-const expressions = new WeakMap<PathMatch | NamedMatch, Expression>()
-
-function expressionHolds(match: PathMatch | NamedMatch, text: string): boolean {
-  const known = expressions.get(match) ?? compileExpression(match.value)
-  expressions.set(match, known)
-  return known(Uint8Array.from(text, (character) => character.charCodeAt(0)))
 }
 
 export function pathMatches(match: PathMatch, path: string | undefined): boolean {

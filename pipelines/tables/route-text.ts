@@ -2,23 +2,10 @@
 import { Failure } from '../contract/failures.ts'
 import { isTargetByte, isTokenByte, isValueByte } from '../protocols/http1-grammar.ts'
 import { utf8 } from '../bytes.ts'
+import { isReserved } from '../policy/route-change.ts'
 import type { Field } from '../policy/route.ts'
 import type { Source } from '../policy/source.ts'
 import { at } from './blocks.ts'
-
-/** Fields that frame a message, or say whom it is for: nobody may change them by name. */
-const RESERVED = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
 
 function refused(source: Source, what: string): Failure {
   return new Failure('unsupported-feature', `${at(source)}: ${what}`)
@@ -28,8 +15,7 @@ function refused(source: Source, what: string): Failure {
 export function editableName(name: string, source: Source): string {
   const lower = name.toLowerCase()
   if (lower === '' || !utf8(lower).every(isTokenByte)) throw refused(source, `${name} is no header name`)
-  if (RESERVED.has(lower))
-    throw refused(source, `a filter can't change ${name}: it decides where messages end`)
+  if (isReserved(lower)) throw refused(source, `a filter can't change ${name}: it decides where messages end`)
   return lower
 }
 

@@ -1,31 +1,15 @@
 /** Headers that a route sets, adds and removes: what may not be changed by name, and names that stand twice. */
 import type { Field, Filter } from '../../policy/route.ts'
+import { isReserved } from '../../policy/route-change.ts'
 import type { Reader } from '../reader.ts'
 import type { Path } from '../source-node.ts'
-
-/**
- * Fields that frame a message, end a connection or say where it goes. Who changes them
- * changes what the next reader takes for a request (RFC 9112 11.2).
- */
-const FRAMING_FIELDS: readonly string[] = [
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]
 
 /** `kind`: whose head they are of; `host`: what to write instead of Host. */
 export type HeadersOf = { kind: 'request' | 'response'; host: string }
 export type HeaderLists = { set: Field[]; add: Field[]; remove: string[] }
 
 function checkName(reader: Reader, path: Path, name: string, host: string): void {
-  if (!FRAMING_FIELDS.includes(name.toLowerCase())) return
+  if (!isReserved(name)) return
   const hint = /^host$/i.test(name)
     ? host
     : 'remove it: it frames the message, or speaks of one connection alone'

@@ -30,25 +30,14 @@ describe('audit rules on the client side', { skip: whyNoKernel(), concurrency: f
   })
   after(() => node.close())
 
-  /** The status of each request, one after the other. */
-  async function statuses(client: Awaited<ReturnType<OutboundFixture['open']>>, requests: string[]) {
-    const seen: number[] = []
-    for (const request of requests) {
-      client.forget()
-      client.send(request)
-      await client.until(() => responses(client.text) === 1)
-      seen.push(Number(client.text.slice(9, 12)))
-    }
-    return seen
-  }
   const seen = (...rules: string[]) => seenBy(node.node, rules, 'shop')
 
   it('count what the kernel carries and what it answers with 403', async () => {
     const client = await node.openWarm()
     const before = node.ways()
-    assert.deepEqual(await statuses(client, [get('/b/seen?token=secret'), get('/b/seen')]), [200, 200])
+    assert.deepEqual(await client.statuses([get('/b/seen?token=secret'), get('/b/seen')]), [200, 200])
     assert.equal(node.ways().KERNEL_ROUTED - before.KERNEL_ROUTED, 2)
-    assert.deepEqual(await statuses(client, [get('/a/no?secret')]), [403])
+    assert.deepEqual(await client.statuses([get('/a/no?secret')]), [403])
     assert.equal(node.ways().KERNEL_ANSWERED - before.KERNEL_ANSWERED, 1)
     assert.deepEqual(await seen('plain', 'no'), { plain: [2, 0, 0], no: [0, 1, 0] })
     const samples = [
@@ -71,7 +60,7 @@ describe('audit rules on the client side', { skip: whyNoKernel(), concurrency: f
     const client = await node.openWarm()
     const before = node.ways()
     // HTTP/1.0 is the relay's.
-    assert.deepEqual(await statuses(client, [get('/b/seen?secret', '1.0', 'Cookie: secret\r\n')]), [200])
+    assert.deepEqual(await client.statuses([get('/b/seen?secret', '1.0', 'Cookie: secret\r\n')]), [200])
     assert.ok(node.ways().SLOW_VERSION > before.SLOW_VERSION)
     assert.deepEqual(await seen('plain'), { plain: [3, 0, 0] })
     const [sample] = await samplesOf(node.node, 'plain', 'shop')
@@ -80,13 +69,13 @@ describe('audit rules on the client side', { skip: whyNoKernel(), concurrency: f
       [{ method: 'GET', path: '/b/seen' }, 'ALLOWED'],
     )
     const other = await node.openWarm()
-    assert.deepEqual(await statuses(other, [get('/a/no', '1.0')]), [403])
+    assert.deepEqual(await other.statuses([get('/a/no', '1.0')]), [403])
     assert.deepEqual(await seen('no'), { no: [0, 2, 0] })
   })
 
   it('count once what comes too often', async () => {
     const client = await node.openWarm()
-    assert.deepEqual(await statuses(client, [get('/a/limited'), get('/a/limited')]), [200, 429])
+    assert.deepEqual(await client.statuses([get('/a/limited'), get('/a/limited')]), [200, 429])
     assert.deepEqual(await seen('limited'), { limited: [1, 1, 0] })
     assert.equal((await samplesOf(node.node, 'limited', 'shop'))[0]?.verdict.reason, 'LIMITED')
   })
@@ -99,7 +88,7 @@ describe('audit rules on the client side', { skip: whyNoKernel(), concurrency: f
     await client.until(() => responses(client.text) === 3)
     const another = await node.openWarm()
     const chunked = 'POST /b/seen HTTP/1.1\r\nHost: front\r\nTransfer-Encoding: chunked\r\n\r\n'
-    assert.deepEqual(await statuses(another, [`${chunked}3\r\nabc\r\n0\r\n\r\n`]), [200])
+    assert.deepEqual(await another.statuses([`${chunked}3\r\nabc\r\n0\r\n\r\n`]), [200])
     assert.deepEqual(await seen('plain'), { plain: [before + 4, 0, 0] })
   })
 
@@ -107,10 +96,10 @@ describe('audit rules on the client side', { skip: whyNoKernel(), concurrency: f
     await node.enforce(++generation, policies({ audit: { free: '/b/free' } }))
     const client = await node.openWarm()
     const before = node.ways()
-    assert.deepEqual(await statuses(client, [get('/b/free'), get('/b/other')]), [200, 200])
+    assert.deepEqual(await client.statuses([get('/b/free'), get('/b/other')]), [200, 200])
     assert.equal(node.ways().KERNEL_ROUTED - before.KERNEL_ROUTED, 2)
     assert.deepEqual(await seen('free'), { free: [1, 0, 0] })
-    assert.deepEqual(await statuses(client, [get('/b/free', '1.0')]), [200])
+    assert.deepEqual(await client.statuses([get('/b/free', '1.0')]), [200])
     assert.deepEqual(await seen('free'), { free: [2, 0, 0] })
   })
 })

@@ -40,35 +40,23 @@ describe('rate limits on the client side', { skip: whyNoKernel(), concurrency: f
   })
   after(() => node.close())
 
-  /** The status of each request, one after the other. */
-  async function statuses(client: Awaited<ReturnType<OutboundFixture['open']>>, requests: string[]) {
-    const seen: number[] = []
-    for (const request of requests) {
-      client.forget()
-      client.send(request)
-      await client.until(() => responses(client.text) === 1)
-      seen.push(Number(client.text.slice(9, 12)))
-    }
-    return seen
-  }
-
   it('are taken in the kernel, which tells who comes too often; the connection goes on', async () => {
     const client = await node.openWarm()
     const before = node.ways()
     const requests = Array.from({ length: 3 }, () => get('/a/limited', 'one'))
-    assert.deepEqual(await statuses(client, requests), [200, 200, 200])
+    assert.deepEqual(await client.statuses(requests), [200, 200, 200])
     assert.equal(node.ways().KERNEL_ROUTED - before.KERNEL_ROUTED, 3)
-    assert.deepEqual(await statuses(client, [get('/a/limited?again', 'one')]), [429])
+    assert.deepEqual(await client.statuses([get('/a/limited?again', 'one')]), [429])
     assert.equal(node.ways().KERNEL_ANSWERED - before.KERNEL_ANSWERED, 1)
     assert.match(client.text, TOLD)
-    assert.deepEqual(await statuses(client, [get('/b/plain', 'one'), get('/a/limited', 'other')]), [200, 200])
+    assert.deepEqual(await client.statuses([get('/b/plain', 'one'), get('/a/limited', 'other')]), [200, 200])
     assert.equal(node.ways().KERNEL_ROUTED - before.KERNEL_ROUTED, 5)
   })
 
   it('say the same by the relay, where the kernel has not all of the request', async () => {
     const client = await node.openWarm()
     const requests = Array.from({ length: 3 }, () => get('/a/limited', 'body'))
-    assert.deepEqual(await statuses(client, requests), [200, 200, 200])
+    assert.deepEqual(await client.statuses(requests), [200, 200, 200])
     const before = node.ways()
     const head = get('/a/limited', 'body').replace('\r\n\r\n', '\r\nContent-Length: 4\r\n\r\n')
     client.forget()
@@ -85,15 +73,15 @@ describe('rate limits on the client side', { skip: whyNoKernel(), concurrency: f
   it('have one bucket, whoever takes from it', async () => {
     const client = await node.openWarm()
     const before = node.ways()
-    assert.deepEqual(await statuses(client, [get('/a/limited', 'both')]), [200])
+    assert.deepEqual(await client.statuses([get('/a/limited', 'both')]), [200])
     // HTTP/1.0 is the relay's.
-    assert.deepEqual(await statuses(client, [get('/a/limited', 'both', '1.0')]), [200])
+    assert.deepEqual(await client.statuses([get('/a/limited', 'both', '1.0')]), [200])
     assert.ok(node.ways().SLOW_VERSION > before.SLOW_VERSION)
     const another = await node.openWarm()
     assert.deepEqual(
-      await statuses(another, [get('/a/limited', 'both'), get('/a/limited', 'both')]),
+      await another.statuses([get('/a/limited', 'both'), get('/a/limited', 'both')]),
       [200, 429],
     )
-    assert.deepEqual(await statuses(another, [get('/a/limited', 'both', '1.0')]), [429])
+    assert.deepEqual(await another.statuses([get('/a/limited', 'both', '1.0')]), [429])
   })
 })

@@ -55,6 +55,18 @@ export class Connection {
     return this.text
   }
 
+  /** The status of each request, one after the other. */
+  async statuses(requests: readonly string[]): Promise<number[]> {
+    const seen: number[] = []
+    for (const request of requests) {
+      this.forget()
+      this.send(request)
+      await this.until(() => responses(this.text) === 1)
+      seen.push(Number(this.text.slice(9, 12)))
+    }
+    return seen
+  }
+
   async until(holds: () => boolean): Promise<void> {
     const end = Date.now() + PATIENCE
     while (!holds()) {
